@@ -1,0 +1,117 @@
+// The engine's façade: build a plan from a network, save and load it, run it with state.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/log.h"
+#include "engine/base/status.h"
+#include "engine/network.h"
+#include "engine/tensor.h"
+
+namespace antiphon {
+
+enum class Precision : std::uint8_t {
+  kF32,   // int8 constants are expanded at load
+  kInt8,  // int8 constants are streamed as int8, or u8 x s8 where the tuner finds it faster
+};
+
+// The smallest, usual and largest extent of a symbol. The arena is planned for the largest.
+struct DimRange {
+  std::int64_t min = 1, opt = 1, max = 1;
+};
+
+struct BuildOptions {
+  Precision precision = Precision::kInt8;
+  std::map<std::string, DimRange> profile;   // every symbol of the inputs
+  bool tune = false;                         // time candidates; else the first that accepts
+  std::string timing_cache;                  // file, read and extended when tuning; empty: none
+  std::string dump_dir;                      // graph text after every pass; empty: none
+  std::string max_isa;                       // "portable", "avx2", "avx512_vnni"; empty: what the CPU has
+  int num_threads = 1;                       // of the team that will run it
+  Logger* logger = nullptr;                  // may be null
+};
+
+// What a build or a load did.
+struct LayerReport {
+  std::string name, op, kernel;
+  std::size_t workspace_bytes = 0;
+  double time_us = 0;  // when tuned
+};
+struct PlanReport {
+  int nodes_before = 0, nodes_after = 0;
+  std::vector<std::string> passes;  // "fuse_bias: 12"
+  std::vector<LayerReport> layers;
+  std::size_t arena_bytes = 0, live_bytes_bound = 0, constant_bytes = 0, state_bytes = 0;
+  std::string isa;
+};
+
+struct TensorSpec {
+  std::string name;
+  DType dtype = DType::kF32;
+  Shape shape;
+};
+
+// A compiled network. Immutable: any thread. Shared by its contexts.
+class Plan {
+ public:
+  virtual ~Plan() = default;
+  // kInternal: the file could not be written.
+  virtual Status save(const std::string& path) const = 0;
+  // Maps the file. kInvalidArgument: truncated, or made by another version, for another device or
+  // precision; the message says which field differs, with both values.
+  static Result<std::shared_ptr<const Plan>> load(const std::string& path, std::string_view max_isa = {});
+  virtual const std::string& name() const = 0;
+  virtual const PlanReport& report() const = 0;
+  virtual std::vector<TensorSpec> inputs() const = 0;
+  virtual std::vector<TensorSpec> outputs() const = 0;
+};
+
+// kInvalidArgument: the network's first error; a symbol without a range.
+Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOptions& options);
+
+// A pinned team of threads that runs the phases of a plan; owns num_threads - 1 threads (the caller
+// is the first member). One run at a time. Spins briefly at barriers, then sleeps.
+class ThreadTeam {
+ public:
+  static Result<std::unique_ptr<ThreadTeam>> create(int num_threads, bool pin = true);
+  virtual ~ThreadTeam() = default;
+  virtual int num_threads() const = 0;
+};
+
+// State slots for many streams over one plan. acquire() and release() may be called from any thread.
+class StatePool {
+ public:
+  static Result<std::unique_ptr<StatePool>> create(std::shared_ptr<const Plan> plan, int num_slots);
+  virtual ~StatePool() = default;
+  virtual Result<int> acquire() = 0;      // zeroed. kExhausted: all are in use
+  virtual void release(int slot) = 0;
+  virtual void reset(int slot) = 0;       // zeroed again
+  virtual int num_used() const = 0;
+};
+
+// The scratch memory and bindings of one thread that runs a plan. Not thread-safe; allocates in
+// create() and the first time a combination of symbol extents is seen, never after.
+class Context {
+ public:
+  // team may be null: the caller's thread alone. It must outlive the context.
+  static Result<std::unique_ptr<Context>> create(std::shared_ptr<const Plan> plan, ThreadTeam* team);
+  virtual ~Context() = default;
+  // Writable memory of an input for the extents given (in the order of its symbols as declared).
+  // Set every input, then run. kInvalidArgument: unknown name, rank or static extent that does not
+  // match, extent outside the profile; the message names the input, wanted and got.
+  virtual Result<void*> input(std::string_view name, std::span<const std::int64_t> dims) = 0;
+  // slots: one for each item of the batch; empty for a plan without state.
+  virtual Status run(StatePool* pool, std::span<const int> slots) = 0;
+  Status run() { return run(nullptr, {}); }
+  // Valid until the next input() or run().
+  virtual Result<TensorView> output(std::string_view name) const = 0;
+};
+
+}  // namespace antiphon

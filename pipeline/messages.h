@@ -1,0 +1,84 @@
+// The messages that stages pass to each other: plain structs, moved, never shared.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/base/status.h"
+
+namespace antiphon {
+
+// Identifies one turn of one session; a barge-in raises `turn`, results with an older one are dropped.
+struct TurnRef {
+  std::uint64_t session = 0;
+  std::uint32_t turn = 0;
+};
+
+// A piece of the user's audio: mono f32 in [-1, 1] at 16 kHz.
+struct AudioFrame {
+  TurnRef ref;
+  std::int64_t start_sample = 0;  // of the session's audio, 16 kHz
+  std::vector<float> samples;
+};
+
+struct WordTiming {
+  std::string word;
+  double start_ms = 0;  // from the start of the turn's audio
+  double end_ms = 0;
+  float confidence = 0;  // [0, 1]
+};
+
+struct TranscriptAlternative {
+  std::string text;
+  float confidence = 0;
+};
+
+// What recognition says so far; one with is_final ends every turn, also after an error or a cancel.
+struct Transcript {
+  TurnRef ref;
+  std::string text;                 // UTF-8
+  std::int32_t stable_chars = 0;    // leading bytes of `text` that will not change
+  bool is_final = false;
+  float confidence = 0;
+  std::vector<WordTiming> words;    // finals only
+  std::vector<TranscriptAlternative> alternatives;
+};
+
+struct Slot {
+  std::string name;
+  std::string value;       // normalised: "3", "17:30", "large"
+  std::string text;        // as said
+  std::int32_t start = 0;  // byte range of `text` in the transcript
+  std::int32_t end = 0;
+};
+
+struct Understanding {
+  TurnRef ref;
+  std::string text;        // what was understood
+  std::string domain;      // label space of the intent: "assistant" for the user's own, or a trained one
+  std::string intent;      // empty when out of scope
+  float confidence = 0;
+  bool in_scope = false;
+  std::vector<Slot> slots;
+  std::string answer;      // where a question was answered from the session's context
+  float answer_confidence = 0;
+};
+
+struct Reply {
+  TurnRef ref;
+  std::string text;        // UTF-8, to be spoken
+  bool end_of_dialog = false;
+};
+
+// A piece of reply audio: mono f32 in [-1, 1] at the voice's rate.
+struct AudioChunk {
+  TurnRef ref;
+  std::int64_t start_sample = 0;  // of this reply
+  std::vector<float> samples;
+  std::vector<WordTiming> words;  // words whose times became known with this chunk
+  bool is_last = false;
+};
+
+}  // namespace antiphon
