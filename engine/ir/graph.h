@@ -21,16 +21,17 @@ constexpr ValueId kNoValue = -1;  // an optional input that is absent
 
 // Inputs by position; [x] is optional (kNoValue, or left off at the end).
 enum class OpKind : std::uint8_t {
-  kIdentity,    // x
-  kUnary,       // x; attr op (antiphon::Unary)
-  kBinary,      // a, b; attr op (antiphon::Binary); NumPy broadcasting
-  kClamp,       // x; attrs low, high
-  kWhere,       // condition, a, b
-  kPointwise,   // any number of inputs, broadcast to one shape; `pointwise` program; several outputs
-  kLinear,      // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs
-  kConv,        // x [B, C, T], w [O, C/g, k], [w_scale [O]], [bias [O]], [residual [B, O, T']];
-                // attrs stride, dilation, groups, pad_left, pad_right; epilogue attrs
-  kMatMul,      // a [..., M, K], b [..., K, N]; attrs transpose_a, transpose_b (0/1), alpha
+  kIdentity,   // x
+  kUnary,      // x; attr op (antiphon::Unary)
+  kBinary,     // a, b; attr op (antiphon::Binary); NumPy broadcasting
+  kClamp,      // x; attrs low, high
+  kWhere,      // condition, a, b
+  kPointwise,  // f32 inputs, broadcast to one shape; `pointwise` program; several outputs, all of
+               // that shape; truth values are 0 and 1 in registers
+  kLinear,  // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs
+  kConv,    // x [B, C, T], w [O, C/g, k], [w_scale [O]], [bias [O]], [residual [B, O, T']];
+            // attrs stride, dilation, groups, pad_left, pad_right; epilogue attrs
+  kMatMul,  // a [..., M, K], b [..., K, N]; attrs transpose_a, transpose_b (0/1), alpha
   kEmbedding,   // ids i32, table [rows, width], [table_scale [rows]]
   kSoftmax,     // x; attr axis
   kLogSoftmax,  // x; attr axis
@@ -39,20 +40,21 @@ enum class OpKind : std::uint8_t {
   kCast,        // x; attr dtype
   kTranspose,   // x; attr order
   kReshape,     // x; attr dims (0: keep, -1: infer)
-  kSlice,       // x; attrs axis, begin, end
-  kConcat,      // any number; attr axis
-  kRepeat,      // x; attrs times, axis
-  kReverse,     // x; attr axis
-  kPad,         // x; attrs axis, before, after, value
-  kZeros,       // [like...]: no inputs, or inputs whose symbols it uses; attr shape_text
-  kAttention,   // q, k, v, [mask_bias [B, T]]; or qkv [B, T, 3 * heads * d], -, -, [mask_bias] with attr packed = 1;
-                // attr heads
+  kSlice,      // x; attrs axis, begin, end: negative from the end, INT64_MAX to it; inside the axis
+  kConcat,     // any number; attr axis
+  kRepeat,     // x; attrs times, axis
+  kReverse,    // x; attr axis
+  kPad,        // x; attrs axis, before, after, value
+  kZeros,      // [like...]; attr shape_text: "2,0:1,80" is [2, extent of axis 1 of input 0, 80]
+  kAttention,  // softmax(q k' / sqrt(d) + mask_bias) v a head: q, k, v, [mask_bias [B, T]]; or qkv
+               // [B, T, 3 * heads * d], -, -, [mask_bias] with attr packed = 1; attr heads
   kDequantize,  // x i8, scale [extent of axis]; attr axis
   kQuantize,    // x f32, scale; attr axis -> i8
-  kLoop,        // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned, scan_axis,
-                // trip_limit, has_stop, num_emitted, reverse (scan from the last step to the first)
-                // body inputs: carried, scanned slices, invariants; body outputs: next, emitted, [stop]
-                // outputs: final carried, emitted stacked on scan_axis, [iterations i32 [1]]
+  kLoop,        // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned,
+          // scan_axis, trip_limit, has_stop, num_emitted, reverse (scan from the last step to the
+          // first) body inputs: carried, scanned slices, invariants; body outputs: next, emitted,
+          // [stop] outputs: final carried, emitted stacked on scan_axis, [iterations i32 [1]]
+          // reverse: iteration i reads and emits step length - 1 - i
 };
 constexpr int kNumOpKinds = static_cast<int>(OpKind::kLoop) + 1;
 
@@ -78,14 +80,14 @@ class Attrs {
   std::map<std::string, Attr> map_;
 };
 
-// One instruction of a point-wise program. Registers 0..inputs-1 are the inputs; instruction i writes
-// register inputs + i.
+// One instruction of a point-wise program. Registers 0..inputs-1 are the inputs; instruction i
+// writes register inputs + i.
 struct PointwiseStep {
   enum class Kind : std::uint8_t { kUnary, kBinary, kClamp, kWhere, kScalar };
   Kind kind = Kind::kScalar;
-  std::uint8_t op = 0;              // antiphon::Unary or Binary
+  std::uint8_t op = 0;  // antiphon::Unary or Binary
   std::int16_t a = -1, b = -1, c = -1;
-  float low = 0, high = 0;          // kClamp; kScalar: the value is `low`
+  float low = 0, high = 0;  // kClamp; kScalar: the value is `low`
   bool operator==(const PointwiseStep&) const = default;
 };
 struct PointwiseProgram {
@@ -98,12 +100,12 @@ struct Graph;
 
 struct Node {
   OpKind op = OpKind::kIdentity;
-  std::string name;                 // unique in its graph: "conv1d_3"
-  std::vector<ValueId> inputs;      // kNoValue: absent
+  std::string name;             // unique in its graph: "conv1d_3"
+  std::vector<ValueId> inputs;  // kNoValue: absent
   std::vector<ValueId> outputs;
   Attrs attrs;
-  PointwiseProgram pointwise;       // kPointwise
-  std::unique_ptr<Graph> body;      // kLoop
+  PointwiseProgram pointwise;   // kPointwise
+  std::unique_ptr<Graph> body;  // kLoop
 };
 
 enum class ValueKind : std::uint8_t { kTemp, kInput, kState, kConstant };
@@ -120,8 +122,8 @@ struct ValueInfo {
   ValueKind kind = ValueKind::kTemp;
   DType dtype = DType::kF32;
   Shape shape;
-  ConstantData constant;            // kConstant
-  ValueId next = kNoValue;          // kState: what it holds after the run
+  ConstantData constant;    // kConstant
+  ValueId next = kNoValue;  // kState: what it holds after the run
 };
 
 struct NamedOutput {
@@ -130,11 +132,13 @@ struct NamedOutput {
 };
 
 // Nodes are in topological order. Values are referred to by index and never removed, only orphaned.
+// A loop body is closed: what it reads of the outer graph comes in as an invariant input, but for
+// constants (and the Dequantize of a constant), which the body holds itself, sharing their memory.
 struct Graph {
   std::string name;
   std::vector<ValueInfo> values;
   std::vector<Node> nodes;
-  std::vector<ValueId> inputs;      // in order of declaration
+  std::vector<ValueId> inputs;  // in order of declaration
   std::vector<ValueId> states;
   std::vector<NamedOutput> outputs;
 
@@ -142,6 +146,7 @@ struct Graph {
   Graph clone() const;
 };
 
+Node clone(const Node& node);  // with its body
 bool is_constant(const Graph& graph, ValueId id);
 TensorView constant_view(const Graph& graph, ValueId id);
 ValueId add_constant(Graph& graph, std::string name, DType dtype, std::vector<std::int64_t> dims,
