@@ -21,16 +21,16 @@ constexpr ValueId kNoValue = -1;  // an optional input that is absent
 
 // Inputs by position; [x] is optional (kNoValue, or left off at the end).
 enum class OpKind : std::uint8_t {
-  kIdentity,    // x
-  kUnary,       // x; attr op (antiphon::Unary)
-  kBinary,      // a, b; attr op (antiphon::Binary); NumPy broadcasting
-  kClamp,       // x; attrs low, high
-  kWhere,       // condition, a, b
-  kPointwise,   // any number of inputs, broadcast to one shape; `pointwise` program; several outputs
-  kLinear,      // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs
-  kConv,        // x [B, C, T], w [O, C/g, k], [w_scale [O]], [bias [O]], [residual [B, O, T']];
-                // attrs stride, dilation, groups, pad_left, pad_right; epilogue attrs
-  kMatMul,      // a [..., M, K], b [..., K, N]; attrs transpose_a, transpose_b (0/1), alpha
+  kIdentity,   // x
+  kUnary,      // x; attr op (antiphon::Unary)
+  kBinary,     // a, b; attr op (antiphon::Binary); NumPy broadcasting
+  kClamp,      // x; attrs low, high
+  kWhere,      // condition, a, b
+  kPointwise,  // any number of inputs, broadcast to one shape; `pointwise` program; several outputs
+  kLinear,  // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs
+  kConv,    // x [B, C, T], w [O, C/g, k], [w_scale [O]], [bias [O]], [residual [B, O, T']];
+            // attrs stride, dilation, groups, pad_left, pad_right; epilogue attrs
+  kMatMul,  // a [..., M, K], b [..., K, N]; attrs transpose_a, transpose_b (0/1), alpha
   kEmbedding,   // ids i32, table [rows, width], [table_scale [rows]]
   kSoftmax,     // x; attr axis
   kLogSoftmax,  // x; attr axis
@@ -45,14 +45,14 @@ enum class OpKind : std::uint8_t {
   kReverse,     // x; attr axis
   kPad,         // x; attrs axis, before, after, value
   kZeros,       // [like...]: no inputs, or inputs whose symbols it uses; attr shape_text
-  kAttention,   // q, k, v, [mask_bias [B, T]]; or qkv [B, T, 3 * heads * d], -, -, [mask_bias] with attr packed = 1;
-                // attr heads
+  kAttention,   // q, k, v, [mask_bias [B, T]]; or qkv [B, T, 3 * heads * d], -, -, [mask_bias] with
+               // attr packed = 1; attr heads
   kDequantize,  // x i8, scale [extent of axis]; attr axis
   kQuantize,    // x f32, scale; attr axis -> i8
-  kLoop,        // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned, scan_axis,
-                // trip_limit, has_stop, num_emitted, reverse (scan from the last step to the first)
-                // body inputs: carried, scanned slices, invariants; body outputs: next, emitted, [stop]
-                // outputs: final carried, emitted stacked on scan_axis, [iterations i32 [1]]
+  kLoop,        // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned,
+          // scan_axis, trip_limit, has_stop, num_emitted, reverse (scan from the last step to the
+          // first) body inputs: carried, scanned slices, invariants; body outputs: next, emitted,
+          // [stop] outputs: final carried, emitted stacked on scan_axis, [iterations i32 [1]]
 };
 constexpr int kNumOpKinds = static_cast<int>(OpKind::kLoop) + 1;
 
@@ -78,14 +78,14 @@ class Attrs {
   std::map<std::string, Attr> map_;
 };
 
-// One instruction of a point-wise program. Registers 0..inputs-1 are the inputs; instruction i writes
-// register inputs + i.
+// One instruction of a point-wise program. Registers 0..inputs-1 are the inputs; instruction i
+// writes register inputs + i.
 struct PointwiseStep {
   enum class Kind : std::uint8_t { kUnary, kBinary, kClamp, kWhere, kScalar };
   Kind kind = Kind::kScalar;
-  std::uint8_t op = 0;              // antiphon::Unary or Binary
+  std::uint8_t op = 0;  // antiphon::Unary or Binary
   std::int16_t a = -1, b = -1, c = -1;
-  float low = 0, high = 0;          // kClamp; kScalar: the value is `low`
+  float low = 0, high = 0;  // kClamp; kScalar: the value is `low`
   bool operator==(const PointwiseStep&) const = default;
 };
 struct PointwiseProgram {
@@ -98,12 +98,12 @@ struct Graph;
 
 struct Node {
   OpKind op = OpKind::kIdentity;
-  std::string name;                 // unique in its graph: "conv1d_3"
-  std::vector<ValueId> inputs;      // kNoValue: absent
+  std::string name;             // unique in its graph: "conv1d_3"
+  std::vector<ValueId> inputs;  // kNoValue: absent
   std::vector<ValueId> outputs;
   Attrs attrs;
-  PointwiseProgram pointwise;       // kPointwise
-  std::unique_ptr<Graph> body;      // kLoop
+  PointwiseProgram pointwise;   // kPointwise
+  std::unique_ptr<Graph> body;  // kLoop
 };
 
 enum class ValueKind : std::uint8_t { kTemp, kInput, kState, kConstant };
@@ -120,8 +120,8 @@ struct ValueInfo {
   ValueKind kind = ValueKind::kTemp;
   DType dtype = DType::kF32;
   Shape shape;
-  ConstantData constant;            // kConstant
-  ValueId next = kNoValue;          // kState: what it holds after the run
+  ConstantData constant;    // kConstant
+  ValueId next = kNoValue;  // kState: what it holds after the run
 };
 
 struct NamedOutput {
@@ -134,7 +134,7 @@ struct Graph {
   std::string name;
   std::vector<ValueInfo> values;
   std::vector<Node> nodes;
-  std::vector<ValueId> inputs;      // in order of declaration
+  std::vector<ValueId> inputs;  // in order of declaration
   std::vector<ValueId> states;
   std::vector<NamedOutput> outputs;
 

@@ -1,5 +1,5 @@
-// The one table of operator facts: arity, types, attributes, shape rule. Read by verifier, importer,
-// passes and runtime.
+// The one table of operator facts: arity, types, attributes, shape rule. Read by verifier,
+// importer, passes and runtime.
 #pragma once
 
 #include <span>
@@ -19,18 +19,20 @@ struct ValueType {
 struct Schema {
   OpKind op;
   const char* name;
-  int min_inputs, max_inputs;    // -1: any number
+  int min_inputs, max_inputs;  // -1: any number
   int min_outputs, max_outputs;
   std::vector<const char*> attrs;  // allowed names
   // inputs: absent ones have an empty optional. Errors name what was wanted and got, not the node.
-  Result<std::vector<ValueType>> (*infer)(const Node& node, std::span<const ValueType* const> inputs);
+  Result<std::vector<ValueType>> (*infer)(const Node& node,
+                                          std::span<const ValueType* const> inputs);
 };
 
 const Schema& schema(OpKind op);
 
 // Types and shapes of the node's outputs, checked. With all-static inputs the result is all static:
 // the runtime calls this once for each new combination of extents.
-Result<std::vector<ValueType>> infer_outputs(const Node& node, std::span<const ValueType* const> inputs);
+Result<std::vector<ValueType>> infer_outputs(const Node& node,
+                                             std::span<const ValueType* const> inputs);
 
 // Checks the whole graph: arity, attributes, topological order, types and shapes equal to what the
 // rules infer, states updated once, bodies closed. The error names graph, node and field.
