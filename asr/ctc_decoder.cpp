@@ -58,7 +58,8 @@ std::string CtcDecoder::last_word(std::int32_t letter) const {
 float CtcDecoder::close_word(Hypothesis& h, std::int32_t letter) const {
   if (!lm_) return config_.word_bonus;
   const std::string word = last_word(letter);
-  return config_.lm_weight * lm_->score(h.lm, lm_->word(word), &h.lm) + config_.word_bonus;
+  const std::int32_t id = lm_->word(word);
+  return config_.lm_weight * lm_->score(h.lm, id, &h.lm) + config_.word_bonus + (id < 0 ? config_.unknown_word : 0.0f);
 }
 
 CtcDecoder::Hypothesis& CtcDecoder::target(std::int32_t parent, char c, const Hypothesis& from, float log_prob) {

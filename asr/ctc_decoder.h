@@ -18,6 +18,7 @@ struct CtcDecoderConfig {
   int beam_width = 32;
   float prune = 9.0f;         // classes and hypotheses this far (log) below the best are dropped
   float lm_weight = 0.6f;
+  float unknown_word = -3.0f; // added at each word that the model does not know
   float word_bonus = 1.2f;    // added at each word: balances the model's length bias
   int commit_steps = 40;      // hypotheses that disagree on words older than this are dropped
 };

@@ -36,6 +36,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
   ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "beam_width", m.decoder.beam_width));
   ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "prune", m.decoder.prune));
   ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "lm_weight", m.decoder.lm_weight));
+  ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "unknown_word", m.decoder.unknown_word));
   ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "word_bonus", m.decoder.word_bonus));
   ANTIPHON_RETURN_IF_ERROR(read(t, "files", "weights", weights));
   ANTIPHON_RETURN_IF_ERROR(read(t, "files", "lm", lm));
