@@ -22,7 +22,8 @@ struct Schema {
   int min_inputs, max_inputs;  // -1: any number
   int min_outputs, max_outputs;
   std::vector<const char*> attrs;  // allowed names
-  // inputs: absent ones have an empty optional. Errors name what was wanted and got, not the node.
+  // inputs: absent ones are null, or left off at the end. Errors name what was wanted and got, not
+  // the node.
   Result<std::vector<ValueType>> (*infer)(const Node& node,
                                           std::span<const ValueType* const> inputs);
 };
@@ -35,7 +36,8 @@ Result<std::vector<ValueType>> infer_outputs(const Node& node,
                                              std::span<const ValueType* const> inputs);
 
 // Checks the whole graph: arity, attributes, topological order, types and shapes equal to what the
-// rules infer, states updated once, bodies closed. The error names graph, node and field.
+// rules infer (a recorded extent may be unknown), states updated once, bodies closed. The error
+// names graph, node and field.
 Status verify(const Graph& graph);
 
 }  // namespace antiphon::ir

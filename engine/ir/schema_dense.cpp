@@ -1,0 +1,203 @@
+// Shape rules of the operators that multiply by weights, look up, attend and quantise.
+#include "engine/ir/enum_names.h"
+#include "engine/ir/schema_rules.h"
+
+namespace antiphon::ir {
+namespace {
+
+constexpr std::int64_t kMaxStep = 1 << 20;  // strides, pads and the like: far above any real one
+
+std::vector<ValueType> one(DType dtype, Shape shape) {
+  std::vector<ValueType> out;
+  out.push_back({dtype, std::move(shape)});
+  return out;
+}
+
+// Weights: f32, or i8 with one scale for each row.
+Status want_weight(const ValueType& w, const ValueType* scale, const char* field,
+                   const char* scale_field) {
+  if (w.dtype != DType::kI8) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(w, field, DType::kF32));
+    return scale ? invalid_argument(std::string(scale_field) + ": given for f32 weights")
+                 : Status();
+  }
+  if (!scale) return invalid_argument(std::string(scale_field) + ": absent for i8 weights");
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*scale, scale_field, DType::kF32));
+  return want_shape(*scale, scale_field, {w.shape[0]});
+}
+
+Status want_epilogue(const Node& node, In in, const Dim& rows, const Shape& out) {
+  if (const ValueType* bias = at(in, 3)) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*bias, "bias", DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_shape(*bias, "bias", {rows}));
+  }
+  if (const ValueType* residual = at(in, 4)) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*residual, "residual", DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_shape(*residual, "residual", out));
+  }
+  for (const char* act : {"act", "act2"})
+    if (node.attrs.has(act))
+      ANTIPHON_RETURN_IF_ERROR(want_range(node, act, node.attrs.i(act, -1), 0, kNumUnary - 1));
+  return {};
+}
+
+}  // namespace
+
+Types linear_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "w"));
+  const ValueType& x = *in[0];
+  const ValueType& w = *in[1];
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(x, "x", DType::kF32));
+  ANTIPHON_RETURN_IF_ERROR(want_min_rank(x, "x", 1));
+  ANTIPHON_RETURN_IF_ERROR(want_rank(w, "w", 2));
+  ANTIPHON_RETURN_IF_ERROR(want_weight(w, at(in, 2), "w", "w_scale"));
+  ANTIPHON_RETURN_IF_ERROR(want_extent(x.shape.back(), "last axis of x", w.shape[1]));
+  Shape out = x.shape;
+  out.back() = w.shape[0];
+  ANTIPHON_RETURN_IF_ERROR(want_epilogue(node, in, w.shape[0], out));
+  return one(DType::kF32, std::move(out));
+}
+
+Types conv_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "w"));
+  const ValueType& x = *in[0];
+  const ValueType& w = *in[1];
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(x, "x", DType::kF32));
+  ANTIPHON_RETURN_IF_ERROR(want_rank(x, "x", 3));
+  ANTIPHON_RETURN_IF_ERROR(want_rank(w, "w", 3));
+  ANTIPHON_RETURN_IF_ERROR(want_weight(w, at(in, 2), "w", "w_scale"));
+  const std::int64_t stride = node.attrs.i("stride", 1), dilation = node.attrs.i("dilation", 1);
+  const std::int64_t groups = node.attrs.i("groups", 1);
+  const std::int64_t left = node.attrs.i("pad_left"), right = node.attrs.i("pad_right");
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "stride", stride, 1, kMaxStep));
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "dilation", dilation, 1, kMaxStep));
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "groups", groups, 1, kMaxStep));
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "pad_left", left, 0, kMaxStep));
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "pad_right", right, 0, kMaxStep));
+  ANTIPHON_RETURN_IF_ERROR(want_extent(x.shape[1], "channels of x", dim_times(w.shape[1], groups)));
+  if (w.shape[0].is_static() && w.shape[0].extent % groups != 0)
+    return invalid_argument("groups: " + std::to_string(groups) + " does not divide the " +
+                            dim_text(w.shape[0]) + " channels of w");
+  if (!w.shape[2].is_static()) return invalid_argument("w: its width must be static");
+  if (w.shape[2].extent < 1 || w.shape[2].extent > kMaxStep)
+    return invalid_argument("w: width " + dim_text(w.shape[2]));
+  const std::int64_t span = (w.shape[2].extent - 1) * dilation + 1;
+  const Dim padded = dim_plus(x.shape[2], left + right);
+  if (padded.is_static() && padded.extent < span)
+    return invalid_argument("x: " + dim_text(padded) + " steps with padding, the window needs " +
+                            std::to_string(span));
+  Shape out = {x.shape[0], w.shape[0], dim_windows(padded, span, stride)};
+  ANTIPHON_RETURN_IF_ERROR(want_epilogue(node, in, w.shape[0], out));
+  return one(DType::kF32, std::move(out));
+}
+
+Types matmul_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "a"));
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "b"));
+  const char* names[] = {"a", "b"};
+  Shape batch[2];
+  Dim rows[2], columns[2];
+  for (std::size_t i = 0; i < 2; ++i) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[i], names[i], DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_min_rank(*in[i], names[i], 2));
+    const Shape& shape = in[i]->shape;
+    batch[i] = Shape(shape.begin(), shape.end() - 2);
+    const bool transposed = node.attrs.i(i == 0 ? "transpose_a" : "transpose_b") != 0;
+    rows[i] = shape[shape.size() - (transposed ? 1 : 2)];
+    columns[i] = shape[shape.size() - (transposed ? 2 : 1)];
+  }
+  ANTIPHON_RETURN_IF_ERROR(want_extent(rows[1], "inner extent of b", columns[0]));
+  ANTIPHON_ASSIGN_OR_RETURN(Shape out, broadcast(batch[0], batch[1]));
+  out.push_back(rows[0]);
+  out.push_back(columns[1]);
+  return one(DType::kF32, std::move(out));
+}
+
+Types embedding_rule(const Node&, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "ids"));
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "table"));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "ids", DType::kI32));
+  ANTIPHON_RETURN_IF_ERROR(want_rank(*in[1], "table", 2));
+  ANTIPHON_RETURN_IF_ERROR(want_weight(*in[1], at(in, 2), "table", "table_scale"));
+  Shape out = in[0]->shape;
+  out.push_back(in[1]->shape[1]);
+  return one(DType::kF32, std::move(out));
+}
+
+namespace {
+
+Types packed_attention(const Node& node, In in, std::int64_t heads) {
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "qkv", DType::kF32));
+  ANTIPHON_RETURN_IF_ERROR(want_rank(*in[0], "qkv", 3));
+  if (at(in, 1) || at(in, 2)) return invalid_argument("k, v: given beside packed qkv");
+  Shape out = in[0]->shape;
+  if (!out[2].is_static() || out[2].extent % (3 * heads) != 0)
+    return invalid_argument("qkv: wanted a last axis of 3 x heads x d with " +
+                            std::to_string(heads) + " heads, got " + shape_text(out));
+  out[2] = Dim(out[2].extent / 3);
+  if (const ValueType* mask = at(in, 3)) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*mask, "mask_bias", DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_shape(*mask, "mask_bias", {out[0], out[1]}));
+  }
+  (void)node;
+  return one(DType::kF32, std::move(out));
+}
+
+}  // namespace
+
+Types attention_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "q"));
+  const std::int64_t heads = node.attrs.i("heads", 0);
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "heads", heads, 1, kMaxStep));
+  if (node.attrs.i("packed") != 0) return packed_attention(node, in, heads);
+  const char* names[] = {"q", "k", "v"};
+  for (std::size_t i = 0; i < 3; ++i) {
+    ANTIPHON_RETURN_IF_ERROR(want_present(in, i, names[i]));
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[i], names[i], DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_rank(*in[i], names[i], 3));
+    const Dim& width = in[i]->shape[2];
+    if (!width.is_static() || width.extent % heads != 0)
+      return invalid_argument(std::string(names[i]) + ": wanted a last axis of " +
+                              std::to_string(heads) + " x d, got " + shape_text(in[i]->shape));
+  }
+  const Shape& q = in[0]->shape;
+  const Shape& k = in[1]->shape;
+  ANTIPHON_RETURN_IF_ERROR(want_shape(*in[1], "k", {q[0], Dim{}, q[2]}));
+  ANTIPHON_RETURN_IF_ERROR(want_shape(*in[2], "v", {q[0], k[1], q[2]}));
+  if (const ValueType* mask = at(in, 3)) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*mask, "mask_bias", DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_shape(*mask, "mask_bias", {q[0], k[1]}));
+  }
+  return one(DType::kF32, q);
+}
+
+namespace {
+
+// One scale for each step of `axis`, or [1] for all.
+Status want_scale(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "scale"));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[1], "scale", DType::kF32));
+  ANTIPHON_RETURN_IF_ERROR(want_rank(*in[1], "scale", 1));
+  if (in[1]->shape[0] == Dim(1)) return {};
+  ANTIPHON_ASSIGN_OR_RETURN(const std::size_t axis, axis_of(node, in[0]->shape.size(), 0));
+  return want_extent(in[1]->shape[0], "scale", in[0]->shape[axis]);
+}
+
+}  // namespace
+
+Types dequantize_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_scale(node, in));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kI8));
+  return one(DType::kF32, in[0]->shape);
+}
+
+Types quantize_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_scale(node, in));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
+  return one(DType::kI8, in[0]->shape);
+}
+
+}  // namespace antiphon::ir

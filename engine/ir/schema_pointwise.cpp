@@ -1,0 +1,168 @@
+// Shape rules of the operators that work element by element.
+#include <algorithm>
+
+#include "engine/ir/enum_names.h"
+#include "engine/ir/schema_rules.h"
+
+namespace antiphon::ir {
+namespace {
+
+std::vector<ValueType> one(DType dtype, Shape shape) {
+  std::vector<ValueType> out;
+  out.push_back({dtype, std::move(shape)});
+  return out;
+}
+
+Status want_all_present(In in) {
+  for (const ValueType* type : in)
+    if (!type) return invalid_argument("an input is absent");
+  return {};
+}
+
+}  // namespace
+
+Types identity_rule(const Node&, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
+  return one(in[0]->dtype, in[0]->shape);
+}
+
+Types unary_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
+  const std::int64_t op = node.attrs.i("op", -1);
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "op", op, 0, kNumUnary - 1));
+  if (static_cast<Unary>(op) == Unary::kNot) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kBool));
+  } else if (in[0]->dtype != DType::kI32 ||
+             (op != static_cast<int>(Unary::kNeg) && op != static_cast<int>(Unary::kAbs))) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
+  }
+  return one(in[0]->dtype, in[0]->shape);
+}
+
+Types binary_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
+  const std::int64_t op = node.attrs.i("op", -1);
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "op", op, 0, kNumBinary - 1));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[1], "b", in[0]->dtype));
+  ANTIPHON_ASSIGN_OR_RETURN(Shape shape, broadcast(in[0]->shape, in[1]->shape));
+  DType dtype = in[0]->dtype;
+  switch (static_cast<Binary>(op)) {
+    case Binary::kAnd:
+    case Binary::kOr: ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "a", DType::kBool)); break;
+    case Binary::kEqual:
+    case Binary::kLess:
+    case Binary::kGreater: dtype = DType::kBool; break;
+    default:
+      if (dtype != DType::kF32 && dtype != DType::kI32)
+        return invalid_argument("a: wanted f32 or i32, got " + std::string(dtype_name(dtype)));
+  }
+  return one(dtype, std::move(shape));
+}
+
+Types clamp_rule(const Node&, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
+  return one(in[0]->dtype, in[0]->shape);
+}
+
+Types where_rule(const Node&, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
+  if (in[0]->dtype != DType::kBool && in[0]->dtype != DType::kF32)
+    return invalid_argument("condition: wanted bool or f32, got " +
+                            std::string(dtype_name(in[0]->dtype)));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[2], "b", in[1]->dtype));
+  ANTIPHON_ASSIGN_OR_RETURN(Shape branches, broadcast(in[1]->shape, in[2]->shape));
+  ANTIPHON_ASSIGN_OR_RETURN(Shape shape, broadcast(in[0]->shape, branches));
+  return one(in[1]->dtype, std::move(shape));
+}
+
+Types pointwise_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
+  Shape shape = in[0]->shape;
+  for (const ValueType* type : in) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*type, "an input", DType::kF32));
+    ANTIPHON_ASSIGN_OR_RETURN(shape, broadcast(shape, type->shape));
+  }
+  const auto& steps = node.pointwise.steps;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const PointwiseStep& step = steps[i];
+    const auto made = static_cast<std::int64_t>(in.size() + i);
+    const auto bad = [&](std::int16_t r) { return r < 0 || r >= made; };
+    bool wrong = false;
+    switch (step.kind) {
+      case PointwiseStep::Kind::kUnary: wrong = bad(step.a) || step.op >= kNumUnary; break;
+      case PointwiseStep::Kind::kBinary:
+        wrong = bad(step.a) || bad(step.b) || step.op >= kNumBinary;
+        break;
+      case PointwiseStep::Kind::kClamp: wrong = bad(step.a); break;
+      case PointwiseStep::Kind::kWhere: wrong = bad(step.a) || bad(step.b) || bad(step.c); break;
+      case PointwiseStep::Kind::kScalar: break;
+      default: wrong = true;
+    }
+    if (wrong)
+      return invalid_argument("pointwise: step " + std::to_string(i) +
+                              " reads a register that is not written before it, or has no such op");
+  }
+  const auto registers = static_cast<std::int64_t>(in.size() + steps.size());
+  std::vector<ValueType> out;
+  for (const std::int16_t r : node.pointwise.results) {
+    if (r < 0 || r >= registers)
+      return invalid_argument("pointwise: result register " + std::to_string(r) + " of " +
+                              std::to_string(registers));
+    out.push_back({DType::kF32, shape});
+  }
+  return out;
+}
+
+Types cast_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
+  const std::int64_t dtype = node.attrs.i("dtype", -1);
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "dtype", dtype, 0, static_cast<int>(DType::kBool)));
+  return one(static_cast<DType>(dtype), in[0]->shape);
+}
+
+Types softmax_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
+  ANTIPHON_RETURN_IF_ERROR(axis_of(node, in[0]->shape.size()).status());
+  return one(in[0]->dtype, in[0]->shape);
+}
+
+Types layer_norm_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "gamma"));
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 2, "beta"));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
+  ANTIPHON_RETURN_IF_ERROR(want_min_rank(*in[0], "x", 1));
+  if (!(node.attrs.f("epsilon", 1e-5) >= 0)) return invalid_argument("epsilon: wanted 0 or more");
+  const char* names[] = {"x", "gamma", "beta", "residual"};
+  for (std::size_t i = 1; i <= 2; ++i) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[i], names[i], DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_shape(*in[i], names[i], {in[0]->shape.back()}));
+  }
+  if (const ValueType* residual = at(in, 3)) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*residual, "residual", DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_shape(*residual, "residual", in[0]->shape));
+  }
+  return one(in[0]->dtype, in[0]->shape);
+}
+
+Types reduce_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
+  const std::int64_t op = node.attrs.i("op", -1);
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "op", op, 0, kNumReduce - 1));
+  ANTIPHON_ASSIGN_OR_RETURN(const std::size_t axis, axis_of(node, in[0]->shape.size()));
+  Shape shape = in[0]->shape;
+  const bool needs_one =
+      op == static_cast<int>(Reduce::kMax) || op == static_cast<int>(Reduce::kArgMax);
+  if (needs_one && shape[axis] == Dim(0)) return invalid_argument("x: the axis is empty");
+  if (node.attrs.i("keep_dim") != 0)
+    shape[axis] = Dim(1);
+  else
+    shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(axis));
+  const bool index = op == static_cast<int>(Reduce::kArgMax);
+  return one(index ? DType::kI32 : DType::kF32, std::move(shape));
+}
+
+}  // namespace antiphon::ir
