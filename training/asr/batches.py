@@ -16,7 +16,7 @@ REAL = ("librispeech_mini commonvoice_delta commonvoice_v1_dev commonvoice_v6_sa
 
 def usable(text, samples):
     """Whether CTC can learn the text from so many samples: its words are written out and there are steps enough."""
-    return bool(text) and 0.4 < samples / RATE < 20 and len(text) <= samples / 640 * 0.9
+    return bool(text) and 0.3 < samples / RATE < 20 and len(text) <= samples / 640 * 0.9
 
 
 def tables_of(data, teachers, only=REAL):
