@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import time
+from collections import Counter
 
 import numpy as np
 import torch
@@ -132,6 +133,7 @@ def options():
     ap.add_argument("--two-passes", type=float, default=0.3, help="share of the steps, after a third of the schedule")
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--rare", type=int, default=30, help="symbols seen less often are unknown, their utterances left out")
     ap.add_argument("--held", type=int, default=40, help="utterances kept out, by hash of their id")
     return ap.parse_args()
 
@@ -150,7 +152,8 @@ def main():
     rng, dtype = np.random.default_rng(a.seed), set_precision(a.amp, a.device)
     rows, audio = load(a.data, a.device)
     saved = torch.load(a.resume, map_location=a.device) if a.resume else None
-    table = saved["table"] if saved else {c: i + 1 for i, c in enumerate(sorted({c for r in rows for c in r["symbols"]}))}
+    seen = Counter(c for r in rows for c in r["symbols"])
+    table = saved["table"] if saved else {c: i + 1 for i, c in enumerate(sorted(c for c in seen if seen[c] >= a.rare))}
     held, data = Utterances(rows[:a.held], audio, table), Utterances(rows[a.held:], audio, table)
     net = Tacotron2(len(table)).to(a.device)
     if saved:

@@ -177,7 +177,7 @@ def options():
     ap.add_argument("--elapsed", type=float, help="seconds of the schedule already used; default: the saved clock")
     ap.add_argument("--stop", type=float, default=1e9, help="stop after so many seconds now")
     ap.add_argument("--steps", type=int, default=10**9, help="stop after so many steps now")
-    ap.add_argument("--warm", type=float, default=0.3, help="share of the schedule with the spectral loss alone")
+    ap.add_argument("--warm", type=float, default=0.25, help="share of the schedule with the spectral loss alone")
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--frames", type=int, default=32, help="frames that the losses see")
     ap.add_argument("--rate", type=float, default=1e-3, help="learning rate of the spectral phase")
