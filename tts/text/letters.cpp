@@ -20,7 +20,7 @@ struct Said {
   const char* words;
 };
 constexpr Said kSaid[] = {{"jpeg", "jay peg"}, {"json", "jason"}, {"ascii", "askey"}, {"ok", "okay"}, {"gui", "gooey"},
-                          {"wifi", "why fie"}, {"cern", "surn"}, {"mpeg", "em peg"}, {"nginx", "engine x"}, {"sql", "sequel"}, {"png", "ping"}};
+                          {"cern", "surn"}, {"mpeg", "em peg"}, {"nginx", "engine x"}, {"sql", "sequel"}, {"png", "ping"}};
 
 // Short words that are shouted rather than spelled.
 constexpr std::array kWords = {
