@@ -49,7 +49,7 @@ enum class OpKind : std::uint8_t {
   kAttention,  // softmax(q k' / sqrt(d) + mask_bias) v a head: q, k, v, [mask_bias [B, T]]; or qkv
                // [B, T, 3 * heads * d], -, -, [mask_bias] with attr packed = 1; attr heads
   kDequantize,  // x i8, scale [extent of axis]; attr axis
-  kQuantize,    // x f32, scale; attr axis -> i8
+  kQuantize,    // x f32, scale; attr axis -> i8: x / scale to the nearest (even), within -127..127
   kLoop,        // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned,
           // scan_axis, trip_limit, has_stop, num_emitted, reverse (scan from the last step to the
           // first) body inputs: carried, scanned slices, invariants; body outputs: next, emitted,
