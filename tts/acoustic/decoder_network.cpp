@@ -163,7 +163,11 @@ Network decoder_network(const Weights& weights, const AcousticGeometry& g, const
     body.emit(peak);
     body.emit(step.stop);
     if (config.emit_alignment) body.emit(w);
-    if (by_attention) body.stop(stop_now(net, p, config, step.stop, peak, guard_of(net, p, peak, held2, forced2)));
+    if (by_attention) {
+      const Value ended = stop_now(net, p, config, step.stop, peak, guard_of(net, p, peak, held2, forced2));
+      body.emit(ended);
+      body.stop(ended);
+    }
   });
   if (!net.status().ok()) return net;
   for (int i = 0; i < kNumCarried; ++i) net.output(std::string("next_") + kCarriedNames[static_cast<std::size_t>(i)], out[static_cast<std::size_t>(i)]);
@@ -172,7 +176,7 @@ Network decoder_network(const Weights& weights, const AcousticGeometry& g, const
   net.output("position", out[at++]);
   net.output("stop", out[at++]);
   if (config.emit_alignment) net.output("alignment", out[at++]);
-  if (by_attention) net.output("frames", out[at]);
+  if (by_attention) net.output("ended", out[at]);
   return net;
 }
 

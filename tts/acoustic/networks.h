@@ -47,7 +47,7 @@ Network encoder_network(const Weights& weights, const AcousticGeometry& geometry
 // kCarried; per-symbol numbers of the guard (guard.h) come in as "index", "limit", "expected", "reach" [1, N].
 // With dropout: "masks" [1, block, 2 * prenet]. By durations: "planned" [1, block, N] instead of the guard's.
 // Out: "mel" [1, block, M] before the post-net, "position" [1, block, 1] the attention's peak,
-// "stop" [1, block, 1] probability, and by attention "frames" [1] i32: how many were made.
+// "stop" [1, block, 1] probability, and by attention "ended" [1, block, 1]: 1 at the last frame.
 Network decoder_network(const Weights& weights, const AcousticGeometry& geometry, const DecoderConfig& config);
 
 // Frames in, frames out post_delay_frames() later: "mel" [1, T, M], "mask" [1, T, 1] (1 inside the

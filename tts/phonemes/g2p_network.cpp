@@ -75,8 +75,9 @@ Result<Phonemes> G2p::say(std::string_view letters) {
   ANTIPHON_ASSIGN_OR_RETURN(void* input, context_->input("ids", dims));
   std::copy(ids.begin(), ids.end(), static_cast<std::int32_t*>(input));
   ANTIPHON_RETURN_IF_ERROR(context_->run());
-  ANTIPHON_ASSIGN_OR_RETURN(const TensorView logits, context_->output("logits"));
-  const std::span<const float> all = logits.f32();
+  const TensorView* logits = context_->output("logits");
+  if (logits == nullptr) return internal_error("g2p: no output logits");
+  const std::span<const float> all = logits->f32();
   const std::size_t classes = config_.phonemes.size() + 1;
   std::vector<std::int32_t> best;
   for (std::size_t t = 0; t + classes <= all.size(); t += classes) {
