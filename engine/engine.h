@@ -29,13 +29,13 @@ struct DimRange {
 
 struct BuildOptions {
   Precision precision = Precision::kInt8;
-  std::map<std::string, DimRange> profile;   // every symbol of the inputs
-  bool tune = false;                         // time candidates; else the first that accepts
-  std::string timing_cache;                  // file, read and extended when tuning; empty: none
-  std::string dump_dir;                      // graph text after every pass; empty: none
-  std::string max_isa;                       // "portable", "avx2", "avx512_vnni"; empty: what the CPU has
-  int num_threads = 1;                       // of the team that will run it
-  Logger* logger = nullptr;                  // may be null
+  std::map<std::string, DimRange> profile;  // every symbol of the inputs
+  bool tune = false;                        // time candidates; else the first that accepts
+  std::string timing_cache;                 // file, read and extended when tuning; empty: none
+  std::string dump_dir;                     // graph text after every pass; empty: none
+  std::string max_isa;       // "portable", "avx2", "avx512_vnni"; empty: what the CPU has
+  int num_threads = 1;       // of the team that will run it
+  Logger* logger = nullptr;  // may be null
 };
 
 // What a build or a load did.
@@ -66,7 +66,8 @@ class Plan {
   virtual Status save(const std::string& path) const = 0;
   // Maps the file. kInvalidArgument: truncated, or made by another version, for another device or
   // precision; the message says which field differs, with both values.
-  static Result<std::shared_ptr<const Plan>> load(const std::string& path, std::string_view max_isa = {});
+  static Result<std::shared_ptr<const Plan>> load(const std::string& path,
+                                                  std::string_view max_isa = {});
   virtual const std::string& name() const = 0;
   virtual const PlanReport& report() const = 0;
   virtual std::vector<TensorSpec> inputs() const = 0;
@@ -85,14 +86,15 @@ class ThreadTeam {
   virtual int num_threads() const = 0;
 };
 
-// State slots for many streams over one plan. acquire() and release() may be called from any thread.
+// State slots for many streams over one plan. acquire() and release() may be called from any
+// thread.
 class StatePool {
  public:
   static Result<std::unique_ptr<StatePool>> create(std::shared_ptr<const Plan> plan, int num_slots);
   virtual ~StatePool() = default;
-  virtual Result<int> acquire() = 0;      // zeroed. kExhausted: all are in use
+  virtual Result<int> acquire() = 0;  // zeroed. kExhausted: all are in use
   virtual void release(int slot) = 0;
-  virtual void reset(int slot) = 0;       // zeroed again
+  virtual void reset(int slot) = 0;  // zeroed again
   virtual int num_used() const = 0;
 };
 
@@ -101,7 +103,8 @@ class StatePool {
 class Context {
  public:
   // team may be null: the caller's thread alone. It must outlive the context.
-  static Result<std::unique_ptr<Context>> create(std::shared_ptr<const Plan> plan, ThreadTeam* team);
+  static Result<std::unique_ptr<Context>> create(std::shared_ptr<const Plan> plan,
+                                                 ThreadTeam* team);
   virtual ~Context() = default;
   // Writable memory of an input for the extents given (in the order of its symbols as declared).
   // Set every input, then run. kInvalidArgument: unknown name, rank or static extent that does not
@@ -110,8 +113,8 @@ class Context {
   // slots: one for each item of the batch; empty for a plan without state.
   virtual Status run(StatePool* pool, std::span<const int> slots) = 0;
   Status run() { return run(nullptr, {}); }
-  // Valid until the next input() or run().
-  virtual Result<TensorView> output(std::string_view name) const = 0;
+  // Valid until the next input() or run(). Null: there is no such output, or nothing was run yet.
+  virtual const TensorView* output(std::string_view name) const = 0;
 };
 
 }  // namespace antiphon

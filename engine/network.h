@@ -2,9 +2,9 @@
 //
 //   Network net("acoustic");
 //   Value mel = net.input("mel", DType::kF32, {"B", 80, "T"});
-//   Value h = net.conv1d(mel, net.weight(w, "conv1.weight"), net.weight(w, "conv1.bias"), {.stride = 2});
-//   net.output("logits", net.linear(h, ...));
-//   ANTIPHON_ASSIGN_OR_RETURN(auto plan, build(net, options));
+//   Value h = net.conv1d(mel, net.weight(w, "conv1.weight"), net.weight(w, "conv1.bias"), {.stride
+//   = 2}); net.output("logits", net.linear(h, ...)); ANTIPHON_ASSIGN_OR_RETURN(auto plan,
+//   build(net, options));
 #pragma once
 
 #include <cstdint>
@@ -32,10 +32,10 @@ struct Dim {
   std::string symbol;        // else its name; empty: not known before run time, of no fixed name
 
   Dim() = default;
-  Dim(std::int64_t extent_in) : extent(extent_in) {}           // NOLINT: implicit on purpose
-  Dim(int extent_in) : extent(extent_in) {}                    // NOLINT: implicit on purpose
-  Dim(const char* name) : symbol(name) {}                      // NOLINT: implicit on purpose
-  Dim(std::string name) : symbol(std::move(name)) {}           // NOLINT: implicit on purpose
+  Dim(std::int64_t extent_in) : extent(extent_in) {}  // NOLINT: implicit on purpose
+  Dim(int extent_in) : extent(extent_in) {}           // NOLINT: implicit on purpose
+  Dim(const char* name) : symbol(name) {}             // NOLINT: implicit on purpose
+  Dim(std::string name) : symbol(std::move(name)) {}  // NOLINT: implicit on purpose
   bool is_static() const { return extent >= 0; }
   bool operator==(const Dim&) const = default;
 };
@@ -47,7 +47,24 @@ struct Value {
   bool valid() const { return id >= 0; }
 };
 
-enum class Unary { kNeg, kAbs, kExp, kLog, kSqrt, kRsqrt, kReciprocal, kTanh, kSigmoid, kRelu, kGelu /* erf form */, kErf, kSin, kCos, kFloor, kNot };
+enum class Unary {
+  kNeg,
+  kAbs,
+  kExp,
+  kLog,
+  kSqrt,
+  kRsqrt,
+  kReciprocal,
+  kTanh,
+  kSigmoid,
+  kRelu,
+  kGelu /* erf form */,
+  kErf,
+  kSin,
+  kCos,
+  kFloor,
+  kNot
+};
 enum class Binary { kAdd, kSub, kMul, kDiv, kMax, kMin, kPow, kEqual, kLess, kGreater, kAnd, kOr };
 enum class Reduce { kSum, kMean, kMax, kArgMax };
 
@@ -55,7 +72,7 @@ struct Conv1dOptions {
   int stride = 1;
   int dilation = 1;
   int groups = 1;
-  int pad_left = 0;   // zeros
+  int pad_left = 0;  // zeros
   int pad_right = 0;
 };
 
@@ -122,36 +139,47 @@ class Network {
   // -- moving data --
   Value transpose(Value x, std::vector<int> order);
   Value reshape(Value x, std::vector<std::int64_t> dims);  // 0: keep, -1: infer
-  Value slice(Value x, int axis, std::int64_t begin, std::int64_t end);  // end INT64_MAX: to the end; negative: from it
+  Value slice(Value x, int axis, std::int64_t begin,
+              std::int64_t end);  // end INT64_MAX: to the end; negative: from it
   Value concat(std::span<const Value> parts, int axis);
-  Value concat(std::initializer_list<Value> parts, int axis) { return concat(std::span<const Value>(parts.begin(), parts.size()), axis); }
+  Value concat(std::initializer_list<Value> parts, int axis) {
+    return concat(std::span<const Value>(parts.begin(), parts.size()), axis);
+  }
   std::vector<Value> split(Value x, int parts, int axis);
-  Value repeat(Value x, int times, int axis);  // each element `times` times: nearest-neighbour upsampling
+  Value repeat(Value x, int times,
+               int axis);  // each element `times` times: nearest-neighbour upsampling
   Value reverse(Value x, int axis);
   Value pad(Value x, int axis, int before, int after, float value = 0);
 
   // -- blocks: built from the operations above; passes recognise and fuse them --
-  // q, k, v [B, T, heads * d] -> [B, T, heads * d]; mask_bias [B, T] added to the scores, or invalid.
+  // q, k, v [B, T, heads * d] -> [B, T, heads * d]; mask_bias [B, T] added to the scores, or
+  // invalid.
   Value attention(Value q, Value k, Value v, int heads, Value mask_bias = {});
-  // Streaming history: [B, C, history + T] = state ++ x, and the state keeps the last `history` steps.
+  // Streaming history: [B, C, history + T] = state ++ x, and the state keeps the last `history`
+  // steps.
   Value delay_line(std::string_view name, Value x, int history);
-  // x [B, T, I]; w_ih [4H, I], w_hh [4H, H], biases [4H] or invalid; gate order i, f, g, o (PyTorch).
-  // h0, c0 [B, H]. Emitted as a Loop over T. Returns {y [B, T, H], h_n, c_n}.
-  struct LstmResult { Value y, h, c; };
-  LstmResult lstm(Value x, Value h0, Value c0, Value w_ih, Value w_hh, Value b_ih, Value b_hh, bool reverse = false);
+  // x [B, T, I]; w_ih [4H, I], w_hh [4H, H], biases [4H] or invalid; gate order i, f, g, o
+  // (PyTorch). h0, c0 [B, H]. Emitted as a Loop over T. Returns {y [B, T, H], h_n, c_n}.
+  struct LstmResult {
+    Value y, h, c;
+  };
+  LstmResult lstm(Value x, Value h0, Value c0, Value w_ih, Value w_hh, Value b_ih, Value b_hh,
+                  bool reverse = false);
   // A zero tensor of `shape`; symbols as in the inputs.
   Value zeros(Shape shape);
 
-  // Structured loop. `carried`: initial values of the recurrent state. `scanned`: sequences, one step
-  // of `scan_axis` an iteration (their length is the trip count). `trip_limit`: the trip count when
-  // nothing is scanned. The body is built by `define`, which must call body.next() once for each
-  // carried value, and body.emit() for each sequence output, and may call body.stop(): a scalar or [1]
-  // value that ends the loop after the iteration in which it is > 0. Values of the outer network may
-  // be used directly inside (loop invariants).
-  // Returns the final carried values, then the emitted sequences stacked on `scan_axis`, then
-  // (if body.stop() was called) the number of iterations run as i32 [1]; steps not run are zero.
+  // Structured loop. `carried`: initial values of the recurrent state. `scanned`: sequences, one
+  // step of `scan_axis` an iteration (their length is the trip count). `trip_limit`: the trip count
+  // when nothing is scanned. The body is built by `define`, which must call body.next() once for
+  // each carried value, and body.emit() for each sequence output, and may call body.stop(): a
+  // scalar or [1] value that ends the loop after the iteration in which it is > 0. Values of the
+  // outer network may be used directly inside (loop invariants). Returns the final carried values,
+  // then the emitted sequences stacked on `scan_axis`, then (if body.stop() was called) the number
+  // of iterations run as i32 [1]; steps not run are zero.
   template <typename Define>
-  std::vector<Value> loop(std::string_view name, std::span<const Value> carried, std::span<const Value> scanned, int scan_axis, std::int64_t trip_limit, Define define);
+  std::vector<Value> loop(std::string_view name, std::span<const Value> carried,
+                          std::span<const Value> scanned, int scan_axis, std::int64_t trip_limit,
+                          Define define);
 
   const Status& status() const;
   const ir::Graph& graph() const;
@@ -160,7 +188,8 @@ class Network {
 
  private:
   friend class LoopBody;
-  Impl& begin_loop(std::string_view name, std::span<const Value> carried, std::span<const Value> scanned, int scan_axis, std::int64_t trip_limit);
+  Impl& begin_loop(std::string_view name, std::span<const Value> carried,
+                   std::span<const Value> scanned, int scan_axis, std::int64_t trip_limit);
   std::vector<Value> end_loop(LoopBody& body);
   std::unique_ptr<Impl> impl_;
 };
@@ -168,8 +197,8 @@ class Network {
 // Operations inside a body are called on the same Network: it knows that a loop is open.
 class LoopBody {
  public:
-  Value carried(int index) const;   // its value at the start of the iteration
-  Value scanned(int index) const;   // this iteration's slice, without the scan axis
+  Value carried(int index) const;  // its value at the start of the iteration
+  Value scanned(int index) const;  // this iteration's slice, without the scan axis
   void next(int index, Value value);
   void emit(Value value);
   void stop(Value value);
@@ -181,7 +210,9 @@ class LoopBody {
 };
 
 template <typename Define>
-std::vector<Value> Network::loop(std::string_view name, std::span<const Value> carried, std::span<const Value> scanned, int scan_axis, std::int64_t trip_limit, Define define) {
+std::vector<Value> Network::loop(std::string_view name, std::span<const Value> carried,
+                                 std::span<const Value> scanned, int scan_axis,
+                                 std::int64_t trip_limit, Define define) {
   begin_loop(name, carried, scanned, scan_axis, trip_limit);
   LoopBody body(*this);
   define(body);

@@ -10,7 +10,8 @@
 
 namespace antiphon {
 
-// Identifies one turn of one session; a barge-in raises `turn`, results with an older one are dropped.
+// Identifies one turn of one session; a barge-in raises `turn`, results with an older one are
+// dropped.
 struct TurnRef {
   std::uint64_t session = 0;
   std::uint32_t turn = 0;
@@ -38,11 +39,11 @@ struct TranscriptAlternative {
 // What recognition says so far; one with is_final ends every turn, also after an error or a cancel.
 struct Transcript {
   TurnRef ref;
-  std::string text;                 // UTF-8
-  std::int32_t stable_chars = 0;    // leading bytes of `text` that will not change
+  std::string text;               // UTF-8
+  std::int32_t stable_chars = 0;  // leading bytes of `text` that will not change
   bool is_final = false;
   float confidence = 0;
-  std::vector<WordTiming> words;    // finals only
+  std::vector<WordTiming> words;  // finals only
   std::vector<TranscriptAlternative> alternatives;
 };
 
@@ -56,19 +57,20 @@ struct Slot {
 
 struct Understanding {
   TurnRef ref;
-  std::string text;        // what was understood
-  std::string domain;      // label space of the intent: "assistant" for the user's own, or a trained one
-  std::string intent;      // empty when out of scope
+  std::string text;  // what was understood
+  std::string
+      domain;  // label space of the intent: "assistant" for the user's own, or a trained one
+  std::string intent;  // empty when out of scope
   float confidence = 0;
   bool in_scope = false;
   std::vector<Slot> slots;
-  std::string answer;      // where a question was answered from the session's context
+  std::string answer;  // where a question was answered from the session's context
   float answer_confidence = 0;
 };
 
 struct Reply {
   TurnRef ref;
-  std::string text;        // UTF-8, to be spoken
+  std::string text;  // UTF-8, to be spoken
   bool end_of_dialog = false;
 };
 

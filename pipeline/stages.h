@@ -1,4 +1,5 @@
-// The interfaces of the four stages: what a Session calls, and what asr, nlu, dialog and tts implement.
+// The interfaces of the four stages: what a Session calls, and what asr, nlu, dialog and tts
+// implement.
 //
 // A model object (Recognizer, Understander, Synthesizer) is immutable, shared by all sessions and
 // thread-safe but for the calls marked "lane". A stream object belongs to one session; at most one
@@ -20,26 +21,28 @@
 namespace antiphon {
 
 struct HotWord {
-  std::string text;   // a word or a phrase, any case
-  float boost = 4.0f; // added to the log score when the phrase is completed, natural log; [-20, 20]
+  std::string text;  // a word or a phrase, any case
+  float boost =
+      4.0f;  // added to the log score when the phrase is completed, natural log; [-20, 20]
 };
 
 // ---- recognition ----
 
 struct RecognizerOptions {
-  bool endpointing = true;       // the recogniser decides where a turn ends
+  bool endpointing = true;  // the recogniser decides where a turn ends
   bool partials = true;
-  double min_silence_ms = 500;   // of silence after speech ends a turn
-  double max_turn_ms = 30000;    // a longer turn is ended by force
-  double no_speech_ms = 0;       // 0: wait for ever; else kNoSpeech after so much silence
+  double min_silence_ms = 500;  // of silence after speech ends a turn
+  double max_turn_ms = 30000;   // a longer turn is ended by force
+  double no_speech_ms = 0;      // 0: wait for ever; else kNoSpeech after so much silence
   int num_alternatives = 1;
   std::vector<HotWord> hotwords;
 };
 
 enum class RecognizerEventKind { kSpeechStart, kSpeechEnd, kPartial, kFinal, kNoSpeech };
 
-// at_ms: audio time since the stream was opened. kSpeechEnd: the endpoint was decided; `at_ms` is the
-// end of the last voiced sample. kFinal and kNoSpeech close the turn: next audio begins a new one.
+// at_ms: audio time since the stream was opened. kSpeechEnd: the endpoint was decided; `at_ms` is
+// the end of the last voiced sample. kFinal and kNoSpeech close the turn: next audio begins a new
+// one.
 struct RecognizerEvent {
   RecognizerEventKind kind = RecognizerEventKind::kPartial;
   double at_ms = 0;
@@ -73,18 +76,19 @@ class Recognizer {
 
 // ---- understanding ----
 
-// One session's memory of its dialogue: which intent is being filled, with what, and what was asked.
+// One session's memory of its dialogue: which intent is being filled, with what, and what was
+// asked.
 struct DialogState {
-  std::string pending_intent;         // empty: none
+  std::string pending_intent;  // empty: none
   std::vector<Slot> filled;
-  std::string asked_slot;             // the slot the last reply asked for
+  std::string asked_slot;  // the slot the last reply asked for
   bool awaiting_confirmation = false;
-  int misses = 0;                     // times in a row that the answer could not be used
+  int misses = 0;  // times in a row that the answer could not be used
 };
 
 struct UnderstandRequest {
   std::string_view text;
-  std::string_view context;           // a text that questions are answered from; may be empty
+  std::string_view context;             // a text that questions are answered from; may be empty
   const DialogState* dialog = nullptr;  // may be null
 };
 
@@ -107,9 +111,9 @@ class Dialog {
 // ---- synthesis ----
 
 struct SynthesisOptions {
-  std::string voice;     // empty: the pack's first
-  float speed = 1.0f;    // [0.5, 2]: 2 speaks twice as fast
-  bool ssml = false;     // the text is SSML
+  std::string voice;   // empty: the pack's first
+  float speed = 1.0f;  // [0.5, 2]: 2 speaks twice as fast
+  bool ssml = false;   // the text is SSML
 };
 
 class SynthesisStream {
@@ -126,7 +130,8 @@ class Synthesizer {
   virtual int rate_hz() const = 0;
   virtual std::vector<std::string> voices() const = 0;
   // kInvalidArgument: not UTF-8, over 20,000 bytes, bad SSML, unknown voice, speed out of range.
-  // kExhausted: all state slots are in use. Text without anything to say gives one empty last chunk.
+  // kExhausted: all state slots are in use. Text without anything to say gives one empty last
+  // chunk.
   virtual Result<std::unique_ptr<SynthesisStream>> open(std::string_view text,
                                                         const SynthesisOptions& options) = 0;
 };

@@ -28,7 +28,9 @@ std::string Status::to_string() const {
   return std::string(code_name(code_)) + ": " + message_;
 }
 
-Status invalid_argument(std::string message) { return {StatusCode::kInvalidArgument, std::move(message)}; }
+Status invalid_argument(std::string message) {
+  return {StatusCode::kInvalidArgument, std::move(message)};
+}
 Status not_found(std::string message) { return {StatusCode::kNotFound, std::move(message)}; }
 Status unsupported(std::string message) { return {StatusCode::kUnsupported, std::move(message)}; }
 Status exhausted(std::string message) { return {StatusCode::kExhausted, std::move(message)}; }

@@ -56,8 +56,8 @@ Status internal_error(std::string message);
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                  // NOLINT: implicit on purpose
-  Result(Status status) : status_(std::move(status)) {}          // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit on purpose
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT: implicit on purpose
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
@@ -76,9 +76,10 @@ class [[nodiscard]] Result {
 
 }  // namespace antiphon
 
-#define ANTIPHON_RETURN_IF_ERROR(expr)                              \
-  do {                                                              \
-    if (::antiphon::Status antiphon_status_ = (expr); !antiphon_status_.ok()) return antiphon_status_; \
+#define ANTIPHON_RETURN_IF_ERROR(expr)                                        \
+  do {                                                                        \
+    if (::antiphon::Status antiphon_status_ = (expr); !antiphon_status_.ok()) \
+      return antiphon_status_;                                                \
   } while (false)
 
 #define ANTIPHON_CONCAT_INNER(a, b) a##b
@@ -91,11 +92,12 @@ class [[nodiscard]] Result {
   if (!tmp.ok()) return tmp.status();                   \
   lhs = std::move(tmp).value()
 
-// For our own broken invariants only; never reachable from network bytes, a model, a plan or a config.
-#define ANTIPHON_CHECK(condition)                                                                    \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
-      std::fprintf(stderr, "%s:%d: broken invariant: %s\n", __FILE__, __LINE__, #condition);         \
-      std::abort();                                                                                  \
-    }                                                                                                \
+// For our own broken invariants only; never reachable from network bytes, a model, a plan or a
+// config.
+#define ANTIPHON_CHECK(condition)                                                            \
+  do {                                                                                       \
+    if (!(condition)) {                                                                      \
+      std::fprintf(stderr, "%s:%d: broken invariant: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                          \
+    }                                                                                        \
   } while (false)

@@ -19,15 +19,17 @@ struct Tensor {
   DType dtype = DType::kF32;
   std::int32_t rank = 0;
   std::array<std::int64_t, kMaxRank> dims{};
-  void* data = nullptr;         // null while only shapes are known
-  bool is_constant = false;     // data is there from packing on, and never changes
+  void* data = nullptr;      // null while only shapes are known
+  bool is_constant = false;  // data is there from packing on, and never changes
 
   std::int64_t num_elements() const {
     std::int64_t n = 1;
     for (int i = 0; i < rank; ++i) n *= dims[i];
     return n;
   }
-  std::size_t bytes() const { return static_cast<std::size_t>(num_elements()) * dtype_bytes(dtype); }
+  std::size_t bytes() const {
+    return static_cast<std::size_t>(num_elements()) * dtype_bytes(dtype);
+  }
   float* f32() const { return static_cast<float*>(data); }
 };
 
@@ -59,7 +61,8 @@ struct NodeView {
   int num_threads = 1;
 };
 
-// Weights in the layout of one kernel. Made once when a plan is loaded; shared by contexts; immutable.
+// Weights in the layout of one kernel. Made once when a plan is loaded; shared by contexts;
+// immutable.
 struct Packed {
   virtual ~Packed() = default;
   virtual std::size_t bytes() const { return 0; }
@@ -70,8 +73,8 @@ struct Prepared {
 };
 
 struct LaunchArgs {
-  std::byte* workspace = nullptr;   // workspace_bytes(), 64-byte aligned
-  Team* team = nullptr;             // never null
+  std::byte* workspace = nullptr;  // workspace_bytes(), 64-byte aligned
+  Team* team = nullptr;            // never null
   const Packed* packed = nullptr;
   Prepared* prepared = nullptr;
 };
@@ -81,11 +84,11 @@ struct LaunchArgs {
 // (an embedding id outside its table).
 struct Kernel {
   ir::OpKind op;
-  const char* name;                                                        // "cpu/softmax_plain"
+  const char* name;  // "cpu/softmax_plain"
   const char* (*refuse)(const NodeView&);
   std::size_t (*workspace_bytes)(const NodeView&);
   Status (*run)(const NodeView&, const LaunchArgs&);
-  Result<std::unique_ptr<Packed>> (*pack)(const NodeView&) = nullptr;      // constants are readable
+  Result<std::unique_ptr<Packed>> (*pack)(const NodeView&) = nullptr;  // constants are readable
   Result<std::unique_ptr<Prepared>> (*prepare)(const NodeView&, const Packed*) = nullptr;
   // True: output 0 may share input 0's memory when it is the last use.
   bool (*in_place)(const NodeView&) = nullptr;
@@ -93,7 +96,7 @@ struct Kernel {
 
 // A back end: its ordered table, best first.
 struct Backend {
-  const char* name;                            // "cpu"
+  const char* name;  // "cpu"
   std::span<const Kernel* const> kernels;
 };
 

@@ -1,0 +1,105 @@
+// The acoustic network by the network-definition API, and its runs.
+#include "asr/acoustic_model.h"
+
+#include <algorithm>
+
+namespace antiphon::asr {
+namespace {
+
+// [B, C, T] -> [B, out, T / 2]: kernel 5, stride 2, three steps of the past.
+Value strided_conv(Network& net, const Weights& weights, const std::string& name, Value x) {
+  const Value history = net.delay_line(name + ".history", x, 3);
+  const Value y = net.conv1d(history, net.weight(weights, name + ".weight"), net.weight(weights, name + ".bias"), {.stride = 2});
+  return net.gelu(y);
+}
+
+Value recurrent_layer(Network& net, const Weights& weights, int layer, int width, Value x) {
+  const std::string n = std::to_string(layer);
+  const Value h = net.state("h" + n, {"B", width});
+  const Value c = net.state("c" + n, {"B", width});
+  const Value normed = net.layer_norm(x, net.weight(weights, "norms." + n + ".weight"), net.weight(weights, "norms." + n + ".bias"));
+  const std::string lstm = "lstms." + n + ".";
+  const auto out = net.lstm(normed, h, c, net.weight(weights, lstm + "weight_ih"), net.weight(weights, lstm + "weight_hh"),
+                            net.weight(weights, lstm + "bias"), Value{});
+  net.update(h, out.h);
+  net.update(c, out.c);
+  return net.add(x, out.y);
+}
+
+BuildOptions build_options(const AcousticModelOptions& options) {
+  BuildOptions build;
+  build.precision = options.precision;
+  const std::int64_t steps = options.max_steps, usual = std::min(2, options.max_steps);
+  build.profile["B"] = {1, 1, options.max_batch};
+  build.profile["N"] = {1, usual, steps};
+  build.profile["T"] = {AcousticConfig::kFramesPerStep, usual * AcousticConfig::kFramesPerStep, steps * AcousticConfig::kFramesPerStep};
+  build.max_isa = options.max_isa;
+  build.num_threads = options.team ? options.team->num_threads() : 1;
+  build.logger = options.logger;
+  return build;
+}
+
+}  // namespace
+
+Network acoustic_network(const Weights& weights, const AcousticConfig& config) {
+  Network net("acoustic");
+  const Value mel = net.input("mel", DType::kF32, {"B", config.mel_bins, "T"});
+  const Value valid = net.input("valid", DType::kF32, {"B", 1, "N"});  // 0: a flushed step
+  Value x = strided_conv(net, weights, "conv1", mel);
+  x = strided_conv(net, weights, "conv2", x);
+  x = net.transpose(x, {0, 2, 1});
+  for (int layer = 0; layer < config.layers; ++layer) x = recurrent_layer(net, weights, layer, config.width, x);
+  x = net.mul(net.transpose(x, {0, 2, 1}), valid);
+  const Value history = net.delay_line("ahead.history", x, config.lookahead);
+  const Value ahead = net.conv1d(history, net.weight(weights, "ahead.weight"), net.weight(weights, "ahead.bias"), {.groups = config.width});
+  const Value delayed = net.slice(history, 2, 0, -config.lookahead);
+  Value y = net.transpose(net.gelu(net.add(delayed, ahead)), {0, 2, 1});
+  y = net.linear(y, net.weight(weights, "out.weight"), net.weight(weights, "out.bias"));
+  net.output("log_probs", net.log_softmax(y));
+  return net;
+}
+
+Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weights, const AcousticModelOptions& options) {
+  if (options.max_batch < 1 || options.max_steps < 1 || options.max_streams < 1)
+    return invalid_argument("acoustic model: max_batch, max_steps and max_streams must be at least 1");
+  std::unique_ptr<AcousticModel> model(new AcousticModel);
+  model->options_ = options;
+  if (!options.plan_path.empty()) {
+    auto loaded = Plan::load(options.plan_path, options.max_isa);
+    if (loaded.ok()) model->plan_ = std::move(loaded).value();
+  }
+  if (!model->plan_) {
+    const Network net = acoustic_network(weights, options.config);
+    auto built = build(net, build_options(options));
+    if (!built.ok()) return built.status().with_context(weights.path());
+    model->plan_ = std::move(built).value();
+    if (!options.plan_path.empty()) ANTIPHON_RETURN_IF_ERROR(model->plan_->save(options.plan_path));
+  }
+  ANTIPHON_ASSIGN_OR_RETURN(model->pool_, StatePool::create(model->plan_, options.max_streams));
+  ANTIPHON_ASSIGN_OR_RETURN(model->context_, Context::create(model->plan_, options.team));
+  model->slots_.reserve(static_cast<std::size_t>(options.max_batch));
+  return model;
+}
+
+Result<std::span<const float>> AcousticModel::run(std::span<const AcousticItem> items, int steps) {
+  const std::int64_t batch = static_cast<std::int64_t>(items.size()), bins = options_.config.mel_bins;
+  const std::int64_t frames = static_cast<std::int64_t>(steps) * AcousticConfig::kFramesPerStep;
+  const std::int64_t mel_dims[] = {batch, bins, frames}, valid_dims[] = {batch, 1, steps};
+  ANTIPHON_ASSIGN_OR_RETURN(void* mel_at, context_->input("mel", mel_dims));
+  ANTIPHON_ASSIGN_OR_RETURN(void* valid_at, context_->input("valid", valid_dims));
+  auto* mel = static_cast<float*>(mel_at);
+  auto* valid = static_cast<float*>(valid_at);
+  slots_.clear();
+  for (const AcousticItem& item : items) {
+    slots_.push_back(item.slot);
+    const bool flush = item.frames.empty();
+    ANTIPHON_CHECK(flush || item.frames.size() == static_cast<std::size_t>(frames * bins));
+    for (std::int64_t bin = 0; bin < bins; ++bin)
+      for (std::int64_t t = 0; t < frames; ++t) *mel++ = flush ? 0.0f : item.frames[static_cast<std::size_t>(t * bins + bin)];
+    valid = std::fill_n(valid, steps, flush ? 0.0f : 1.0f);
+  }
+  ANTIPHON_RETURN_IF_ERROR(context_->run(pool_.get(), slots_));
+  return context_->output("log_probs")->f32();
+}
+
+}  // namespace antiphon::asr

@@ -1,0 +1,76 @@
+// The acoustic network over the engine: log-mel frames of many streams in, CTC log-probabilities out.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/weights.h"
+
+namespace antiphon::asr {
+
+// Geometry of training/asr/model.py: two causal strided convolutions, LSTM layers with layer norm and
+// residuals, a depth-wise look-ahead convolution.
+struct AcousticConfig {
+  int mel_bins = 80;
+  int front = 256;          // channels after the first convolution
+  int width = 688;
+  int layers = 4;
+  int lookahead = 4;        // output steps of future that a step needs
+  int classes = 29;
+  static constexpr int kFramesPerStep = 4;
+};
+
+struct AcousticModelOptions {
+  AcousticConfig config;
+  Precision precision = Precision::kInt8;
+  int max_streams = 64;     // state slots
+  int max_batch = 8;        // streams a run
+  int max_steps = 16;       // output steps a run
+  std::string max_isa;
+  std::string plan_path;    // a plan file to load; built and saved there if it does not fit; empty: built
+  ThreadTeam* team = nullptr;
+  Logger* logger = nullptr;
+};
+
+// One stream's part of a run. Every item of a run has the same number of steps.
+struct AcousticItem {
+  int slot = -1;
+  std::span<const float> frames;  // [steps * 4, mel_bins]; empty: the stream has ended and is flushed
+};
+
+// The network itself, for builders of plans.
+Network acoustic_network(const Weights& weights, const AcousticConfig& config);
+
+// Owns plan, state and context. run() on one thread at a time; acquire() and release() on any.
+//
+// The look-ahead delays the output: the first `lookahead` outputs after a reset mean nothing, and
+// after the last frame `lookahead` flushed steps bring out the rest.
+class AcousticModel {
+ public:
+  static Result<std::unique_ptr<AcousticModel>> create(const Weights& weights, const AcousticModelOptions& options);
+
+  Result<int> acquire() { return pool_->acquire(); }
+  void release(int slot) { pool_->release(slot); }
+  void reset(int slot) { pool_->reset(slot); }
+  int num_used() const { return pool_->num_used(); }
+  int max_batch() const { return options_.max_batch; }
+  int max_steps() const { return options_.max_steps; }
+  const AcousticConfig& config() const { return options_.config; }
+  const Plan& plan() const { return *plan_; }
+
+  // Log-probabilities [items, steps, classes], valid until the next call.
+  Result<std::span<const float>> run(std::span<const AcousticItem> items, int steps);
+
+ private:
+  AcousticModel() = default;
+  AcousticModelOptions options_;
+  std::shared_ptr<const Plan> plan_;
+  std::unique_ptr<StatePool> pool_;
+  std::unique_ptr<Context> context_;
+  std::vector<int> slots_;
+};
+
+}  // namespace antiphon::asr

@@ -1,0 +1,91 @@
+// Batches the streams' runs of the acoustic model.
+#include "asr/recognizer.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "asr/stream.h"
+
+namespace antiphon::asr {
+namespace {
+
+class RecognizerImpl final : public Recognizer {
+ public:
+  explicit RecognizerImpl(std::shared_ptr<SharedModels> models) : models_(std::move(models)) {}
+
+  Result<std::unique_ptr<RecognizerStream>> open(const RecognizerOptions& options) override {
+    ANTIPHON_ASSIGN_OR_RETURN(std::unique_ptr<Stream> stream, Stream::create(models_, options));
+    return std::unique_ptr<RecognizerStream>(std::move(stream));
+  }
+
+  Status advance(std::span<RecognizerStream* const> streams) override {
+    busy_.clear();
+    for (RecognizerStream* s : streams) {
+      auto* stream = static_cast<Stream*>(s);
+      ANTIPHON_RETURN_IF_ERROR(stream->listen());
+      busy_.push_back(stream);
+    }
+    while (true) {
+      ANTIPHON_ASSIGN_OR_RETURN(const bool ran, run_batch());
+      if (!ran) break;
+    }
+    for (Stream* stream : busy_) stream->settle();
+    return {};
+  }
+
+ private:
+  // The largest power of two of steps that a stream can run, so that few shapes are bound.
+  int run_length(const Stream& stream) const {
+    const int waiting = std::min(stream.steps_waiting(), models_->acoustic->max_steps());
+    int steps = 1;
+    while (steps * 2 <= waiting) steps *= 2;
+    return waiting > 0 ? steps : 0;
+  }
+
+  // Runs one batch of the streams that have most to run; false: nothing is waiting.
+  Result<bool> run_batch() {
+    int steps = 0;
+    for (const Stream* stream : busy_) steps = std::max(steps, run_length(*stream));
+    if (steps == 0) return false;
+    items_.clear();
+    members_.clear();
+    for (Stream* stream : busy_) {
+      if (static_cast<int>(items_.size()) == models_->acoustic->max_batch()) break;
+      if (run_length(*stream) != steps) continue;
+      items_.push_back(stream->take(steps));
+      members_.push_back(stream);
+    }
+    ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> log_probs, models_->acoustic->run(items_, steps));
+    const std::size_t share = log_probs.size() / items_.size();
+    for (std::size_t i = 0; i < members_.size(); ++i) members_[i]->give(log_probs.subspan(i * share, share), steps);
+    return true;
+  }
+
+  std::shared_ptr<SharedModels> models_;  // shared with the streams, which may outlive us
+  std::vector<Stream*> busy_, members_;
+  std::vector<AcousticItem> items_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& config) {
+  auto models = std::make_shared<SharedModels>();
+  ANTIPHON_ASSIGN_OR_RETURN(models->manifest, read_pack(config.pack_dir));
+  ANTIPHON_ASSIGN_OR_RETURN(const std::shared_ptr<const Weights> weights, Weights::load(models->manifest.weights_path));
+  AcousticModelOptions options;
+  options.config = models->manifest.acoustic;
+  options.precision = config.precision;
+  options.max_streams = config.max_streams;
+  options.max_batch = config.max_batch;
+  options.max_isa = config.max_isa;
+  options.team = config.team;
+  options.logger = config.logger;
+  ANTIPHON_ASSIGN_OR_RETURN(models->acoustic, AcousticModel::create(*weights, options));
+  ANTIPHON_ASSIGN_OR_RETURN(models->voice, VoiceActivity::create(config.vad_dir, config.max_streams, config.max_isa));
+  if (!models->manifest.lm_path.empty()) {
+    ANTIPHON_ASSIGN_OR_RETURN(models->lm, LanguageModel::load(models->manifest.lm_path));
+  }
+  return std::unique_ptr<Recognizer>(std::make_unique<RecognizerImpl>(std::move(models)));
+}
+
+}  // namespace antiphon::asr

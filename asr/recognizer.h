@@ -1,0 +1,26 @@
+// The recognition stage: voice activity, features, acoustic model and beam search behind pipeline's Recognizer.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/engine.h"
+#include "pipeline/stages.h"
+
+namespace antiphon::asr {
+
+struct RecognizerConfig {
+  std::string pack_dir;        // models/asr-en: manifest.toml, weights.safetensors, lm.bin
+  std::string vad_dir;         // models/vad
+  Precision precision = Precision::kInt8;
+  int max_streams = 64;        // state slots; open() refuses more
+  int max_batch = 8;
+  std::string max_isa;         // empty: what the CPU has
+  ThreadTeam* team = nullptr;  // may be null; must outlive the recogniser
+  Logger* logger = nullptr;    // may be null
+};
+
+// kNotFound, kInvalidArgument: a file or a key of the pack, named.
+Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& config);
+
+}  // namespace antiphon::asr

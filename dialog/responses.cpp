@@ -1,0 +1,95 @@
+// Reads responses.toml and fills templates.
+#include "dialog/responses.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+
+namespace antiphon::dialog {
+namespace {
+
+Status read(const toml::table& table, std::string& not_understood, std::string& fallback,
+            std::map<std::string, std::vector<std::string>>& replies) {
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    if (name == "not_understood" || name == "fallback") {
+      const auto text = node.value_exact<std::string>();
+      if (!text) return invalid_argument(name + ": wanted a string");
+      (name == "fallback" ? fallback : not_understood) = *text;
+    } else if (name != "reply" || !node.is_table()) {
+      return invalid_argument("unknown key '" + name +
+                              "'; known: not_understood, fallback, [reply]");
+    }
+  }
+  const toml::table* section = table["reply"].as_table();
+  if (!section) return invalid_argument("[reply]: is missing");
+  for (const auto& [key, node] : *section) {
+    const std::string intent(key.str());
+    if (const auto one = node.value_exact<std::string>()) {
+      replies[intent] = {*one};
+      continue;
+    }
+    const toml::array* list = node.as_array();
+    if (!list || list->empty())
+      return invalid_argument("reply." + intent + ": wanted a string or a list of strings");
+    for (const toml::node& item : *list) {
+      const auto text = item.value_exact<std::string>();
+      if (!text) return invalid_argument("reply." + intent + ": wanted strings");
+      replies[intent].push_back(*text);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bool fill_template(const std::string& text, const std::vector<Slot>& slots, std::string& out) {
+  out.clear();
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t open = text.find('{', at);
+    out += text.substr(at, open == std::string::npos ? open : open - at);
+    if (open == std::string::npos) break;
+    const std::size_t close = text.find('}', open);
+    if (close == std::string::npos) return false;
+    const std::string name = text.substr(open + 1, close - open - 1);
+    const auto slot =
+        std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
+    if (slot == slots.end()) return false;
+    out += slot->value.empty() ? slot->text : slot->value;
+    at = close + 1;
+  }
+  return true;
+}
+
+Result<Responses> Responses::load(const std::string& path) {
+  try {
+    Responses responses;
+    const toml::table table = toml::parse_file(path);
+    if (Status s = read(table, responses.not_understood_, responses.fallback_, responses.replies_);
+        !s.ok())
+      return s.with_context(path);
+    return responses;
+  } catch (const toml::parse_error& e) {
+    return invalid_argument(path + ": line " + std::to_string(e.source().begin.line) + ": " +
+                            std::string(e.description()));
+  } catch (const std::exception& e) {
+    return not_found(path + ": " + e.what());
+  }
+}
+
+std::string Responses::reply(const std::string& intent, const std::vector<Slot>& slots) const {
+  std::string out;
+  const auto found = replies_.find(intent);
+  if (found != replies_.end())
+    for (const std::string& text : found->second)
+      if (fill_template(text, slots, out)) return out;
+  if (!fallback_.empty()) {
+    std::string readable = intent;
+    std::replace(readable.begin(), readable.end(), '_', ' ');
+    fill_template(fallback_, {{"intent", readable, "", 0, 0}}, out);
+    return out;
+  }
+  return {};
+}
+
+}  // namespace antiphon::dialog

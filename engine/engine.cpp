@@ -1,0 +1,68 @@
+// The façade: passes, plan, files and teams wired to the CPU back end.
+#include "engine/engine.h"
+
+#include "engine/ir/schema.h"
+#include "engine/kernels/cpu/backend.h"
+#include "engine/kernels/cpu/team.h"
+#include "engine/passes/pipeline.h"
+#include "engine/plan/compile.h"
+#include "engine/plan/plan_file.h"
+#include "engine/runtime/thread_team.h"
+
+namespace antiphon {
+namespace {
+
+Result<Isa> wanted_isa(std::string_view max_isa) {
+  const Isa most = detect_isa();
+  if (max_isa.empty()) return most;
+  ANTIPHON_ASSIGN_OR_RETURN(const Isa cap, parse_isa(max_isa));
+  return std::min(cap, most);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOptions& options) {
+  ANTIPHON_RETURN_IF_ERROR(network.status());
+  plan::PlanData data;
+  data.graph = network.graph().clone();
+  data.profile = options.profile;
+  data.precision = options.precision;
+  data.num_threads = options.num_threads;
+  ANTIPHON_ASSIGN_OR_RETURN(data.isa, wanted_isa(options.max_isa));
+  if (Status s = ir::verify(data.graph); !s.ok()) return s;
+  data.network_hash = plan::hash_of(data.graph);
+  data.report.nodes_before = static_cast<int>(data.graph.nodes.size());
+  const passes::PipelineOptions pass_options{.expand_int8 = options.precision == Precision::kF32,
+                                             .dump_dir = options.dump_dir};
+  ANTIPHON_ASSIGN_OR_RETURN(data.report.passes, passes::run_pipeline(data.graph, pass_options));
+
+  plan::TimingCache cache;
+  std::unique_ptr<Team> team;
+  plan::SelectOptions select{.tune = options.tune, .cache = &cache, .team = nullptr};
+  if (options.tune) {
+    if (!options.timing_cache.empty()) {
+      ANTIPHON_ASSIGN_OR_RETURN(cache, plan::TimingCache::load(options.timing_cache));
+    }
+    team = make_team(options.num_threads, false);
+    select.team = team.get();
+  }
+  ANTIPHON_ASSIGN_OR_RETURN(auto plan, plan::compile(cpu_backend(), select, std::move(data)));
+  if (options.tune && !options.timing_cache.empty())
+    ANTIPHON_RETURN_IF_ERROR(cache.save(options.timing_cache));
+  return plan;
+}
+
+Result<std::shared_ptr<const Plan>> Plan::load(const std::string& path, std::string_view max_isa) {
+  ANTIPHON_ASSIGN_OR_RETURN(const Isa most, wanted_isa(max_isa));
+  return plan::read_plan(path, cpu_backend(), most);
+}
+
+Result<std::unique_ptr<ThreadTeam>> ThreadTeam::create(int num_threads, bool pin) {
+  if (num_threads < 1 || num_threads > 256)
+    return invalid_argument("thread team: num_threads is " + std::to_string(num_threads) +
+                            ", wanted 1 to 256");
+  return std::unique_ptr<ThreadTeam>(
+      std::make_unique<runtime::ThreadTeamImpl>(make_team(num_threads, pin)));
+}
+
+}  // namespace antiphon

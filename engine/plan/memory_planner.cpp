@@ -1,0 +1,172 @@
+// Greedy placement by size: the largest storage first, each at the lowest offset that is free while
+// it lives.
+#include "engine/plan/memory_planner.h"
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
+namespace antiphon::plan {
+namespace {
+
+std::size_t index(ir::ValueId id) { return static_cast<std::size_t>(id); }
+
+bool in_arena(const ir::ValueInfo& info) { return info.kind != ir::ValueKind::kConstant; }
+
+std::vector<int> last_uses(const ir::Graph& graph) {
+  std::vector<int> last(graph.values.size(), -2);
+  const int end = static_cast<int>(graph.nodes.size());
+  for (int n = 0; n < end; ++n)
+    for (const ir::ValueId id : graph.nodes[static_cast<std::size_t>(n)].inputs)
+      if (id != ir::kNoValue) last[index(id)] = n;
+  for (const ir::NamedOutput& out : graph.outputs) last[index(out.value)] = end;
+  for (const ir::ValueId state : graph.states) {
+    const ir::ValueId next = graph.values[index(state)].next;
+    if (next != ir::kNoValue) last[index(next)] = end;
+  }
+  return last;
+}
+
+// Shares storage along views and in-place nodes where input 0 dies there.
+std::vector<ir::ValueId> share(const ir::Graph& graph, const std::vector<Tensor>& tensors,
+                               const InPlace& in_place) {
+  std::vector<ir::ValueId> root(graph.values.size());
+  std::iota(root.begin(), root.end(), 0);
+  std::vector<int> last = last_uses(graph);  // by root, grows as values join it
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const ir::Node& node = graph.nodes[n];
+    if (node.inputs.empty() || node.outputs.empty() || node.inputs[0] == ir::kNoValue) continue;
+    const ir::ValueId from = root[index(node.inputs[0])], to = node.outputs[0];
+    if (to == ir::kNoValue) continue;
+    if (!in_arena(graph.values[index(from)])) {
+      if (is_view(node)) root[index(to)] = from;  // a view of a constant needs no memory
+      continue;
+    }
+    const bool dies_here = last[index(from)] == static_cast<int>(n) &&
+                           graph.values[index(from)].kind == ir::ValueKind::kTemp;
+    const bool also_other_input =
+        std::any_of(node.inputs.begin() + 1, node.inputs.end(),
+                    [&](ir::ValueId id) { return id != ir::kNoValue && root[index(id)] == from; });
+    const bool fits = tensors[index(to)].bytes() <= tensors[index(from)].bytes();
+    if (is_view(node) ||
+        (n < in_place.size() && in_place[n] && dies_here && !also_other_input && fits)) {
+      root[index(to)] = from;
+      last[index(from)] = std::max(last[index(from)], last[index(to)]);
+    }
+  }
+  return root;
+}
+
+std::vector<Lifetime> lifetimes(const ir::Graph& graph, const std::vector<Tensor>& tensors,
+                                const std::vector<ir::ValueId>& root) {
+  std::vector<Lifetime> life(graph.values.size(), Lifetime{1 << 30, -2, 0});
+  const std::vector<int> last = last_uses(graph);
+  const auto extend = [&](ir::ValueId id, int first) {
+    if (!in_arena(graph.values[index(root[index(id)])])) return;
+    Lifetime& l = life[index(root[index(id)])];
+    l.first = std::min(l.first, first);
+    l.last = std::max({l.last, last[index(id)], first});
+    l.bytes = std::max(l.bytes, tensors[index(id)].bytes());
+  };
+  for (const ir::ValueId id : graph.inputs) extend(id, -1);
+  for (const ir::ValueId id : graph.states) extend(id, -1);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n)
+    for (const ir::ValueId id : graph.nodes[n].outputs)
+      if (id != ir::kNoValue) extend(id, static_cast<int>(n));
+  return life;
+}
+
+bool overlap_in_time(const Lifetime& a, const Lifetime& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
+
+std::size_t align_up(std::size_t n) {
+  return (n + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+}
+
+struct Placed {
+  std::size_t offset, bytes;
+  Lifetime life;
+};
+
+std::size_t lowest_gap(std::vector<Placed> neighbours, std::size_t bytes) {
+  std::sort(neighbours.begin(), neighbours.end(),
+            [](const Placed& a, const Placed& b) { return a.offset < b.offset; });
+  std::size_t at = 0;
+  for (const Placed& p : neighbours) {
+    if (at + bytes <= p.offset) return at;
+    at = std::max(at, p.offset + p.bytes);
+  }
+  return at;
+}
+
+// Offsets of the storages, placed in the given order; returns the arena's size.
+std::size_t place(const std::vector<Lifetime>& life, const std::vector<std::size_t>& order,
+                  std::vector<std::size_t>& offset) {
+  std::vector<Placed> placed;
+  std::size_t arena_bytes = 0;
+  for (const std::size_t v : order) {
+    const std::size_t bytes = align_up(std::max<std::size_t>(life[v].bytes, 1));
+    std::vector<Placed> neighbours;
+    for (const Placed& p : placed)
+      if (overlap_in_time(p.life, life[v])) neighbours.push_back(p);
+    offset[v] = lowest_gap(std::move(neighbours), bytes);
+    placed.push_back({offset[v], bytes, life[v]});
+    arena_bytes = std::max(arena_bytes, offset[v] + bytes);
+  }
+  return arena_bytes;
+}
+
+// Tries a few orders, since none is best for every graph, and keeps the smallest arena.
+void place_best(const std::vector<Lifetime>& life, std::vector<std::size_t> order, MemoryPlan& plan) {
+  const auto duration = [&](std::size_t v) { return static_cast<std::size_t>(life[v].last - life[v].first + 1); };
+  using Less = std::function<bool(std::size_t, std::size_t)>;
+  const Less orders[] = {
+      [&](std::size_t a, std::size_t b) { return life[a].bytes > life[b].bytes; },
+      [&](std::size_t a, std::size_t b) { return life[a].bytes * duration(a) > life[b].bytes * duration(b); },
+      [&](std::size_t a, std::size_t b) { return duration(a) > duration(b); },
+      [&](std::size_t a, std::size_t b) { return life[a].first < life[b].first; },
+  };
+  plan.arena_bytes = kNoOffset;
+  for (const Less& less : orders) {
+    std::stable_sort(order.begin(), order.end(), less);
+    std::vector<std::size_t> offset(life.size(), kNoOffset);
+    const std::size_t bytes = place(life, order, offset);
+    if (bytes >= plan.arena_bytes) continue;
+    plan.arena_bytes = bytes;
+    plan.offset = std::move(offset);
+  }
+}
+
+}  // namespace
+
+bool is_view(const ir::Node& node) {
+  return node.op == ir::OpKind::kReshape || node.op == ir::OpKind::kIdentity;
+}
+
+MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensors,
+                       const InPlace& in_place) {
+  MemoryPlan plan;
+  plan.root = share(graph, tensors, in_place);
+  plan.offset.assign(graph.values.size(), kNoOffset);
+  const std::vector<Lifetime> life = lifetimes(graph, tensors, plan.root);
+
+  std::vector<std::size_t> order;
+  for (std::size_t v = 0; v < life.size(); ++v)
+    if (life[v].last >= life[v].first && index(plan.root[v]) == v) order.push_back(v);
+  place_best(life, order, plan);
+  for (std::size_t v = 0; v < plan.offset.size(); ++v)
+    if (plan.root[v] != static_cast<ir::ValueId>(v))
+      plan.offset[v] = plan.offset[index(plan.root[v])];
+
+  for (int step = -1; step <= static_cast<int>(graph.nodes.size()); ++step) {
+    std::size_t live = 0;
+    for (const std::size_t v : order)
+      if (life[v].first <= step && step <= life[v].last)
+        live += align_up(std::max<std::size_t>(life[v].bytes, 1));
+    plan.live_bytes_bound = std::max(plan.live_bytes_bound, live);
+  }
+  return plan;
+}
+
+}  // namespace antiphon::plan

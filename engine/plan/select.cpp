@@ -1,0 +1,137 @@
+// Kernel choice by table order or by measurement.
+#include "engine/plan/select.h"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/plan/tune.h"
+
+namespace antiphon::plan {
+namespace {
+
+struct Point {
+  Extents extents;
+  std::vector<Tensor> tensors;
+};
+
+// The usual extents first, so that their kernel is the first candidate.
+Result<std::vector<Point>> profile_points(const PlanData& data) {
+  std::vector<Point> points;
+  for (const auto member : {&DimRange::opt, &DimRange::max, &DimRange::min}) {
+    Point point{extents_at(data.profile, member), {}};
+    const bool seen = std::any_of(points.begin(), points.end(),
+                                  [&](const Point& p) { return p.extents == point.extents; });
+    if (seen) continue;
+    ANTIPHON_ASSIGN_OR_RETURN(point.tensors, resolve(data.graph, point.extents));
+    points.push_back(std::move(point));
+  }
+  return points;
+}
+
+Result<const Kernel*> pick(const Backend& backend, const SelectOptions& options,
+                           const NodeView& view, double* time_us) {
+  std::vector<const Kernel*> accepting;
+  std::string reasons;
+  for (const Kernel* kernel : backend.kernels) {
+    if (kernel->op != view.node->op) continue;
+    if (const char* reason = kernel->refuse(view)) {
+      reasons += std::string(reasons.empty() ? "" : "; ") + kernel->name + ": " + reason;
+    } else {
+      accepting.push_back(kernel);
+    }
+  }
+  if (accepting.empty())
+    return unsupported(view.node->name + ": no kernel of " + backend.name + " runs " +
+                       std::string(ir::op_name(view.node->op)) + " (" +
+                       (reasons.empty() ? "there is none" : reasons) + ")");
+  if (!options.tune || accepting.size() == 1) return accepting.front();
+  return fastest(accepting, view, options, time_us);
+}
+
+bool contains(const Step& step, const Kernel* kernel) {
+  return std::any_of(step.candidates.begin(), step.candidates.end(),
+                     [&](const Candidate& c) { return c.kernel == kernel; });
+}
+
+}  // namespace
+
+Status select_kernels(const Backend& backend, const SelectOptions& options, PlanData& data) {
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Point> points, profile_points(data));
+  std::vector<Tensor> inputs, outputs;
+  for (std::size_t n = 0; n < data.graph.nodes.size(); ++n) {
+    const ir::Node& node = data.graph.nodes[n];
+    if (is_view(node)) continue;
+    Step step;
+    step.node = n;
+    for (const Point& point : points) {
+      const NodeView view =
+          view_of(node, point.tensors, data.isa, data.num_threads, inputs, outputs);
+      double time_us = 0;
+      ANTIPHON_ASSIGN_OR_RETURN(const Kernel* kernel, pick(backend, options, view, &time_us));
+      if (!contains(step, kernel)) step.candidates.push_back({kernel, nullptr, time_us});
+    }
+    data.steps.push_back(std::move(step));
+  }
+  return {};
+}
+
+Status use_kernels(const Backend& backend, const std::vector<std::vector<std::string>>& names,
+                   PlanData& data) {
+  std::size_t at = 0;
+  for (std::size_t n = 0; n < data.graph.nodes.size(); ++n) {
+    const ir::Node& node = data.graph.nodes[n];
+    if (is_view(node)) continue;
+    if (at >= names.size())
+      return invalid_argument("kernels: listed for " + std::to_string(at) + " nodes, too few");
+    Step step;
+    step.node = n;
+    for (const std::string& name : names[at]) {
+      const auto found =
+          std::find_if(backend.kernels.begin(), backend.kernels.end(),
+                       [&](const Kernel* k) { return k->name == name && k->op == node.op; });
+      if (found == backend.kernels.end())
+        return invalid_argument("kernels: node " + node.name + " wants kernel '" + name +
+                                "', which " + backend.name + " does not have");
+      if (!contains(step, *found)) step.candidates.push_back({*found, nullptr, 0});
+    }
+    if (step.candidates.empty())
+      return invalid_argument("kernels: none listed for node " + node.name);
+    data.steps.push_back(std::move(step));
+    ++at;
+  }
+  if (at != names.size())
+    return invalid_argument("kernels: listed for " + std::to_string(names.size()) +
+                            " nodes, wanted " + std::to_string(at));
+  return {};
+}
+
+Status pack_weights(PlanData& data) {
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Point> points, profile_points(data));
+  std::vector<Tensor> inputs, outputs;
+  for (Step& step : data.steps) {
+    const ir::Node& node = data.graph.nodes[step.node];
+    for (Candidate& candidate : step.candidates) {
+      bool used = false;
+      for (const Point& point : points) {
+        const NodeView view =
+            view_of(node, point.tensors, data.isa, data.num_threads, inputs, outputs);
+        if (candidate.kernel->refuse(view) != nullptr) continue;
+        if (!used && candidate.kernel->pack) {
+          auto packed = candidate.kernel->pack(view);
+          if (!packed.ok()) return packed.status().with_context(node.name);
+          candidate.packed = std::move(packed).value();
+        }
+        used = true;
+        if (candidate.kernel->workspace_bytes)
+          data.workspace_bytes =
+              std::max(data.workspace_bytes, candidate.kernel->workspace_bytes(view));
+      }
+      if (!used)
+        return invalid_argument("kernels: " + std::string(candidate.kernel->name) +
+                                " refuses node " + node.name);
+    }
+  }
+  return {};
+}
+
+}  // namespace antiphon::plan

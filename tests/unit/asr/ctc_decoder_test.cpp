@@ -1,0 +1,175 @@
+// CTC beam search against an exhaustive sum over alignments, hot words, stable prefixes and times.
+#include "asr/ctc_decoder.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace antiphon::asr {
+namespace {
+
+CtcDecoderConfig small_config(const std::string& alphabet) {
+  CtcDecoderConfig config;
+  config.alphabet = alphabet;
+  config.beam_width = 64;
+  config.prune = 50;
+  config.word_bonus = 0;
+  config.commit_steps = 1000;
+  return config;
+}
+
+std::vector<float> random_log_probs(int steps, int classes, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, 2);
+  std::vector<float> out(static_cast<std::size_t>(steps * classes));
+  for (int s = 0; s < steps; ++s) {
+    float* row = out.data() + s * classes;
+    float sum = 0;
+    for (int k = 0; k < classes; ++k) sum += std::exp(row[k] = normal(random));
+    for (int k = 0; k < classes; ++k) row[k] -= std::log(sum);
+  }
+  return out;
+}
+
+// The probability of every text by walking all alignments.
+std::map<std::string, double> all_texts(const std::vector<float>& log_probs, int steps, const std::string& alphabet) {
+  const int classes = static_cast<int>(alphabet.size()) + 1;
+  std::map<std::string, double> texts;
+  int paths = 1;
+  for (int s = 0; s < steps; ++s) paths *= classes;
+  for (int path = 0; path < paths; ++path) {
+    std::string text;
+    double log_p = 0;
+    int last = 0;
+    for (int s = 0, rest = path; s < steps; ++s, rest /= classes) {
+      const int k = rest % classes;
+      log_p += log_probs[static_cast<std::size_t>(s * classes + k)];
+      if (k != 0 && k != last) text += alphabet[static_cast<std::size_t>(k - 1)];
+      last = k;
+    }
+    texts[text] += std::exp(log_p);
+  }
+  return texts;
+}
+
+TEST(CtcDecoder, FindsTheMostProbableTextOfAllAlignments) {
+  const std::string alphabet = "abc";
+  for (unsigned seed = 1; seed <= 30; ++seed) {
+    const auto log_probs = random_log_probs(6, 4, seed);
+    CtcDecoder decoder(small_config(alphabet), nullptr, {});
+    decoder.advance(log_probs, 6);
+    const auto texts = all_texts(log_probs, 6, alphabet);
+    auto best = texts.begin();
+    for (auto at = texts.begin(); at != texts.end(); ++at)
+      if (at->second > best->second) best = at;
+    const auto decoded = decoder.finish(1);
+    EXPECT_EQ(decoded.front().text, best->first) << "seed " << seed;
+    // 64 of some 800 texts are kept: the score of the best is exact.
+    EXPECT_NEAR(std::exp(decoded.front().log_score), best->second, 1e-4) << "seed " << seed;
+  }
+}
+
+// One letter a step, certain but for a share given to `other`.
+std::vector<float> spell(const std::string& text, const std::string& alphabet, float sure = 0.9f) {
+  std::vector<float> out;
+  const std::size_t classes = alphabet.size() + 1;
+  for (const char c : text) {
+    std::vector<float> row(classes, std::log((1 - sure) / static_cast<float>(classes - 1)));
+    row[c == '_' ? 0 : alphabet.find(c) + 1] = std::log(sure);
+    out.insert(out.end(), row.begin(), row.end());
+  }
+  return out;
+}
+
+TEST(CtcDecoder, RepeatsNeedABlank) {
+  CtcDecoder decoder(small_config(" abcdefghijklmnopqrstuvwxyz"), nullptr, {});
+  const std::string path = "hheel_llo__";
+  decoder.advance(spell(path, " abcdefghijklmnopqrstuvwxyz"), static_cast<int>(path.size()));
+  EXPECT_EQ(decoder.finish(1).front().text, "hello");
+}
+
+TEST(CtcDecoder, WordsHaveTimesAndConfidence) {
+  const std::string alphabet = " abcdefghijklmnopqrstuvwxyz", path = "__go_ _up__";
+  CtcDecoder decoder(small_config(alphabet), nullptr, {});
+  decoder.advance(spell(path, alphabet), static_cast<int>(path.size()));
+  const auto text = decoder.finish(1).front();
+  ASSERT_EQ(text.words.size(), 2u);
+  EXPECT_EQ(text.words[0].text, "go");
+  EXPECT_EQ(text.words[0].first_step, 2);
+  EXPECT_EQ(text.words[0].last_step, 3);
+  EXPECT_EQ(text.words[1].first_step, 7);
+  EXPECT_NEAR(text.words[1].confidence, 0.9f, 1e-5);
+}
+
+TEST(CtcDecoder, StablePrefixNeverChanges) {
+  const std::string alphabet = " abcdefghijklmnopqrstuvwxyz";
+  for (unsigned seed = 1; seed <= 10; ++seed) {
+    CtcDecoderConfig config = small_config(alphabet);
+    config.beam_width = 8;
+    config.commit_steps = 10;
+    CtcDecoder decoder(config, nullptr, {});
+    const auto log_probs = random_log_probs(60, 28, seed);
+    std::string promised;
+    for (int s = 0; s < 60; ++s) {
+      decoder.advance(std::span(log_probs).subspan(static_cast<std::size_t>(s) * 28, 28), 1);
+      int stable = 0;
+      const std::string text = decoder.best(&stable);
+      ASSERT_TRUE(text.starts_with(promised)) << "step " << s << ": '" << promised << "' became '" << text << "'";
+      promised = text.substr(0, static_cast<std::size_t>(stable));
+    }
+    EXPECT_TRUE(decoder.finish(1).front().text.starts_with(promised));
+  }
+}
+
+TEST(HotWords, BoostDecidesBetweenEquals) {
+  const std::string alphabet = " abcdefghijklmnopqrstuvwxyz";
+  // "mocha" and "mocka" are equally likely at the fourth letter.
+  auto log_probs = spell("moc_a", alphabet);
+  float* row = log_probs.data() + 3 * 28;
+  for (int k = 0; k < 28; ++k) row[k] = std::log(0.05f / 26);
+  row[alphabet.find('h') + 1] = std::log(0.45f);
+  row[alphabet.find('k') + 1] = std::log(0.5f);
+  CtcDecoder plain(small_config(alphabet), nullptr, {});
+  plain.advance(log_probs, 5);
+  EXPECT_EQ(plain.finish(1).front().text, "mocka");
+  const HotWord words[] = {{"Mocha", 3.0f}};
+  CtcDecoder boosted(small_config(alphabet), nullptr, *HotWords::create(words, alphabet));
+  boosted.advance(log_probs, 5);
+  EXPECT_EQ(boosted.finish(1).front().text, "mocha");
+}
+
+TEST(HotWords, EarnedScoreIsTakenBack) {
+  const std::string alphabet = " abcdefghijklmnopqrstuvwxyz";
+  const HotWord words[] = {{"latte macchiato", 6.0f}};
+  const HotWords hot = *HotWords::create(words, alphabet);
+  const auto total = [&](const std::string& text) {
+    HotWords::State state;
+    float sum = 0;
+    bool start = true;
+    for (const char c : text) {
+      sum += hot.advance(state, c, start && c != ' ');
+      start = c == ' ';
+    }
+    return sum + hot.finish(state);
+  };
+  EXPECT_NEAR(total("latte"), 0, 1e-5);
+  EXPECT_NEAR(total("latte please"), 0, 1e-5);
+  EXPECT_NEAR(total("a latte macchiato"), 6, 1e-5);
+  EXPECT_NEAR(total("latte macchiato latte macchiato"), 12, 1e-5);
+  EXPECT_NEAR(total("latte macchiatos"), 0, 1e-5);
+  EXPECT_NEAR(total("platte macchiato"), 0, 1e-5);
+}
+
+TEST(HotWords, BadPhrasesAreNamed) {
+  const std::string alphabet = " abc";
+  const HotWord no_letters[] = {{"123", 1}}, too_strong[] = {{"abc", 21}};
+  EXPECT_NE(HotWords::create(no_letters, alphabet).status().message().find("123"), std::string::npos);
+  EXPECT_NE(HotWords::create(too_strong, alphabet).status().message().find("abc"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace antiphon::asr

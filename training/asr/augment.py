@@ -1,0 +1,141 @@
+"""What happens to speech on its way to a microphone, on whole batches; `hard` in [0, 1] scales odds and strengths.
+
+Rooms, noise, a second talker, tilt, telephone band and mu-law on samples; vocal-tract length (Jaitly and Hinton 2013) and
+SpecAugment (Park et al. 2019) on features.
+"""
+import os
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..common.data import RATE, decode
+from ..common.text import read_table
+from .model import MELS, mel_points
+
+RIR_SAMPLES = 8000
+
+
+def smooth(n):
+    """The least multiple of 2^7 not under n whose other factors are 3 and 5 at most once or twice: a good FFT length."""
+    sizes = (2 ** k * m for k in range(7, 24) for m in (1, 3, 5, 9, 15))
+    return min(s for s in sizes if s >= n)
+
+
+def read_rooms(folder):
+    """[rooms, samples] f32 of energy 1, the direct path first."""
+    import soundfile
+    wave, _ = soundfile.read(os.path.join(folder, "rir.flac"), dtype="float32")
+    rooms = np.zeros((0, RIR_SAMPLES), np.float32)
+    for r in read_table(os.path.join(folder, "rir.tsv")):
+        at, n = int(r["start_sample"]), int(r["num_samples"])
+        x = wave[at:at + n]
+        x = x[max(int(np.abs(x).argmax()) - 8, 0):][:RIR_SAMPLES]
+        row = np.zeros((1, RIR_SAMPLES), np.float32)
+        row[0, :len(x)] = x / max(float(np.linalg.norm(x)), 1e-6)
+        rooms = np.concatenate([rooms, row])
+    return rooms
+
+
+class Augment:
+    """Owns noise and rooms on one device. folder: holds noise.opus, rir.flac and rir.tsv; None: neither is used."""
+
+    def __init__(self, folder, device):
+        self.device, self.noise, self.rooms = device, None, None
+        if folder:
+            self.noise = torch.from_numpy(decode(os.path.join(folder, "noise.opus"))).to(device)
+            self.rooms = torch.from_numpy(read_rooms(folder)).to(device)
+        hz = mel_points(MELS)
+        self.mel_hz = hz[1:-1].float().to(device)
+
+    def uniform(self, rows, low, high):
+        return low + (high - low) * torch.rand(rows, 1, device=self.device)
+
+    def on(self, rows, odds):
+        return (torch.rand(rows, 1, device=self.device) < odds).float()
+
+    def speech(self, x, n, hard):
+        """x [B, T] f32, silent from n [B] on -> the same shape, through a room, beside noise, by some device."""
+        rows, length = x.shape
+        power = (x ** 2).sum(1, keepdim=True) / n[:, None]
+        size = smooth(length + RIR_SAMPLES)
+        spectrum = torch.fft.rfft(x, size)
+        if self.rooms is not None:
+            room = torch.fft.rfft(self.rooms[torch.randint(len(self.rooms), (rows,), device=self.device)], size)
+            wet = self.on(rows, 0.15 + 0.35 * hard)
+            spectrum = spectrum * (wet * room + (1 - wet))
+            del room
+        spectrum = spectrum + torch.fft.rfft(self.beside(x, power, hard), size)
+        hz = torch.linspace(0, RATE / 2, spectrum.shape[1], device=self.device)[None]
+        tilt = self.uniform(rows, -0.5, 0.5) * hard  # 10 dB at most between 4 kHz and either end
+        edge = torch.where(self.on(rows, 0.2 * hard) > 0, self.uniform(rows, 3400, 6500), 2.0 * RATE)
+        spectrum = spectrum * 10 ** (tilt * (hz / 4000 - 1)) * torch.sigmoid((edge - hz) / 60)
+        x = torch.fft.irfft(spectrum, size)[:, :length]
+        spread = 6 + 12 * hard
+        x = x * 10 ** (self.uniform(rows, -spread, 0.5 * spread) / 20)
+        law = self.on(rows, 0.08 * hard)
+        return torch.where(law > 0, mu_law(x), x).clamp(-1, 1)
+
+    def beside(self, x, power, hard):
+        """Noise, a second talker and hiss for x [B, T] of mean power [B, 1]."""
+        rows, length = x.shape
+        y = torch.zeros_like(x)
+        if self.noise is not None and len(self.noise) > length:
+            at = torch.randint(len(self.noise) - length, (rows, 1), device=self.device)
+            z = self.noise[at + torch.arange(length, device=self.device)].float() / 32768
+            z = z / (z ** 2).mean(1, keepdim=True).clamp_min(1e-8).sqrt()
+            ratio = self.uniform(rows, 20 - 17 * hard, 32)  # dB
+            y = y + self.on(rows, 0.3 + 0.3 * hard) * z * (power * 10 ** (-ratio / 10)).sqrt()
+        talk = 10 ** (-self.uniform(rows, 10, 24) / 20) * self.on(rows, 0.12 * hard)
+        other = x.roll(1, 0)
+        y = y + talk * other * (power / power.roll(1, 0).clamp_min(1e-9)).sqrt().clamp_max(10)
+        hiss = (power * 10 ** (-self.uniform(rows, 18, 40) / 10)).sqrt() * self.on(rows, 0.3)
+        return y + hiss * torch.randn_like(x)
+
+    def features(self, mel, hard):
+        """mel [B, 80, T] -> another vocal tract, masked bands and spans."""
+        return mask(self.tract(mel, hard), hard)
+
+    def tract(self, mel, hard):
+        """Resamples the mel axis as if every frequency were multiplied by a factor of one speaker's own."""
+        rows = len(mel)
+        reach = 0.06 + 0.09 * hard
+        factor = 1 + self.uniform(rows, -reach, reach) * self.on(rows, 0.6)
+        want = (self.mel_hz[None] * factor).clamp(self.mel_hz[0], self.mel_hz[-1])  # [B, 80] Hz
+        upper = torch.searchsorted(self.mel_hz, want.contiguous()).clamp(1, MELS - 1)
+        low, high = self.mel_hz[upper - 1], self.mel_hz[upper]
+        share = ((want - low) / (high - low))[..., None]
+        pick = lambda index: mel.gather(1, index[..., None].expand(-1, -1, mel.shape[2]))
+        return pick(upper - 1) * (1 - share) + pick(upper) * share
+
+
+def mask(mel, hard, bands=2, spans=3):
+    """SpecAugment: bands of up to 20 mels, spans of up to 0.3 s, filled with the utterance's mean."""
+    rows, mels, frames = mel.shape
+    hide = (hidden(rows, bands, mels, 1 + 19 * hard, mel.device)[:, :, None]
+            | hidden(rows, spans, frames, 1 + 29 * hard, mel.device)[:, None, :])
+    return torch.where(hide, mel.mean(dim=(1, 2), keepdim=True), mel)
+
+
+def hidden(rows, count, size, most, device):
+    """[rows, size] bool: the union of `count` runs, each at a random place and of up to `most` elements."""
+    at = torch.randint(size, (rows, count, 1), device=device)
+    width = torch.rand(rows, count, 1, device=device) * most
+    k = torch.arange(size, device=device)
+    return ((k >= at) & (k < at + width)).any(1)
+
+
+def mu_law(x, mu=255.0):
+    """Eight-bit companding and back."""
+    y = x.clamp(-1, 1)
+    y = y.sign() * torch.log1p(mu * y.abs()) / np.log1p(mu)
+    y = (y * 127).round() / 127
+    return y.sign() * torch.expm1(y.abs() * np.log1p(mu)) / mu
+
+
+def stretch(x, n, factor):
+    """Speaks `factor` times as fast (and as high): x [B, T], n [B] -> the same, a whole number of output steps."""
+    if factor == 1.0:
+        return x, n
+    y = F.interpolate(x[:, None], scale_factor=1 / factor, mode="linear", align_corners=False)[:, 0]
+    return F.pad(y, (0, -y.shape[1] % 640)), (n / factor).long()

@@ -1,0 +1,206 @@
+"""Trains the streaming acoustic model by CTC on teacher speech and people together, augmented on the device.
+
+    python3 -m training.asr.train OUT --data DATA --teacher PREFIX... --noise DATA/noise --minutes 12
+
+--minutes is the whole schedule over all stays; a stay that stops earlier (--stop) leaves OUT/last.pt, from which the next
+one goes on with weights, average, optimiser, step, clock and random states: one cosine by the clock. OUT/log.jsonl gets a
+line every 50 steps and the word error rates of kept-out speech.
+"""
+import argparse
+import json
+import math
+import os
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .augment import Augment, stretch
+from .batches import REAL, Pools, Speech, read_texts, subset, tables_of, targets
+from .evaluate import error_rates
+from .model import Acoustic, LogMel, output_steps
+
+SPEEDS = (0.88, 0.94, 1.0, 1.0, 1.0, 1.06, 1.12)
+
+
+def learning_rate(share, peak, floor=0.01, warm=0.03):
+    """One cosine over the whole clock after a linear start; share: of the time gone."""
+    share = min(share, 1.0)
+    return peak * min(1.0, share / warm + 1e-2) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def hardness(share):
+    """Mild augmentation first, all of it from two thirds of the clock on."""
+    return min(1.0, 0.2 + 1.2 * share)
+
+
+class Trainer:
+    """Owns network, average, optimiser, clock and random states."""
+
+    def __init__(self, a):
+        torch.manual_seed(a.seed)
+        self.a, self.device = a, a.device
+        self.shape = dict(width=a.width, layers=a.layers, front=a.front)
+        self.net = Acoustic(**self.shape, drop=a.drop).to(a.device)
+        self.mel_of = LogMel().to(a.device)
+        self.fused = a.device == "cuda"
+        self.opt = torch.optim.AdamW(self.net.parameters(), a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
+        self.ema = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
+        self.step, self.elapsed, self.rng = 0, a.elapsed, np.random.default_rng(a.seed)
+        self.context = torch.autocast(a.device, dict(bf16=torch.bfloat16, fp16=torch.float16).get(a.amp),
+                                      enabled=a.amp in ("bf16", "fp16"))
+        self.scaler = torch.amp.GradScaler(a.device, enabled=a.amp == "fp16")
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = a.amp != "fp32"
+
+    def save(self, path):
+        random = dict(torch=torch.get_rng_state(), numpy=self.rng.bit_generator.state,
+                      cuda=torch.cuda.get_rng_state() if self.device == "cuda" else None)
+        state = dict(shape=self.shape, net=self.net.state_dict(), ema=self.ema, opt=self.opt.state_dict(), step=self.step,
+                     elapsed=self.elapsed, scaler=self.scaler.state_dict(), random=random)
+        torch.save(state, path + ".part")
+        os.replace(path + ".part", path)
+
+    def resume(self, path):
+        s = torch.load(path, map_location="cpu", weights_only=False)
+        self.net.load_state_dict(s["net"])
+        self.ema = {k: v.to(self.device) for k, v in s["ema"].items()}
+        self.opt.load_state_dict(s["opt"])
+        self.scaler.load_state_dict(s["scaler"])
+        self.step, self.elapsed = s["step"], s["elapsed"]
+        torch.set_rng_state(s["random"]["torch"])
+        self.rng.bit_generator.state = s["random"]["numpy"]
+        if s["random"]["cuda"] is not None and self.device == "cuda":
+            torch.cuda.set_rng_state(s["random"]["cuda"])
+
+    def batch(self, speech, group, augment, hard):
+        """Augmented features [B, 80, T], output steps [B] on the host."""
+        margin = self.rng.integers(0, 2400, (len(group), 2))  # up to 0.15 s of the pause around it
+        x, n, host = speech.samples(group, margin)
+        factor = self.rng.choice(SPEEDS)
+        x, n = stretch(x, n, factor)
+        steps = output_steps((host / factor).astype(np.int64))
+        with torch.no_grad():
+            return augment.features(self.mel_of(augment.speech(x, n, hard)), hard), torch.from_numpy(steps)
+
+    def learn(self, mel, steps, flat, lengths):
+        """One step; returns loss and gradient norm as tensors of the device, so that the host runs ahead."""
+        with self.context:
+            logp = self.net(mel)
+        loss = F.ctc_loss(logp.transpose(0, 1), flat, steps.clamp_max(logp.shape[1]), lengths, zero_infinity=True)
+        self.opt.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.opt)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.a.clip, foreach=True)
+        if self.fused and not self.scaler.is_enabled():  # the fused kernel skips the step where this is 1
+            self.opt.found_inf = (~torch.isfinite(norm)).float()
+            self.opt.step()
+        elif self.scaler.is_enabled():
+            self.scaler.step(self.opt)
+            self.scaler.update()
+        elif torch.isfinite(norm):
+            self.opt.step()
+        self.step += 1
+        self.average()
+        return loss.detach(), norm.detach()
+
+    @torch.no_grad()
+    def average(self):
+        """Exponential average of the weights; short at first."""
+        keep = min(self.a.ema, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.ema.values()), [v.detach() for v in self.net.state_dict().values()], 1 - keep)
+
+    def averaged(self):
+        net = Acoustic(**self.shape).to(self.device)
+        net.load_state_dict(self.ema)
+        return net
+
+
+class Log:
+    """Lines of JSON to a file and to the terminal."""
+
+    def __init__(self, path):
+        self.file = open(path, "a", encoding="utf-8")
+
+    def __call__(self, **line):
+        text = json.dumps(line)
+        print(text, file=self.file, flush=True)
+        print(text, flush=True)
+
+
+def run(a):
+    began = time.time()
+    os.makedirs(a.out, exist_ok=True)
+    log = Log(os.path.join(a.out, "log.jsonl"))
+    speech = Speech(tables_of(a.data, a.teacher, a.corpora), a.device, read_texts(a.texts), a.jobs)
+    t, last = Trainer(a), os.path.join(a.out, "last.pt")
+    if os.path.exists(last) and not a.fresh:
+        t.resume(last)
+    augment = Augment(a.noise, a.device)
+    sets, pools = subset(speech.held, a.limit), Pools(speech.train, a.batch_seconds, a.weight, t.rng)
+    log(kind="start", loaded_s=round(time.time() - began, 1), hours=speech.hours(), step=t.step, elapsed=t.elapsed,
+        parameters=sum(p.numel() for p in t.net.parameters()), settings=vars(a))
+    total, mark, told, heard_s = a.minutes * 60, time.time(), time.time(), 0.0
+    evaluated = t.elapsed
+    while t.elapsed < min(total, a.stop * 60) and t.step < a.max_steps:
+        share = t.elapsed / total
+        for g in t.opt.param_groups:
+            g["lr"] = learning_rate(share, a.lr)
+        group = pools.next()
+        heard_s += sum(u["n"] for u in group) / 16000
+        mel, steps = t.batch(speech, group, augment, hardness(share))
+        loss, norm = t.learn(mel, steps, *targets(group, a.device))
+        now = time.time()
+        t.elapsed, mark = t.elapsed + now - mark, now
+        if t.step % a.tell == 0 or t.step == 1:
+            log(kind="step", step=t.step, elapsed=round(t.elapsed, 1), loss=round(loss.item(), 4), norm=round(norm.item(), 2),
+                lr=round(t.opt.param_groups[0]["lr"], 6), times_real_time=round(heard_s / max(time.time() - told, 1e-3)),
+                gib=round(torch.cuda.max_memory_allocated() / 2 ** 30, 1) if a.device == "cuda" else 0)
+            told, heard_s = time.time(), 0.0
+        if t.elapsed - evaluated > a.every:
+            evaluated = t.elapsed
+            log(kind="wer", step=t.step, elapsed=round(t.elapsed), **error_rates(t.averaged(), t.mel_of, speech, sets, 1600, t.context))
+            t.save(last)
+            told, heard_s = time.time(), 0.0
+    t.save(last)
+    log(kind="wer", step=t.step, elapsed=round(t.elapsed), final=True,
+        **error_rates(t.averaged(), t.mel_of, speech, subset(speech.held, a.final_limit), 1600 if a.device == "cuda" else 60))
+    half = {k: v.half() for k, v in t.ema.items()}
+    torch.save(dict(shape=t.shape, ema=half, step=t.step, elapsed=t.elapsed), os.path.join(a.out, "asr.pt"))
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap.add_argument("out")
+    ap.add_argument("--data", default="../shared/data", help="folder with speech/")
+    ap.add_argument("--corpora", nargs="*", default=REAL)
+    ap.add_argument("--teacher", nargs="*", default=[], help="prefixes of generated shards, kept-out voices' too")
+    ap.add_argument("--texts", help="table id, text for rows without one")
+    ap.add_argument("--noise", help="folder with noise.opus, rir.flac, rir.tsv")
+    ap.add_argument("--minutes", type=float, default=12, help="the whole schedule")
+    ap.add_argument("--stop", type=float, default=1e9, help="minutes on the clock at which this stay ends")
+    ap.add_argument("--elapsed", type=float, default=0, help="seconds on the clock at a start without checkpoint")
+    ap.add_argument("--max-steps", type=int, default=10 ** 9)
+    ap.add_argument("--fresh", action="store_true", help="do not resume OUT/last.pt")
+    ap.add_argument("--batch-seconds", type=float, default=1600)
+    ap.add_argument("--weight", type=float, default=4, help="of an hour of people against one of the teacher")
+    ap.add_argument("--lr", type=float, default=1.2e-3)
+    ap.add_argument("--clip", type=float, default=1.0)
+    ap.add_argument("--ema", type=float, default=0.998)
+    ap.add_argument("--drop", type=float, default=0.1)
+    ap.add_argument("--width", type=int, default=688)
+    ap.add_argument("--layers", type=int, default=4)
+    ap.add_argument("--front", type=int, default=256)
+    ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")
+    ap.add_argument("--seed", type=int, default=3)
+    ap.add_argument("--device", default="cuda")
+    ap.add_argument("--jobs", type=int, default=16, help="processes that decode")
+    ap.add_argument("--tell", type=int, default=50, help="steps between lines of the log")
+    ap.add_argument("--every", type=float, default=120, help="seconds between evaluations")
+    ap.add_argument("--limit", type=int, default=120, help="utterances a kept-out set on the way")
+    ap.add_argument("--final-limit", type=int, default=600, help="and at the end")
+    run(ap.parse_args())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Sentences for the teacher voice and the lists of what is kept out of training.
+
+    python3 -m training.common.sentences heldout --data DATA
+    python3 -m training.common.sentences plan OUT.tsv --data DATA --count 30000 --mix dialogue=0.3,books=0.33,...
+
+`heldout` writes training/heldout/*.tsv; `plan` writes `id<TAB>text`, with no text that the lists rule out.
+Sources: dialogue = Schema-Guided Dialogue, books = public-domain books and LJSpeech's sentences, commands = the
+training parts of SNIPS, CLINC150, HWU64 and Banking77, templates = templates.py.
+"""
+import argparse
+import collections
+import csv
+import glob
+import json
+import lzma
+import os
+import random
+import zlib
+
+from .data import corpus_rows
+from .spoken import spoken
+from .templates import template
+from .text import GRAM, HELDOUT, KeptOut, clean, grams
+
+LIBRISPEECH = ("1272", "1673", "652", "2902", "174")
+VOICES = ("bf_emma", "am_michael", "af_nova", "bm_george")
+
+
+def kept_by_hash(corpus, speaker, part=12):
+    """One speaker in `part`, by a hash that no library version changes."""
+    return zlib.crc32(f"{corpus}/{speaker}".encode()) % part == 0
+
+
+def read_dialogue(data):
+    with open(f"{data}/text/sgd_utterances.tsv", encoding="utf-8") as f:
+        return [line.rstrip("\n").split("\t", 1)[-1] for line in f]
+
+
+def read_books(data):
+    with lzma.open(f"{data}/text/books.txt.xz", "rt", encoding="utf-8") as f:
+        out = [line.strip() for line in f]
+    with open(f"{data}/text/ljspeech_metadata.csv", encoding="utf-8") as f:
+        rows = (line.rstrip("\n").split("|") for line in f)
+        return out + [r[2] for r in rows if not r[0].startswith(("LJ001", "LJ002"))]
+
+
+def read_commands(data):
+    out = []
+    for path in sorted(glob.glob(f"{data}/nlu/snips/train_*_full.json")):
+        with open(path, encoding="utf-8", errors="replace") as f:
+            for rows in json.load(f).values():
+                out += ["".join(part["text"] for part in r["data"]) for r in rows]
+    with open(f"{data}/nlu/clinc150/data_full.json", encoding="utf-8") as f:
+        clinc = json.load(f)
+    out += [r[0] for split in ("train", "oos_train") for r in clinc[split]]
+    for path in sorted(glob.glob(f"{data}/nlu/hwu64/**/trainset/*.csv", recursive=True)):
+        with open(path, encoding="utf-8") as f:
+            out += [r["answer_from_user"] for r in csv.DictReader(f, delimiter=";")]
+    with open(f"{data}/nlu/banking77/train.csv", encoding="utf-8") as f:
+        out += [r["text"] for r in csv.DictReader(f)]
+    return [t.strip() for t in out]
+
+
+def read_names(data):
+    with open(f"{data}/text/cmudict.dict", encoding="latin-1") as f:
+        words = {line.split()[0].lower() for line in f if line[0].isalpha()}
+    return sorted(w for w in words if w.isalpha() and w.isascii() and 2 < len(w) < 12)
+
+
+def sources(data):
+    """{kind: [text]}, and the two word lists of the templates."""
+    src = dict(dialogue=read_dialogue(data), books=read_books(data), commands=read_commands(data))
+    count = collections.Counter(w for texts in src.values() for t in texts[:60000] for w in clean(t).split())
+    names = read_names(data)
+    known = set(names)
+    words = sorted(w for w, n in count.items() if n >= 12 and w in known)
+    return src, words, names
+
+
+def draw(src, words, names, mix, count, rng, ids, accept):
+    """Yields `count` of (id, text) that accept(text) takes, without repeats; ids: prefix of the ids."""
+    seen, number = set(), 0
+    for kind, share in mix.items():
+        want = round(count * share)
+        if kind == "templates":
+            pool = iter(lambda: template(rng, words, names), None)
+        else:
+            pool = list(src[kind])
+            rng.shuffle(pool)
+        for raw in pool:
+            if not want:
+                break
+            text = spoken(raw)
+            if text and clean(text) not in seen and accept(text):
+                seen.add(clean(text))
+                yield f"{ids}-{kind}-{number:06d}", text
+                number, want = number + 1, want - 1
+
+
+def by_share(text):
+    return {k: float(v) for k, v in (part.split("=") for part in text.split(","))}
+
+
+def plan(a):
+    """Writes the sentences that a teacher may speak for training."""
+    kept, rng = KeptOut(), random.Random(a.seed)
+    src, words, names = sources(a.data)
+    accept = lambda text: not kept.text(text) and len(text.split()) <= a.most_words
+    with open(a.out, "w", encoding="utf-8") as out:
+        for made, row in enumerate(draw(src, words, names, by_share(a.mix), a.count, rng, a.ids, accept), 1):
+            print(*row, sep="\t", file=out)
+    print(made, "sentences")
+
+
+def teacher_sentences(data, count=240, seed=20):
+    """Sentences for the kept-out voices whose 6-grams are rare, so that keeping them out costs little text."""
+    rng = random.Random(seed)
+    src, words, names = sources(data)
+    common = collections.Counter(g for texts in src.values() for t in texts for g in set(grams(clean(t).split())))
+    mix = dict(dialogue=0.3, books=0.3, commands=0.25, templates=0.15)
+
+    def accept(text):
+        said = clean(text).split()
+        return 4 <= len(said) <= 24 and all(common[g] <= 4 for g in grams(said))
+
+    return list(draw(src, words, names, mix, count, rng, "held", accept))
+
+
+def heldout(a):
+    """Writes rules.tsv, references.tsv and teacher_sentences.tsv."""
+    delta = sorted({r["speaker"] for r in corpus_rows(a.data, "commonvoice_delta")})
+    rules = [("speaker", "librispeech_mini", s) for s in LIBRISPEECH]
+    rules += [("speaker", "commonvoice_delta", s) for s in delta if kept_by_hash("commonvoice_delta", s)]
+    rules += [("split", "speechocean762", "test"), ("corpus", "ljspeech_part", "*")]
+    rules += [("voice", "teacher", v) for v in VOICES]
+    write(a.folder, "rules.tsv", ("kind", "corpus", "name"), rules)
+    teacher = teacher_sentences(a.data)
+    write(a.folder, "teacher_sentences.tsv", ("id", "text"), teacher)
+    write(a.folder, "references.tsv", ("corpus", "text"), [])
+    kept, refs = KeptOut(a.folder), {("teacher", clean(t)) for _, t in teacher}
+    for corpus in ("librispeech_mini", "commonvoice_delta", "speechocean762", "ljspeech_part"):
+        refs |= {(corpus, clean(r["text"])) for r in corpus_rows(a.data, corpus) if kept.row(corpus, r)}
+    write(a.folder, "references.tsv", ("corpus", "text"), sorted(refs))
+    print(len(rules), "rules,", len(refs), "references of up to", GRAM, "words a run")
+
+
+def write(folder, name, head, rows):
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+        for row in [head, *rows]:
+            print(*row, sep="\t", file=f)
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    sub = ap.add_subparsers(dest="what", required=True)
+    h, p = sub.add_parser("heldout"), sub.add_parser("plan")
+    for s in (h, p):
+        s.add_argument("--data", default="../shared/data")
+    h.add_argument("--folder", default=HELDOUT)
+    p.add_argument("out")
+    p.add_argument("--count", type=int, default=30000)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--ids", default="a", help="prefix of the ids")
+    p.add_argument("--mix", default="dialogue=0.3,books=0.33,commands=0.22,templates=0.15")
+    p.add_argument("--most-words", type=int, default=32)
+    a = ap.parse_args()
+    heldout(a) if a.what == "heldout" else plan(a)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Makes the pack vocoder-en: weights.safetensors, manifest.toml.
+
+    python3 -m training.vocoder.export VOCODER.pt PACK [--half REGEX] [--full REGEX]
+
+Names, flow F (applied in order 0 to 5), layer L:
+  flow.F.mix                  [64, 64]           row i: output i
+  flow.F.start.weight, .bias  [256, 32], [256]   h of layer 0 from the first half of the group
+  flow.F.cond.weight, .bias   [5120, 80], [5120] layer L has rows 512 L to 512 L + 511: 256 tanh, then 256 sigmoid;
+                                                 the bias holds the gate's too
+  flow.F.depth.L              [4, 256]           taps of t-1, t, t+1, then the bias
+  flow.F.gate.L.weight        [512, 256]         z = tanh(a) sigmoid(b), (a, b) = gate(depth(h)) + cond(mel)
+  flow.F.res.L.weight, .bias  [256, 256], [256]  L < 9: h of the next layer is h + res(z)
+  flow.F.end.weight, .bias    [64, 512], [64]    on (h, z) of layer 9, whose residual matrix is multiplied in:
+                                                 32 log scales (clamped to +-6), then 32 shifts of the second half
+1x1 convolutions are I8 with F32 scales per output row. Names that match --half are F16, --full F32.
+"""
+import argparse
+import hashlib
+import os
+import re
+
+import torch
+import torch.nn.functional as F
+
+from training.tts import pack
+from training.vocoder.model import SlimWaveGlow, depth_wise, gated
+
+HALF = r"\.mix$|\.depth\.|\.end\.weight$|\.bias$"
+
+
+def tensors(net):
+    """-> f32 weights by the names above."""
+    out = {}
+    for f, (mix, wn) in enumerate(zip(net.mix, net.wn)):
+        flow, layers = f"flow.{f}", len(wn.depth)
+        out[f"{flow}.mix"] = mix
+        out[f"{flow}.start.weight"], out[f"{flow}.start.bias"] = wn.start_w, wn.start_b
+        out[f"{flow}.cond.weight"], out[f"{flow}.cond.bias"] = wn.cond_w, wn.cond_b + wn.gate_b.flatten()
+        for i in range(layers):
+            out[f"{flow}.depth.{i}"], out[f"{flow}.gate.{i}.weight"] = wn.depth[i], wn.gate_w[i]
+            if i < layers - 1:
+                out[f"{flow}.res.{i}.weight"], out[f"{flow}.res.{i}.bias"] = wn.res_w[i], wn.res_b[i]
+        out[f"{flow}.end.weight"] = torch.cat([wn.end_w, wn.end_w @ wn.res_w[-1]], 1)
+        out[f"{flow}.end.bias"] = wn.end_b + wn.end_w @ wn.res_b[-1]
+    return {k: v.detach() for k, v in out.items()}
+
+
+class PackedWaveGlow:
+    """The network as the pack holds it: plain f32 mathematics, one step after the other."""
+
+    def __init__(self, weights):
+        self.w = weights
+        self.flows = sum(name.endswith(".mix") for name in weights)
+        self.layers = sum(name.startswith("flow.0.depth.") for name in weights)
+
+    def __call__(self, mel, noise):
+        """mel [B, 80, T], noise [B, 4 T, 64] -> audio [B, 256 T]."""
+        w, x = self.w, noise
+        for f in range(self.flows):
+            flow = f"flow.{f}"
+            x = x @ w[f"{flow}.mix"].T
+            a, b = x.chunk(2, dim=-1)
+            cond = F.linear(mel.transpose(1, 2), w[f"{flow}.cond.weight"], w[f"{flow}.cond.bias"]).chunk(self.layers, -1)
+            h = F.linear(a, w[f"{flow}.start.weight"], w[f"{flow}.start.bias"])
+            for i in range(self.layers):
+                z = gated(F.linear(depth_wise(h, w[f"{flow}.depth.{i}"]), w[f"{flow}.gate.{i}.weight"]), cond[i])
+                if i < self.layers - 1:
+                    h = h + F.linear(z, w[f"{flow}.res.{i}.weight"], w[f"{flow}.res.{i}.bias"])
+            log_s, t = F.linear(torch.cat([h, z], -1), w[f"{flow}.end.weight"], w[f"{flow}.end.bias"]).chunk(2, -1)
+            x = torch.cat([a, b * torch.exp(log_s.clamp(-6, 6)) + t], -1)
+        return x.flatten(1)
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap.add_argument("net"), ap.add_argument("pack")
+    ap.add_argument("--half", default=HALF), ap.add_argument("--full", default="$^")
+    ap.add_argument("--sigma", type=float, default=0.0, help="deviation of the noise in synthesis, for the manifest")
+    ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")
+    a = ap.parse_args()
+    os.makedirs(a.pack, exist_ok=True)
+    saved = torch.load(a.net, map_location="cpu")
+    config = saved["config"]
+    net = SlimWaveGlow(config["flows"], config["channels"], config["layers"]).eval()
+    net.load_state_dict(saved["net"])
+    kind = lambda n: torch.float32 if re.search(a.full, n) else torch.float16 if re.search(a.half, n) else None
+    path = os.path.join(a.pack, "weights.safetensors")
+    pack.write(path, tensors(net), config, kind)
+    data = open(path, "rb").read()
+    lines = ['name = "vocoder-en"', 'kind = "vocoder"', "version = 1", 'licence = "Apache-2.0"',
+             'source = "trained by training/vocoder on speech of Kokoro-82M (Apache-2.0), voice af_heart"', "",
+             "[vocoder]", "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80", "group_samples = 64",
+             f"flows = {config['flows']}", f"layers = {config['layers']}", f"channels = {config['channels']}",
+             f"sigma = {a.sigma}", "", "[files]",
+             f'"weights.safetensors" = {{ bytes = {len(data)}, sha256 = "{hashlib.sha256(data).hexdigest()}" }}',
+             "", "[accuracy]"] + [x.replace("=", " = ", 1) for x in a.accuracy]
+    with open(os.path.join(a.pack, "manifest.toml"), "w", encoding="utf-8") as f:
+        f.write("\n".join(lines) + "\n")
+    print(f"{a.pack}: {len(data)} bytes, budget 15000000")
+    if len(data) > 14_990_000:
+        raise SystemExit("over the budget")
+
+
+if __name__ == "__main__":
+    main()
