@@ -43,6 +43,11 @@ def load(path):
     return out, metadata
 
 
+def halved(state):
+    """A state dict with f16 for f32, to travel."""
+    return {k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in state.items()}
+
+
 def quantised(w):
     """[out, ...] f32 -> I8 of the same shape, scale [out] f32; symmetric, -127 to 127; of some clipping points for
     each row, the one of least squared error."""
