@@ -165,9 +165,10 @@ def main():
     else:
         net.mel.bias.data.copy_(data.mels[:-1].float().mean(0))
     opt = FlatAdamW(net, betas=(0.9, 0.98), decay=1e-4, clip=1.0, scale=1024.0 if dtype == torch.float16 else 1.0)
-    clock, count = 0.0, 0
+    clock, count, anew = 0.0, 0, False
     if saved:
         opt.load(saved.get("opt", {}))
+        anew = "opt" not in saved
         clock, count = saved["clock"]["seconds"], saved["clock"]["steps"]
         torch.manual_seed(a.seed + count), rng.bit_generator.advance(count)
     clock = clock if a.elapsed is None else a.elapsed
@@ -184,7 +185,7 @@ def main():
             break
         if not waiting:
             waiting = data.groups(a.batch_frames, rng)
-        opt.rate.fill_(cosine(now, total, a.rate))
+        opt.rate.fill_(cosine(now, total, a.rate) * (min(1.0, (count - first + 1) / 300) if anew else 1.0))
         net.train()
         parts = recipe(data.batch(waiting.pop()), now > total / 3 and rng.random() < a.two_passes)
         opt.zero_grad()

@@ -184,7 +184,7 @@ def save(path, step, clock, config):
 
 
 def resume(path, step, device):
-    """Takes up a checkpoint, or the small one, whose optimisers begin anew -> seconds, steps."""
+    """Takes up a checkpoint, or the small one, whose optimisers begin anew -> seconds, steps, whether so."""
     saved = torch.load(path, map_location=device)
     if "states" in saved:
         step.gen_opt.load(saved["states"]["gen"]), step.dis_opt.load(saved["states"]["dis"])
@@ -192,7 +192,7 @@ def resume(path, step, device):
         step.gen.load_state_dict(saved["net"]), step.dis.load_state_dict(saved["dis"])
         for opt in (step.gen_opt, step.dis_opt):
             opt.mean.copy_(opt.weights)
-    return saved["clock"]["seconds"], saved["clock"]["steps"]
+    return saved["clock"]["seconds"], saved["clock"]["steps"], "states" not in saved
 
 
 def options():
@@ -236,9 +236,9 @@ def main():
     dis = Discriminators(*(((4, 8, 8, 8), 4) if a.tiny else ())).to(a.device)
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN))
     step = Step(gen, dis, batches, dtype, a.frames)
-    clock, count = 0.0, 0
+    clock, count, anew = 0.0, 0, False
     if a.resume:
-        clock, count = resume(a.resume, step, a.device)
+        clock, count, anew = resume(a.resume, step, a.device)
         torch.manual_seed(a.seed + count)
     clock = clock if a.elapsed is None else a.elapsed
     on_gpu = a.device != "cpu"
@@ -256,8 +256,9 @@ def main():
         if now >= total or now - clock >= a.stop or count - first >= a.steps:
             break
         adversarial = now > a.warm * total
-        step.gen_opt.rate.fill_(cosine(now, total, a.adversarial_rate if adversarial else a.rate))
-        step.dis_opt.rate.fill_(cosine(now, total, a.adversarial_rate))
+        ramp = min(1.0, (count - first + 1) / 300) if anew else 1.0
+        step.gen_opt.rate.fill_(ramp * cosine(now, total, a.adversarial_rate if adversarial else a.rate))
+        step.dis_opt.rate.fill_(ramp * cosine(now, total, a.adversarial_rate))
         run[adversarial]()
         count += 1
         if on_gpu and count % 20 == 0:
@@ -266,7 +267,7 @@ def main():
             names = ("spectral", "mel", "level_db", "judged", "deceived", "features")
             values = {n: round(v, 4) for n, v in zip(names, step.seen.tolist())}
             log(dict(step=count, s=round(now, 1), norm=round(step.gen_opt.norm.item(), 2), **values))
-        if now - saved_at > 60:
+        if now - saved_at > 120:
             saved_at = now
             save(path, step, dict(seconds=now, steps=count), config)
             step.gen_opt.swap_mean()
