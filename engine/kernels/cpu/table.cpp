@@ -13,6 +13,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kCastPlain,    &cpu::kTransposeTiles, &cpu::kReshapeCopy,     &cpu::kSliceCopy,
     &cpu::kConcatCopy,   &cpu::kRepeatCopy,     &cpu::kReverseCopy,     &cpu::kPadCopy,
     &cpu::kZerosFill,    &cpu::kAttentionRows,  &cpu::kDequantizePlain, &cpu::kQuantizePlain,
+    &cpu::kLoopProgram,
 };
 
 }  // namespace
