@@ -1,10 +1,11 @@
 // Packing and the tiles of the f32 product: up to kTile rows of x by one panel of 16 outputs.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/cpu/gemm_f32.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
+// clang-format off: the order matters
+#include <hwy/foreach_target.h>
 
 #include "engine/kernels/cpu/simd_targets.h"
-// After it:
+// clang-format on
 #include <hwy/highway.h>
 
 #include <algorithm>

@@ -9,6 +9,26 @@
 #include "engine/kernels/cpu/view.h"
 
 namespace antiphon {
+namespace {
+
+const Int8Tiles& tiles_for(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx512Vnni) return int8_tiles_vnni();
+  if (isa == Isa::kAvx2) return int8_tiles_avx2();
+#endif
+  (void)isa;
+  return int8_tiles_portable();
+}
+
+float quantize_row(Isa isa, const float* x, std::int64_t n, int q_max, std::int16_t* q) {
+#if defined(__x86_64__)
+  if (isa != Isa::kPortable) return quantize_row_avx2(x, n, q_max, q);
+#endif
+  (void)isa;
+  return quantize_row_portable(x, n, q_max, q);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Int8Matrix>> pack_int8(std::int64_t rows, std::int64_t cols,
                                               const std::int8_t* w, const float* scale, Isa isa,
@@ -75,7 +95,7 @@ void gemv_int8(const Int8Matrix& w, const QuantizedRows& q, float* y, std::int64
 void gemm_int8(const Int8Matrix& w, const TappedRows<std::int16_t>& x, const float* x_scales,
                std::int64_t scale_stride, std::int64_t num_rows, float* y, std::int64_t y_stride,
                std::int64_t row_begin, std::int64_t row_end) {
-  const Int8Tiles& tiles = int8_tiles(w.isa);
+  const Int8Tiles& tiles = tiles_for(w.isa);
   TappedRows<std::int16_t> rows = x;
   for (std::int64_t r = row_begin; r < row_end; r += kPanelRows) {
     const Int8Panel panel = {w.panel(r / kPanelRows), w.scales.data() + r,

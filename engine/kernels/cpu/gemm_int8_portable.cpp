@@ -31,23 +31,21 @@ const Int8Tiles& int8_tiles_portable() {
   return kTable;
 }
 
+float inverse_scale(float peak, int q_max) {
+  const float inverse = static_cast<float>(q_max) / peak;
+  return peak > 0 && std::isfinite(inverse) && inverse > 0 ? inverse : 0.0f;
+}
+
 float quantize_row_portable(const float* x, std::int64_t n, int q_max, std::int16_t* q) {
   float peak = 0;
   for (std::int64_t i = 0; i < n; ++i) peak = std::max(peak, std::fabs(x[i]));
   const auto most = static_cast<float>(q_max);
-  // Tiny rows, whose inverse would overflow, are zero; so are rows that are not finite.
-  const float inverse = most / peak;
-  const bool usable = peak > 0 && std::isfinite(inverse) && inverse > 0;
+  const float inverse = inverse_scale(peak, q_max);
   for (std::int64_t i = 0; i < n; ++i) {
-    const float v = usable ? std::nearbyint(x[i] * inverse) : 0.0f;
+    const float v = std::nearbyint(x[i] * inverse);
     q[i] = static_cast<std::int16_t>(std::isnan(v) ? 0.0f : std::clamp(v, -most, most));
   }
-  return usable ? peak / most : 0.0f;
-}
-
-const Int8Tiles& int8_tiles(Isa) { return int8_tiles_portable(); }
-float quantize_row(Isa, const float* x, std::int64_t n, int q_max, std::int16_t* q) {
-  return quantize_row_portable(x, n, q_max, q);
+  return inverse > 0 ? peak / most : 0.0f;
 }
 
 }  // namespace antiphon

@@ -21,10 +21,20 @@ struct Int8Tiles {
   const Int8Tile* tile;  // [most_rows]: for 1, 2, ... rows
 };
 
-const Int8Tiles& int8_tiles(Isa isa);
 const Int8Tiles& int8_tiles_portable();
+#if defined(__x86_64__)
+const Int8Tiles& int8_tiles_avx2();
+const Int8Tiles& int8_tiles_vnni();
+#endif
 
-// Gives the scale; q[0, n) are the rounded values.
-float quantize_row(Isa isa, const float* x, std::int64_t n, int q_max, std::int16_t* q);
+// Gives the scale; q[0, n) are the rounded values. Both functions give the same bits.
+float quantize_row_portable(const float* x, std::int64_t n, int q_max, std::int16_t* q);
+#if defined(__x86_64__)
+float quantize_row_avx2(const float* x, std::int64_t n, int q_max, std::int16_t* q);
+#endif
+
+// What quantize_row multiplies by, from the largest magnitude of the row: 0 for rows that are zero,
+// so tiny that the inverse would overflow, or not finite.
+float inverse_scale(float peak, int q_max);
 
 }  // namespace antiphon

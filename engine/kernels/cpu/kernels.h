@@ -11,7 +11,7 @@ extern const Kernel kBinaryRows, kBinaryPlain;
 extern const Kernel kClampRows;
 extern const Kernel kWhereRows;
 extern const Kernel kPointwiseBlocks;
-extern const Kernel kLinearPlain;
+extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPlain;
 extern const Kernel kConvPlain;
 extern const Kernel kMatMulRows;
 extern const Kernel kEmbeddingRows;

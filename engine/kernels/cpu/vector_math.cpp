@@ -1,10 +1,11 @@
 // The row functions, compiled for each SIMD level.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/cpu/vector_math.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
+// clang-format off: the order matters
+#include <hwy/foreach_target.h>
 
 #include "engine/kernels/cpu/simd_targets.h"
-// After it:
+// clang-format on
 #include <hwy/highway.h>
 
 #include <cmath>
