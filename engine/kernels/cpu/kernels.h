@@ -25,5 +25,6 @@ extern const Kernel kSliceCopy, kConcatCopy, kRepeatCopy, kReverseCopy, kPadCopy
 extern const Kernel kZerosFill;
 extern const Kernel kAttentionRows;
 extern const Kernel kDequantizePlain, kQuantizePlain;
+extern const Kernel kLoopProgram;
 
 }  // namespace antiphon::cpu

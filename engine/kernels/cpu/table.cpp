@@ -15,6 +15,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kSliceCopy,        &cpu::kConcatCopy,      &cpu::kRepeatCopy,     &cpu::kReverseCopy,
     &cpu::kPadCopy,          &cpu::kZerosFill,       &cpu::kAttentionRows,  &cpu::kDequantizePlain,
     &cpu::kQuantizePlain,
+    &cpu::kLoopProgram,
 };
 
 }  // namespace
