@@ -143,19 +143,24 @@ def best_in_scope(logits, mask, oos):
     return best, np.where(best == oos, 0.0, p.max(-1))
 
 
-def measure(net, data, device, splits=("test", "test_spoken"), questions=None):
-    """All figures in percent, and the thresholds from validation data."""
+def some(rows, most):
+    """About `most` of them, evenly spread; all without a limit."""
+    return rows[::max(1, len(rows) // most)] if most else rows
+
+
+def measure(net, data, device, splits=("test", "test_spoken"), questions=None, most=None):
+    """All figures in percent, and the thresholds from validation data. `questions`: only so many paragraphs; `most`: only so many utterances of each part."""
     net.eval()
     oos, out, thresholds = len(data.labels["intents"]) - 1, {}, {}
     nothing, _, _ = run_utterances(net, data, np.concatenate([data.rows("valid", "any"), [i for i in data.rows("valid", "clinc150") if data.utt_intent[i] == oos]]), device)
     for d, domain in enumerate(data.labels["domains"][:-1]):
         mask, slot_mask = data.domain_intents[d], data.domain_slots[d]
         rows = data.rows("valid", domain)
-        rows = rows[data.utt_intent[rows] != oos]
+        rows = some(rows[data.utt_intent[rows] != oos], most)
         best, sure = best_in_scope(run_utterances(net, data, rows, device)[0], mask, oos)
         thresholds[domain] = threshold(sure, best == data.utt_intent[rows], best_in_scope(nothing, mask, oos)[1])
         for split in splits:
-            rows = data.rows(split, domain)
+            rows = some(data.rows(split, domain), most)
             logits, slots, _ = run_utterances(net, data, rows, device)
             truth, (best, sure) = data.utt_intent[rows], best_in_scope(logits, mask, oos)
             inside, least = truth != oos, max(thresholds[domain]["min_confidence"], 1e-9)

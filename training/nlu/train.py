@@ -206,7 +206,7 @@ def arguments():
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--save-every", type=int, default=1000)
     parser.add_argument("--examples", type=int, default=0, help="train on so many utterances only (a dry run)")
-    parser.add_argument("--no-measure", action="store_true")
+    parser.add_argument("--no-measure", action="store_true", help="leave the accuracies to evaluate.py")
     return parser.parse_args()
 
 
