@@ -42,8 +42,8 @@ struct TappedRows {
 
 // y[i * y_stride + r] = sum over c of x[i][c] w[r][c], for i < num_rows and the output rows r in
 // [row_begin, row_end). Other elements of y stay. Overwrites, adds no bias. row_begin must be a
-// multiple of kPanelRows. No allocation, any thread. Sums in f32, in an order that does not depend
-// on the range: the same bits for every division of the work. Error: see gemm_f32_test.
+// multiple of kPanelRows. No allocation, any thread. Sums in f32; their order depends on num_rows
+// only: every division of the outputs gives the same bits. Error <= cols eps sum |x w|.
 void gemm_f32(const F32Matrix& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
               std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end);
 

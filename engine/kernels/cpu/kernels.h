@@ -12,7 +12,7 @@ extern const Kernel kClampRows;
 extern const Kernel kWhereRows;
 extern const Kernel kPointwiseBlocks;
 extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPlain;
-extern const Kernel kConvPlain;
+extern const Kernel kConvDepthwise, kConvPanelsInt8, kConvPanelsF32, kConvPlain;
 extern const Kernel kMatMulRows;
 extern const Kernel kEmbeddingRows;
 extern const Kernel kSoftmaxRows, kLogSoftmaxRows;

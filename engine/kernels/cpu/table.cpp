@@ -6,14 +6,15 @@ namespace antiphon {
 namespace {
 
 constexpr const Kernel* kAll[] = {
-    &cpu::kIdentityCopy,     &cpu::kUnaryRows,       &cpu::kUnaryPlain,  &cpu::kBinaryRows,
-    &cpu::kBinaryPlain,      &cpu::kClampRows,       &cpu::kWhereRows,   &cpu::kPointwiseBlocks,
-    &cpu::kLinearPanelsInt8, &cpu::kLinearPanelsF32, &cpu::kLinearPlain, &cpu::kConvPlain,
-    &cpu::kMatMulRows,       &cpu::kEmbeddingRows,   &cpu::kSoftmaxRows, &cpu::kLogSoftmaxRows,
-    &cpu::kLayerNormRows,    &cpu::kReduceRows,      &cpu::kCastPlain,   &cpu::kTransposeTiles,
-    &cpu::kReshapeCopy,      &cpu::kSliceCopy,       &cpu::kConcatCopy,  &cpu::kRepeatCopy,
-    &cpu::kReverseCopy,      &cpu::kPadCopy,         &cpu::kZerosFill,   &cpu::kAttentionRows,
-    &cpu::kDequantizePlain,  &cpu::kQuantizePlain,
+    &cpu::kIdentityCopy,     &cpu::kUnaryRows,       &cpu::kUnaryPlain,     &cpu::kBinaryRows,
+    &cpu::kBinaryPlain,      &cpu::kClampRows,       &cpu::kWhereRows,      &cpu::kPointwiseBlocks,
+    &cpu::kLinearPanelsInt8, &cpu::kLinearPanelsF32, &cpu::kLinearPlain,    &cpu::kConvDepthwise,
+    &cpu::kConvPanelsInt8,   &cpu::kConvPanelsF32,   &cpu::kConvPlain,      &cpu::kMatMulRows,
+    &cpu::kEmbeddingRows,    &cpu::kSoftmaxRows,     &cpu::kLogSoftmaxRows, &cpu::kLayerNormRows,
+    &cpu::kReduceRows,       &cpu::kCastPlain,       &cpu::kTransposeTiles, &cpu::kReshapeCopy,
+    &cpu::kSliceCopy,        &cpu::kConcatCopy,      &cpu::kRepeatCopy,     &cpu::kReverseCopy,
+    &cpu::kPadCopy,          &cpu::kZerosFill,       &cpu::kAttentionRows,  &cpu::kDequantizePlain,
+    &cpu::kQuantizePlain,
     &cpu::kLoopProgram,
 };
 

@@ -132,6 +132,8 @@ TEST(ConvKernels, AwkwardShapes) {
       {1, 32, 3, 40, 3},                  // one step out
       {1, 10, 4, 6, 4, 1, 1, 1, 6, 7},    // mostly padding
       {1, 65, 85, 67, 5, 1, 1, 1, 2, 2},
+      {2, 27, 60, 81, 3, 2, 2, 3, 3, 4},  // odd channels in wide groups
+      {1, 3, 100, 3, 7, 1, 3, 3, 9, 9},
   };
   for (const ConvCase& v : cases)
     for (const bool int8 : {false, true})
