@@ -108,6 +108,13 @@ Place Compiler::result_place(ir::ValueId id, const Tensor& shape, const Partitio
   return place;
 }
 
+// [B, O, T] that lies as [B, T, O]: what comes out of matrix panels.
+Place Compiler::channels_last_place(const Tensor& shape, const Partition& part) {
+  Tensor moved = shape;
+  std::swap(moved.dims[1], moved.dims[2]);
+  return transposed(result_place(ir::kNoValue, moved, part), {0, 2, 1});
+}
+
 Source Compiler::add_copy(const Source& from, OpShape shape, const Place* to) {
   shape.kind = ir::OpKind::kIdentity;
   shape.out = from.place;

@@ -167,7 +167,8 @@ void Compiler::add_op(const ir::Node& node, OpShape shape, std::vector<Source> i
   for (const Source& s : in) op->in.push_back(s.place);
   for (const ir::ValueId id : node.outputs) {
     const Tensor& t = id == ir::kNoValue ? shape_from(shape.out) : shape_of(id);
-    op->out.push_back(result_place(id, t, op->part));
+    op->out.push_back(shape.panels ? channels_last_place(t, op->part)
+                                   : result_place(id, t, op->part));
     if (id != ir::kNoValue) values_[u(id)] = {op->out.back(), op->part, op->phase};
   }
   program_->ops.push_back(std::move(op));
@@ -237,19 +238,22 @@ void Compiler::add_linear(const ir::Node& node, std::size_t index) {
 
 void Compiler::add_conv(const ir::Node& node, std::size_t index) {
   auto op = std::make_unique<Op>();
-  op->run = run_conv;
   op->numbers = {node.attrs.i("stride", 1), node.attrs.i("dilation", 1), node.attrs.i("groups", 1),
                  node.attrs.i("pad_left")};
   op->weights = packed_ ? packed_->by_node[index].get() : nullptr;
-  std::vector<Source> in = {contiguous(source(node, 0))};
-  if (has(node, 4)) in.push_back(source(node, 4));
-  const Tensor& w = shape_of(node.inputs[1]);
   OpShape shape;
+  shape.panels = op->numbers[2] == 1;
+  op->run = shape.panels ? run_conv_panels : run_conv;
+  std::vector<Source> in = {shape.panels ? source(node, 0) : contiguous(source(node, 0))};
   shape.residual = has(node, 4);
-  const std::int64_t taps = w.dims[1] * w.dims[2];
-  shape.cost = shape_of(node.outputs[0]).num_elements() * taps;
-  shape.pointwise_conv = w.dims[2] == 1 && node.attrs.i("stride", 1) == 1 &&
-                         node.attrs.i("pad_left") == 0 && node.attrs.i("pad_right") == 0;
+  if (shape.residual) in.push_back(source(node, 4));
+  const Tensor& w = shape_of(node.inputs[1]);
+  const Tensor& y = shape_of(node.outputs[0]);
+  shape.cost = y.num_elements() * w.dims[1] * w.dims[2];
+  shape.pointwise_conv = w.dims[2] == 1 && op->numbers[0] == 1 && op->numbers[3] == 0 &&
+                         node.attrs.i("pad_right") == 0;
+  op->temp_bytes = shape.panels ? conv_temp_bytes(*op, y.dims[2], w.dims[1], w.dims[2]) : 0;
+  op->code = static_cast<int>(w.dims[2]);
   add_op(node, shape, std::move(in), std::move(op));
 }
 

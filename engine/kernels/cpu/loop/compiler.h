@@ -28,6 +28,7 @@ class Compiler {
   std::int64_t allocate(const Tensor& shape, bool is_private);
   void place_inputs();
   Place result_place(ir::ValueId id, const Tensor& shape, const Partition& part);
+  Place channels_last_place(const Tensor& shape, const Partition& part);
   Source add_copy(const Source& from, OpShape shape, const Place* to);
   void add_copy_into(const Source& from, const Place& to);
   void finish_outputs();

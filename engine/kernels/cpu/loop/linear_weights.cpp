@@ -43,6 +43,17 @@ void expand(const ir::ValueInfo& w, const float* scale, LinearWeights& packed) {
                   scale[i / packed.k];
 }
 
+// [O, C, taps] to a matrix [O, taps * C].
+void pack_taps(std::int64_t channels, std::int64_t taps, Isa isa, LinearWeights& packed) {
+  std::vector<float> rows(packed.plain.size());
+  for (std::int64_t o = 0; o < packed.n; ++o)
+    for (std::int64_t c = 0; c < channels; ++c)
+      for (std::int64_t t = 0; t < taps; ++t)
+        rows[u(o * packed.k + t * channels + c)] = packed.plain[u(o * packed.k + c * taps + t)];
+  packed.f32.push_back(pack_f32(packed.n, packed.k, rows.data(), isa));
+  packed.plain.clear();
+}
+
 Result<std::unique_ptr<LinearWeights>> pack_node(const ir::Graph& body, const ir::Node& node,
                                                  Isa isa) {
   auto packed = std::make_unique<LinearWeights>();
@@ -55,8 +66,10 @@ Result<std::unique_ptr<LinearWeights>> pack_node(const ir::Graph& body, const ir
   for (std::size_t i = 1; i < w->shape.size(); ++i) packed->k *= w->shape[i].extent;
   const ir::ValueInfo* scale_info = constant(body, node, 2);
   const float* scale = scale_info ? static_cast<const float*>(scale_info->constant.data) : nullptr;
-  if (node.op == ir::OpKind::kConv) {
+  if (node.op == ir::OpKind::kConv || packed->n < kFewRows) {
     expand(*w, scale, *packed);
+    if (node.op == ir::OpKind::kConv && node.attrs.i("groups", 1) == 1)
+      pack_taps(w->shape[1].extent, w->shape[2].extent, isa, *packed);
     return packed;
   }
   packed->groups = gate_groups(body, node);

@@ -20,8 +20,11 @@ struct LinearWeights {
   std::vector<std::unique_ptr<Int8Matrix>> i8;
   int q_max = 0;                // of the int8 groups, the smallest
   const float* bias = nullptr;  // may be null
-  std::vector<float> plain;     // a conv's weights, row-major
+  std::vector<float> plain;     // row-major f32
 };
+
+// Below this, a panel of 16 rows would be mostly zeros.
+constexpr std::int64_t kFewRows = 5;
 
 struct LoopPacked final : Packed {
   std::vector<std::unique_ptr<LinearWeights>> by_node;  // of the body; null for other nodes

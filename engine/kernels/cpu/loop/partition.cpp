@@ -60,7 +60,7 @@ void add_linear(const OpShape& op, const std::vector<Source>& in, std::vector<Ch
 // x [B, C, T], [residual]
 void add_conv(const OpShape& op, const std::vector<Source>& in, std::vector<Choice>& out) {
   for (int axis = 0; axis < 3; ++axis) {
-    if (op.out.dim(axis) < 2) continue;
+    if (op.out.dim(axis) < (op.panels && axis > 0 ? kSlicedRows : 2)) continue;
     const bool aligned = axis == 0 || (axis == 2 && op.pointwise_conv);
     Choice c{{Kind::kSliced, axis, 1}, {aligned ? Need{true, axis} : kWhole}};
     for (std::size_t i = 1; i < in.size(); ++i) c.needs.push_back({true, axis});

@@ -33,11 +33,12 @@ struct OpShape {
   bool private_only = false;
   bool transpose_a = false, transpose_b = false;  // of matmul
   bool pointwise_conv = false;                    // width 1, stride 1
-  std::int64_t cost = 0;                          // multiply-adds of the whole op, roughly
+  bool panels = false;    // a conv by matrix panels: as a linear, its rows are the steps
+  std::int64_t cost = 0;  // multiply-adds of the whole op, roughly
 };
 
 // Work that every member may repeat rather than meet at a barrier: about as long as one takes.
-constexpr std::int64_t kRepeatCost = 8192;
+constexpr std::int64_t kRepeatCost = 16384;
 
 // First phase in which `need` of the source can be read.
 int ready_phase(const Source& source, const Need& need, const Partition& part);

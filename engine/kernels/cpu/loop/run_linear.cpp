@@ -1,4 +1,4 @@
-// Matrix-vector tasks: up to 8 rows of x share one pass over the weights.
+// Matrix-vector tasks: up to 16 rows of x share one pass over the weights.
 #include "engine/kernels/cpu/loop/linear_weights.h"
 #include "engine/kernels/cpu/loop/tasks.h"
 
@@ -6,7 +6,7 @@ namespace antiphon::loop {
 namespace {
 
 // Up to kMaxRows rows at equal distances.
-constexpr int kMaxRows = 8;
+constexpr int kMaxRows = 16;
 struct Rows {
   int count = 0;
   const float* x = nullptr;
@@ -48,14 +48,18 @@ void epilogue(const Task& task, const VectorMath& math, const Rows& rows, std::i
   }
 }
 
-// Weights that an earlier node made: row-major, no panels.
+// Row-major weights: very few rows of constants, or what an earlier node made.
 void multiply_plain(const Task& task, const Frame& frame, const Rows& rows, std::int64_t begin,
                     std::int64_t end) {
-  const Place& w = task.in.back();
+  const LinearWeights* weights = task.op->weights;
+  const bool constant = weights && !weights->plain.empty();
+  const Place& made = task.in.back();
+  const float* w = constant ? weights->plain.data() : at<float>(frame, made);
+  const std::int64_t k = task.in[0].dim(task.in[0].rank - 1);
+  const std::int64_t step = constant ? k : made.stride(0);
   for (std::int64_t n = begin; n < end; ++n)
     for (int r = 0; r < rows.count; ++r)
-      rows.y[r * rows.y_step + n] = frame.math->dot(
-          rows.x + r * rows.x_step, at<float>(frame, w) + n * w.stride(0), w.dim(1));
+      rows.y[r * rows.y_step + n] = frame.math->dot(rows.x + r * rows.x_step, w + n * step, k);
 }
 
 QuantizedRows quantize(const Task& task, const Frame& frame, const Rows& rows) {

@@ -21,6 +21,10 @@ std::size_t linear_temp_bytes(std::int64_t num_rows, std::int64_t k);
 void run_linear(const Task& task, const Frame& frame);
 // x [B, C, T], [residual], [w]
 void run_conv(const Task& task, const Frame& frame);
+// The same in one group, by matrix panels; the result's channels lie together.
+void run_conv_panels(const Task& task, const Frame& frame);
+std::size_t conv_temp_bytes(const Op& op, std::int64_t steps, std::int64_t channels,
+                            std::int64_t taps);
 void run_matmul(const Task& task, const Frame& frame);
 
 void run_softmax(const Task& task, const Frame& frame);  // and log_softmax

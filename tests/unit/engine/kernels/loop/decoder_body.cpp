@@ -58,7 +58,7 @@ Attention attend(Builder& b, const DecoderSizes& s, Value query_from, Value alig
 
 }  // namespace
 
-ir::Node decoder_loop(const DecoderSizes& s) {
+Network decoder_network(const DecoderSizes& s) {
   Network net("decoder");
   Builder b{net};
   const Dim batch(s.batch);
@@ -92,8 +92,10 @@ ir::Node decoder_loop(const DecoderSizes& s) {
     body.stop(net.unary(Unary::kNeg, net.reduce(Reduce::kMax, net.unary(Unary::kNeg, stop), 0)));
   });
   net.output("frames", out[8]);
-  return loop_of(net);
+  return net;
 }
+
+ir::Node decoder_loop(const DecoderSizes& s) { return loop_of(decoder_network(s)); }
 
 Outputs decoder_inputs(const DecoderSizes& s, const ir::Node& node, std::uint64_t seed) {
   return random_inputs(node,

@@ -18,7 +18,8 @@ struct DecoderSizes {
 
 // Carried: h, c of both LSTMs, context, frame, alignment and its sum. Invariants: memory and its
 // projection. Emits frames, alignments and stop logits; stops when every logit is above 0.
-ir::Node decoder_loop(const DecoderSizes& sizes);
+Network decoder_network(const DecoderSizes& sizes);
+ir::Node decoder_loop(const DecoderSizes& sizes);  // as written
 Outputs decoder_inputs(const DecoderSizes& sizes, const ir::Node& node, std::uint64_t seed);
 
 }  // namespace antiphon::test

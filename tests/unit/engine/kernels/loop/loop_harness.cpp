@@ -12,6 +12,7 @@
 #include "engine/kernels/cpu/loop/program.h"
 #include "engine/kernels/cpu/team.h"
 #include "engine/kernels/isa.h"
+#include "engine/passes/pipeline.h"
 
 namespace antiphon::test {
 namespace {
@@ -47,12 +48,26 @@ struct Buffer {
 
 }  // namespace
 
-ir::Node loop_of(const Network& net) {
-  EXPECT_TRUE(net.status().ok()) << net.status().to_string();
-  for (const ir::Node& node : net.graph().nodes)
+namespace {
+ir::Node first_loop(const ir::Graph& graph) {
+  for (const ir::Node& node : graph.nodes)
     if (node.op == ir::OpKind::kLoop) return ir::clone(node);
   ADD_FAILURE() << "no loop";
   return {};
+}
+}  // namespace
+
+ir::Node loop_of(const Network& net) {
+  EXPECT_TRUE(net.status().ok()) << net.status().to_string();
+  return first_loop(net.graph());
+}
+
+ir::Node optimized_loop_of(const Network& net, bool expand_int8) {
+  EXPECT_TRUE(net.status().ok()) << net.status().to_string();
+  ir::Graph graph = net.graph().clone();
+  const auto report = passes::run_passes(graph, {.expand_int8 = expand_int8, .dump_dir = {}});
+  EXPECT_TRUE(report.ok()) << report.status().to_string();
+  return first_loop(graph);
 }
 
 void quantize_linears(ir::Graph& body) {

@@ -14,8 +14,9 @@ namespace antiphon::test {
 
 using Outputs = std::vector<RefTensor>;
 
-// The first loop of a network's graph.
+// The first loop of a network's graph: as written, or after the passes.
 ir::Node loop_of(const Network& net);
+ir::Node optimized_loop_of(const Network& net, bool expand_int8 = true);
 // Weights of the body's linears as int8 with a scale a row, and w_scale inputs.
 void quantize_linears(ir::Graph& body);
 // f32 [dims], uniform in [-range, range): the data of a constant.
