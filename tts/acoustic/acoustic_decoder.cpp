@@ -117,6 +117,10 @@ void AcousticDecoder::watch(std::size_t frames_before) {
   if (positions_.empty()) return;
   const auto furthest = static_cast<std::size_t>(positions_.back());
   num_forced_ += carried_[kForced][0] > 0;
+  // Far behind the predicted durations as a whole: they lead, symbol by symbol, until it has caught up.
+  float predicted = 0;
+  for (std::size_t i = 0; i <= furthest; ++i) predicted += limits_.expected[i];
+  if (static_cast<float>(positions_.size()) > 1.5f * predicted + 2.0f * static_cast<float>(config_.block_frames)) carried_[kForced][0] = 1;
   if (static_cast<float>(stuck_frames_) <= limits_.limit[furthest] + static_cast<float>(config_.block_frames)) return;
   ++num_forced_;
   stuck_frames_ = 0;

@@ -28,7 +28,7 @@ GuardLimits guard_limits(std::span<const float> log_frames, std::size_t symbols,
     // Near the end nothing is there to be skipped.
     g.reach.push_back(static_cast<float>(i + static_cast<std::size_t>(reach) >= symbols ? config.ahead : reach));
   }
-  g.max_frames = static_cast<int>(std::min(worst, static_cast<double>(config.max_frames)));
+  g.max_frames = static_cast<int>(std::min(2 * worst, static_cast<double>(config.max_frames)));
   return g;
 }
 

@@ -18,7 +18,7 @@ struct GuardConfig {
 // One entry a symbol; see decoder_network().
 struct GuardLimits {
   std::vector<float> index, expected, limit, reach;
-  // Frames after which no walk that keeps the limits can still be under way.
+  // The utterance is cut here: twice what a walk at all limits takes.
   int max_frames = 0;
 };
 
