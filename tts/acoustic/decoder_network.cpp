@@ -73,10 +73,12 @@ Value energies(Network& net, const Parts& p, const AcousticGeometry& g, Value h,
 struct Guard {
   Value here;      // [1, N], 1 at the last peak
   Value stalled;   // [1, 1], 1: the symbol has been held for too long
+  Value forced;    // [1, 1], 1: the predicted durations lead
 };
 
 Guard guard_of(Network& net, const Parts& p, Value position, Value held, Value forced) {
   Guard guard;
+  guard.forced = forced;
   guard.here = as_number(net, net.binary(Binary::kEqual, p.index, position));
   // After a forced step the predicted durations lead until the attention walks again by itself.
   const Value limit = at_symbol(net, guard.here, net.where(forced, p.expected, p.limit));
@@ -86,7 +88,9 @@ Guard guard_of(Network& net, const Parts& p, Value position, Value held, Value f
 
 // Attention weights [1, N] inside the window that the guard leaves open.
 Value guarded_weights(Network& net, const Parts& p, const Guard& guard, Value position, Value e, int back) {
-  const Value low = net.where(guard.stalled, net.add(position, net.scalar(1)), net.sub(position, net.scalar(static_cast<float>(back))));
+  // No way back while the durations lead.
+  const Value behind = net.mul(net.sub(net.scalar(1), guard.forced), net.scalar(static_cast<float>(back)));
+  const Value low = net.where(guard.stalled, net.add(position, net.scalar(1)), net.sub(position, behind));
   const Value last = net.reduce(Reduce::kMax, p.index, 1, true);
   const Value first = net.binary(Binary::kMin, low, last);
   const Value high = net.add(position, at_symbol(net, guard.here, p.reach));
