@@ -1,8 +1,9 @@
 // Reads responses.toml and fills templates.
 #include "dialog/responses.h"
 
-#include <algorithm>
 #include <toml++/toml.h>
+
+#include <algorithm>
 
 namespace antiphon::dialog {
 namespace {
@@ -16,7 +17,8 @@ Status read(const toml::table& table, std::string& not_understood, std::string& 
       if (!text) return invalid_argument(name + ": wanted a string");
       (name == "fallback" ? fallback : not_understood) = *text;
     } else if (name != "reply" || !node.is_table()) {
-      return invalid_argument("unknown key '" + name + "'; known: not_understood, fallback, [reply]");
+      return invalid_argument("unknown key '" + name +
+                              "'; known: not_understood, fallback, [reply]");
     }
   }
   const toml::table* section = table["reply"].as_table();
@@ -28,7 +30,8 @@ Status read(const toml::table& table, std::string& not_understood, std::string& 
       continue;
     }
     const toml::array* list = node.as_array();
-    if (!list || list->empty()) return invalid_argument("reply." + intent + ": wanted a string or a list of strings");
+    if (!list || list->empty())
+      return invalid_argument("reply." + intent + ": wanted a string or a list of strings");
     for (const toml::node& item : *list) {
       const auto text = item.value_exact<std::string>();
       if (!text) return invalid_argument("reply." + intent + ": wanted strings");
@@ -49,7 +52,8 @@ bool fill_template(const std::string& text, const std::vector<Slot>& slots, std:
     const std::size_t close = text.find('}', open);
     if (close == std::string::npos) return false;
     const std::string name = text.substr(open + 1, close - open - 1);
-    const auto slot = std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
+    const auto slot =
+        std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
     if (slot == slots.end()) return false;
     out += slot->value.empty() ? slot->text : slot->value;
     at = close + 1;
@@ -61,10 +65,13 @@ Result<Responses> Responses::load(const std::string& path) {
   try {
     Responses responses;
     const toml::table table = toml::parse_file(path);
-    if (Status s = read(table, responses.not_understood_, responses.fallback_, responses.replies_); !s.ok()) return s.with_context(path);
+    if (Status s = read(table, responses.not_understood_, responses.fallback_, responses.replies_);
+        !s.ok())
+      return s.with_context(path);
     return responses;
   } catch (const toml::parse_error& e) {
-    return invalid_argument(path + ": line " + std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
+    return invalid_argument(path + ": line " + std::to_string(e.source().begin.line) + ": " +
+                            std::string(e.description()));
   } catch (const std::exception& e) {
     return not_found(path + ": " + e.what());
   }

@@ -16,7 +16,8 @@ bool fill_template(const std::string& text, const std::vector<Slot>& slots, std:
 // Immutable: any thread. The file:
 //   not_understood = "..."   fallback = "..."
 //   [reply]
-//   play_music = ["Playing {artist}.", "Playing some music."]     the first whose slots are all known
+//   play_music = ["Playing {artist}.", "Playing some music."]     the first whose slots are all
+//   known
 class Responses {
  public:
   static Result<Responses> load(const std::string& path);

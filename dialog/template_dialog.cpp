@@ -10,14 +10,17 @@ namespace antiphon::dialog {
 namespace {
 
 Slot* find_slot(std::vector<Slot>& slots, const std::string& name) {
-  const auto at = std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
+  const auto at =
+      std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
   return at == slots.end() ? nullptr : &*at;
 }
 
 void merge(std::vector<Slot>& into, const std::vector<Slot>& from) {
   for (const Slot& slot : from) {
-    if (Slot* there = find_slot(into, slot.name)) *there = slot;
-    else into.push_back(slot);
+    if (Slot* there = find_slot(into, slot.name))
+      *there = slot;
+    else
+      into.push_back(slot);
   }
 }
 
@@ -38,7 +41,8 @@ class TemplateDialog final : public Dialog {
       next = {};
     } else if (pending && state.awaiting_confirmation && u.domain == kDialogDomain) {
       const bool yes = u.intent == kAffirm;
-      if (yes) finish(*pending, next, reply);
+      if (yes)
+        finish(*pending, next, reply);
       else {
         reply.text = pending->cancelled;
         next = {};
@@ -59,7 +63,9 @@ class TemplateDialog final : public Dialog {
 
  private:
   const std::string& not_understood() const {
-    return responses_.not_understood().empty() || !config_.assistant.intents.empty() ? config_.assistant.not_understood : responses_.not_understood();
+    return responses_.not_understood().empty() || !config_.assistant.intents.empty()
+               ? config_.assistant.not_understood
+               : responses_.not_understood();
   }
 
   void say_for_assistant(const Understanding& u, DialogState& state, Reply& reply) const {
@@ -127,7 +133,9 @@ Result<std::unique_ptr<Dialog>> create_dialog(const TemplateDialogConfig& config
   if (!config.responses_path.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(responses, Responses::load(config.responses_path));
   }
-  if (config.max_misses < 1) return invalid_argument("dialog: max_misses is " + std::to_string(config.max_misses) + ", wanted >= 1");
+  if (config.max_misses < 1)
+    return invalid_argument("dialog: max_misses is " + std::to_string(config.max_misses) +
+                            ", wanted >= 1");
   return std::unique_ptr<Dialog>(std::make_unique<TemplateDialog>(config, std::move(responses)));
 }
 

@@ -1,4 +1,5 @@
-// Replies from templates: a user's assistant with slots asked for and confirmed, and responses.toml for trained intents.
+// Replies from templates: a user's assistant with slots asked for and confirmed, and responses.toml
+// for trained intents.
 #pragma once
 
 #include <memory>

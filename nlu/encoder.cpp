@@ -9,19 +9,24 @@ namespace {
 
 class Layers {
  public:
-  Layers(Network& net, const Weights& weights, const EncoderConfig& config) : net_(net), weights_(weights), config_(config) {}
+  Layers(Network& net, const Weights& weights, const EncoderConfig& config)
+      : net_(net), weights_(weights), config_(config) {}
 
   Value linear(const std::string& name, Value x) {
-    return net_.linear(x, net_.weight(weights_, name + ".weight"), net_.weight(weights_, name + ".bias"));
+    return net_.linear(x, net_.weight(weights_, name + ".weight"),
+                       net_.weight(weights_, name + ".bias"));
   }
   Value norm(const std::string& name, Value x) {
-    return net_.layer_norm(x, net_.weight(weights_, name + ".weight"), net_.weight(weights_, name + ".bias"), config_.epsilon);
+    return net_.layer_norm(x, net_.weight(weights_, name + ".weight"),
+                           net_.weight(weights_, name + ".bias"), config_.epsilon);
   }
   Value embed(Value ids, Value positions, Value types) {
     const std::string e = "bert.embeddings.";
     Value x = net_.embedding(ids, net_.weight(weights_, e + "word_embeddings.weight"));
-    x = net_.add(x, net_.embedding(positions, net_.weight(weights_, e + "position_embeddings.weight")));
-    x = net_.add(x, net_.embedding(types, net_.weight(weights_, e + "token_type_embeddings.weight")));
+    x = net_.add(
+        x, net_.embedding(positions, net_.weight(weights_, e + "position_embeddings.weight")));
+    x = net_.add(x,
+                 net_.embedding(types, net_.weight(weights_, e + "token_type_embeddings.weight")));
     return norm(e + "LayerNorm", x);
   }
   Value layer(int index, Value x) {
@@ -59,7 +64,8 @@ Network encoder_network(const Weights& weights, const EncoderConfig& config) {
   return net;
 }
 
-Result<std::unique_ptr<Encoder>> Encoder::create(const Weights& weights, const EncoderOptions& options) {
+Result<std::unique_ptr<Encoder>> Encoder::create(const Weights& weights,
+                                                 const EncoderOptions& options) {
   std::unique_ptr<Encoder> encoder(new Encoder);
   encoder->options_ = options;
   BuildOptions build_options;
@@ -75,7 +81,8 @@ Result<std::unique_ptr<Encoder>> Encoder::create(const Weights& weights, const E
   return encoder;
 }
 
-Result<Encoded> Encoder::run(std::span<const std::int32_t> ids, std::span<const std::int32_t> types) {
+Result<Encoded> Encoder::run(std::span<const std::int32_t> ids,
+                             std::span<const std::int32_t> types) {
   ANTIPHON_CHECK(ids.size() == types.size());
   const std::int64_t dims[] = {1, static_cast<std::int64_t>(ids.size())};
   ANTIPHON_ASSIGN_OR_RETURN(void* ids_at, context_->input("ids", dims));

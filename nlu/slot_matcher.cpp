@@ -43,7 +43,8 @@ struct Match {
   int cost = 0;
 };
 
-int phrase_cost(const std::vector<SaidWord>& words, std::size_t at, const std::vector<SaidWord>& wanted) {
+int phrase_cost(const std::vector<SaidWord>& words, std::size_t at,
+                const std::vector<SaidWord>& wanted) {
   if (wanted.empty() || at + wanted.size() > words.size()) return -1;
   int cost = 0;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -59,21 +60,26 @@ void match_list(const SlotSpec& slot, const std::vector<SaidWord>& words, std::v
     for (const std::string& form : value.said_as) {
       const std::vector<SaidWord> wanted = said_words(form);
       for (std::size_t at = 0; at < words.size(); ++at)
-        if (const int cost = phrase_cost(words, at, wanted); cost >= 0) out.push_back({&slot, value.value, at, wanted.size(), cost});
+        if (const int cost = phrase_cost(words, at, wanted); cost >= 0)
+          out.push_back({&slot, value.value, at, wanted.size(), cost});
     }
 }
 
 // Runs of single letters, also said as one word: "a b c", "abc".
-void match_letters(const SlotSpec& slot, const std::vector<SaidWord>& words, bool asked, std::vector<Match>& out) {
+void match_letters(const SlotSpec& slot, const std::vector<SaidWord>& words, bool asked,
+                   std::vector<Match>& out) {
   for (std::size_t at = 0; at < words.size();) {
     std::size_t end = at;
     std::string letters;
     while (end < words.size()) {
       const std::string& w = words[end].text;
       const auto digit = number_at(words, end);
-      if (w.size() == 1) letters += static_cast<char>(std::toupper(static_cast<unsigned char>(w[0])));
-      else if (digit && digit->num_words == 1 && digit->value < 10) letters += std::to_string(digit->value);
-      else break;
+      if (w.size() == 1)
+        letters += static_cast<char>(std::toupper(static_cast<unsigned char>(w[0])));
+      else if (digit && digit->num_words == 1 && digit->value < 10)
+        letters += std::to_string(digit->value);
+      else
+        break;
       ++end;
     }
     if (letters.size() >= (asked ? 1u : 2u)) out.push_back({&slot, letters, at, end - at, 0});
@@ -81,7 +87,8 @@ void match_letters(const SlotSpec& slot, const std::vector<SaidWord>& words, boo
   }
 }
 
-void match_slot(const SlotSpec& slot, const std::vector<SaidWord>& words, bool asked, std::vector<Match>& out) {
+void match_slot(const SlotSpec& slot, const std::vector<SaidWord>& words, bool asked,
+                std::vector<Match>& out) {
   switch (slot.type) {
     case SlotType::kList: match_list(slot, words, out); break;
     case SlotType::kLetters: match_letters(slot, words, asked, out); break;
@@ -110,7 +117,8 @@ Slot to_slot(const Match& m, const std::vector<SaidWord>& words, std::string_vie
   slot.name = m.slot->name;
   slot.start = words[m.first].start;
   slot.end = words[m.first + m.count - 1].end;
-  slot.text = std::string(text.substr(static_cast<std::size_t>(slot.start), static_cast<std::size_t>(slot.end - slot.start)));
+  slot.text = std::string(text.substr(static_cast<std::size_t>(slot.start),
+                                      static_cast<std::size_t>(slot.end - slot.start)));
   slot.value = m.slot->type == SlotType::kText ? slot.text : m.value;
   return slot;
 }
@@ -126,7 +134,8 @@ std::vector<SaidWord> said_words(std::string_view text) {
     }
     std::size_t end = at;
     SaidWord word;
-    while (end < text.size() && word_char(text[end])) word.text += static_cast<char>(std::tolower(static_cast<unsigned char>(text[end++])));
+    while (end < text.size() && word_char(text[end]))
+      word.text += static_cast<char>(std::tolower(static_cast<unsigned char>(text[end++])));
     word.start = static_cast<std::int32_t>(at);
     word.end = static_cast<std::int32_t>(end);
     words.push_back(std::move(word));
@@ -135,7 +144,8 @@ std::vector<SaidWord> said_words(std::string_view text) {
   return words;
 }
 
-std::vector<Slot> match_slots(const IntentSpec& intent, std::string_view text, const std::string& asked) {
+std::vector<Slot> match_slots(const IntentSpec& intent, std::string_view text,
+                              const std::string& asked) {
   const std::vector<SaidWord> words = said_words(text);
   std::vector<Match> matches;
   for (const SlotSpec& slot : intent.slots) match_slot(slot, words, slot.name == asked, matches);
@@ -150,12 +160,15 @@ std::vector<Slot> match_slots(const IntentSpec& intent, std::string_view text, c
   std::set<std::string> filled;
   std::vector<Slot> slots;
   for (const Match& m : matches) {
-    const bool free = std::none_of(used.begin() + static_cast<std::ptrdiff_t>(m.first), used.begin() + static_cast<std::ptrdiff_t>(m.first + m.count), [](bool u) { return u; });
+    const bool free = std::none_of(used.begin() + static_cast<std::ptrdiff_t>(m.first),
+                                   used.begin() + static_cast<std::ptrdiff_t>(m.first + m.count),
+                                   [](bool u) { return u; });
     if (!free || !filled.insert(m.slot->name).second) continue;
     std::fill_n(used.begin() + static_cast<std::ptrdiff_t>(m.first), m.count, true);
     slots.push_back(to_slot(m, words, text));
   }
-  std::sort(slots.begin(), slots.end(), [](const Slot& a, const Slot& b) { return a.start < b.start; });
+  std::sort(slots.begin(), slots.end(),
+            [](const Slot& a, const Slot& b) { return a.start < b.start; });
   return slots;
 }
 
@@ -177,10 +190,14 @@ std::vector<std::string> expand_phrases(const IntentSpec& intent, int most) {
           static constexpr const char* kNumbers[] = {"two", "three", "five"};
           static constexpr const char* kTimes[] = {"seven thirty", "noon", "five p m"};
           const auto v = static_cast<std::size_t>(variant);
-          if (slot.type == SlotType::kList) text += slot.values[(v * 7 + 1) % slot.values.size()].value;
-          else if (slot.type == SlotType::kNumber) text += kNumbers[v % 3];
-          else if (slot.type == SlotType::kTime) text += kTimes[v % 3];
-          else text += slot.name;
+          if (slot.type == SlotType::kList)
+            text += slot.values[(v * 7 + 1) % slot.values.size()].value;
+          else if (slot.type == SlotType::kNumber)
+            text += kNumbers[v % 3];
+          else if (slot.type == SlotType::kTime)
+            text += kTimes[v % 3];
+          else
+            text += slot.name;
         }
         at = close + 1;
       }
@@ -191,7 +208,9 @@ std::vector<std::string> expand_phrases(const IntentSpec& intent, int most) {
 }
 
 Answer answer_in(std::string_view text) {
-  static const std::set<std::string> kYes = {"yes", "yeah", "yep", "yup", "sure", "correct", "right", "okay", "ok", "confirm", "absolutely", "definitely", "please"};
+  static const std::set<std::string> kYes = {"yes",        "yeah",       "yep",   "yup", "sure",
+                                             "correct",    "right",      "okay",  "ok",  "confirm",
+                                             "absolutely", "definitely", "please"};
   static const std::set<std::string> kNo = {"no", "nope", "nah", "wrong", "incorrect", "don't"};
   static const std::set<std::string> kCancel = {"cancel", "stop", "abort", "forget", "quit"};
   const std::vector<SaidWord> words = said_words(text);
@@ -199,7 +218,9 @@ Answer answer_in(std::string_view text) {
   bool yes = false, no = false;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& w = words[i].text;
-    if (kCancel.contains(w) || (w == "never" && i + 1 < words.size() && words[i + 1].text == "mind")) return Answer::kCancel;
+    if (kCancel.contains(w) ||
+        (w == "never" && i + 1 < words.size() && words[i + 1].text == "mind"))
+      return Answer::kCancel;
     yes = yes || kYes.contains(w);
     no = no || kNo.contains(w);
   }

@@ -32,12 +32,14 @@ struct SaidTime {
 };
 std::optional<SaidTime> time_at(const std::vector<SaidWord>& words, std::size_t at);
 
-// All slots of the intent that are said in `text`; each at most once, the longest match first. List values
-// match whole words; a plural s, and one wrong letter in words of six and more, are forgiven.
-// asked: the slot the assistant asked for: free text then takes the whole answer.
-std::vector<Slot> match_slots(const IntentSpec& intent, std::string_view text, const std::string& asked);
+// All slots of the intent that are said in `text`; each at most once, the longest match first. List
+// values match whole words; a plural s, and one wrong letter in words of six and more, are
+// forgiven. asked: the slot the assistant asked for: free text then takes the whole answer.
+std::vector<Slot> match_slots(const IntentSpec& intent, std::string_view text,
+                              const std::string& asked);
 
-// Examples with their {slot} places filled by their values, up to `most` variants a phrase: what is embedded.
+// Examples with their {slot} places filled by their values, up to `most` variants a phrase: what is
+// embedded.
 std::vector<std::string> expand_phrases(const IntentSpec& intent, int most);
 
 // yes, no and cancel as people say them.
