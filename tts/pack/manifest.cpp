@@ -1,11 +1,12 @@
 // Reads manifests with toml++, whose exceptions end here.
 #include "tts/pack/manifest.h"
 
+#include <toml++/toml.h>
+
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <toml++/toml.h>
 
 namespace antiphon::tts {
 namespace {
@@ -15,7 +16,8 @@ namespace fs = std::filesystem;
 // Keys of one section of one file, with the first error.
 class Section {
  public:
-  Section(const toml::table& table, const char* name) : name_(name), table_(table[name].as_table()) {
+  Section(const toml::table& table, const char* name)
+      : name_(name), table_(table[name].as_table()) {
     if (table_ == nullptr) fail(std::string("wanted a section [") + name + "]");
   }
 
@@ -23,14 +25,18 @@ class Section {
     const auto* node = find(key);
     if (node == nullptr) return;
     const auto value = node->value_exact<std::int64_t>();
-    if (!value || *value < low || *value > high) return fail(path(key) + ": wanted an integer from " + std::to_string(low) + " to " + std::to_string(high));
+    if (!value || *value < low || *value > high)
+      return fail(path(key) + ": wanted an integer from " + std::to_string(low) + " to " +
+                  std::to_string(high));
     out = static_cast<int>(*value);
   }
   void number(const char* key, float& out, double low, double high) {
     const auto* node = find(key);
     if (node == nullptr) return;
     const auto value = node->value<double>();
-    if (!value || !(*value >= low && *value <= high)) return fail(path(key) + ": wanted a number from " + std::to_string(low) + " to " + std::to_string(high));
+    if (!value || !(*value >= low && *value <= high))
+      return fail(path(key) + ": wanted a number from " + std::to_string(low) + " to " +
+                  std::to_string(high));
     out = static_cast<float>(*value);
   }
   void boolean(const char* key, bool& out) {
@@ -61,23 +67,27 @@ class Section {
 };
 
 template <typename Manifest>
-Result<Manifest> read_file(const std::string& dir, const char* kind, Status (*read)(const toml::table&, const fs::path&, Manifest&)) {
+Result<Manifest> read_file(const std::string& dir, const char* kind,
+                           Status (*read)(const toml::table&, const fs::path&, Manifest&)) {
   const std::string path = (fs::path(dir) / "manifest.toml").string();
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) return not_found(path + ": there is no such file; is '" + dir + "' a " + kind + " pack?");
+  if (!fs::exists(path, ignored))
+    return not_found(path + ": there is no such file; is '" + dir + "' a " + kind + " pack?");
   try {
     const toml::table table = toml::parse_file(path);
     Manifest manifest;
     manifest.name = table["name"].value_or(std::string(kind));
     const std::string found = table["kind"].value_or(std::string(kind));
-    if (found != kind) return invalid_argument(path + ": kind: wanted \"" + kind + "\", got \"" + found + "\"");
+    if (found != kind)
+      return invalid_argument(path + ": kind: wanted \"" + kind + "\", got \"" + found + "\"");
     if (const std::int64_t version = table["version"].value_or(std::int64_t{1}); version != 1) {
       return invalid_argument(path + ": version: wanted 1, got " + std::to_string(version));
     }
     if (Status status = read(table, dir, manifest); !status.ok()) return status.with_context(path);
     return manifest;
   } catch (const toml::parse_error& e) {
-    return invalid_argument(path + ": line " + std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
+    return invalid_argument(path + ": line " + std::to_string(e.source().begin.line) + ": " +
+                            std::string(e.description()));
   } catch (const std::exception& e) {
     return invalid_argument(path + ": " + e.what());
   }
@@ -101,10 +111,12 @@ Status read_tts(const toml::table& table, const fs::path& dir, TtsManifest& m) {
   s.number("stall_frames", m.guard.stall_frames, 1, 1000);
   s.number("stop_threshold", m.decoder.stop_threshold, 0, 1);
   s.integer("max_frames", m.guard.max_frames, 1, 100000);
-  if (alignment != "attention" && alignment != "durations") s.fail("tts.alignment: wanted \"attention\" or \"durations\", got \"" + alignment + "\"");
+  if (alignment != "attention" && alignment != "durations")
+    s.fail("tts.alignment: wanted \"attention\" or \"durations\", got \"" + alignment + "\"");
   m.decoder.alignment = alignment == "durations" ? Alignment::kDurations : Alignment::kAttention;
   m.symbols = to_phonemes(symbols);
-  if (m.symbols.find(U'^') == Phonemes::npos || m.symbols.find(U'$') == Phonemes::npos) s.fail("tts.symbols: wanted the symbols in the order of their ids, with ^ and $ among them");
+  if (m.symbols.find(U'^') == Phonemes::npos || m.symbols.find(U'$') == Phonemes::npos)
+    s.fail("tts.symbols: wanted the symbols in the order of their ids, with ^ and $ among them");
   m.weights_path = (dir / "weights.safetensors").string();
   m.lexicon_path = (dir / "lexicon.tsv.zst").string();
   std::error_code ignored;
@@ -123,7 +135,9 @@ Status read_vocoder(const toml::table& table, const fs::path& dir, VocoderManife
   s.integer("channels", m.network.channels, 1, 4096);
   s.number("sigma", m.sigma, 0, 2);
   if (m.network.hop_samples % m.network.group_samples != 0 || m.network.group_samples % 2 != 0) {
-    s.fail("vocoder.group_samples: wanted an even divisor of hop_samples " + std::to_string(m.network.hop_samples) + ", got " + std::to_string(m.network.group_samples));
+    s.fail("vocoder.group_samples: wanted an even divisor of hop_samples " +
+           std::to_string(m.network.hop_samples) + ", got " +
+           std::to_string(m.network.group_samples));
   }
   m.weights_path = (dir / "weights.safetensors").string();
   return s.status;
@@ -131,8 +145,12 @@ Status read_vocoder(const toml::table& table, const fs::path& dir, VocoderManife
 
 }  // namespace
 
-Result<TtsManifest> read_tts_manifest(const std::string& dir) { return read_file<TtsManifest>(dir, "tts", read_tts); }
-Result<VocoderManifest> read_vocoder_manifest(const std::string& dir) { return read_file<VocoderManifest>(dir, "vocoder", read_vocoder); }
+Result<TtsManifest> read_tts_manifest(const std::string& dir) {
+  return read_file<TtsManifest>(dir, "tts", read_tts);
+}
+Result<VocoderManifest> read_vocoder_manifest(const std::string& dir) {
+  return read_file<VocoderManifest>(dir, "vocoder", read_vocoder);
+}
 
 std::string safetensors_metadata(const std::string& path, const std::string& key) {
   std::ifstream file(path, std::ios::binary);
@@ -144,7 +162,8 @@ std::string safetensors_metadata(const std::string& path, const std::string& key
   std::string header(static_cast<std::size_t>(bytes), ' ');
   if (!file.read(header.data(), static_cast<std::streamsize>(bytes))) return {};
   const auto json = nlohmann::json::parse(header, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("__metadata__") || !json["__metadata__"].is_object()) return {};
+  if (!json.is_object() || !json.contains("__metadata__") || !json["__metadata__"].is_object())
+    return {};
   const auto& metadata = json["__metadata__"];
   const auto found = metadata.find(key);
   return found != metadata.end() && found->is_string() ? found->get<std::string>() : std::string();

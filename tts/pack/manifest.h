@@ -14,7 +14,7 @@ namespace antiphon::tts {
 struct TtsManifest {
   std::string name;
   std::string voice = "default";
-  Phonemes symbols;             // id 1 is the first
+  Phonemes symbols;  // id 1 is the first
   int rate_hz = 22050;
   int hop_samples = 256;
   int mel_bins = 80;
@@ -23,18 +23,19 @@ struct TtsManifest {
   DecoderConfig decoder;
   GuardConfig guard;
   std::string weights_path, lexicon_path;
-  std::string g2p_path;         // empty: the pack has none
+  std::string g2p_path;  // empty: the pack has none
 };
 
 struct VocoderManifest {
   std::string name;
   int rate_hz = 22050;
-  float sigma = 0;              // of the noise; 0: none
+  float sigma = 0;  // of the noise; 0: none
   VocoderConfig network;
   std::string weights_path;
 };
 
-// Read DIR/manifest.toml. kNotFound, kInvalidArgument: names file, line or key, with what was wanted.
+// Read DIR/manifest.toml. kNotFound, kInvalidArgument: names file, line or key, with what was
+// wanted.
 Result<TtsManifest> read_tts_manifest(const std::string& dir);
 Result<VocoderManifest> read_vocoder_manifest(const std::string& dir);
 

@@ -14,7 +14,7 @@ namespace antiphon::tts {
 struct G2pConfig {
   std::string letters = "abcdefghijklmnopqrstuvwxyz'";  // id 1 is the first
   Phonemes phonemes;
-  int repeat = 3;        // so often each letter stands in the input
+  int repeat = 3;  // so often each letter stands in the input
   int layers = 2;
   std::size_t max_letters = 40;  // longer words are cut
 };

@@ -5,7 +5,8 @@
 
 namespace antiphon::tts {
 
-Result<std::unique_ptr<PlanRunner>> PlanRunner::create(std::shared_ptr<const Plan> plan, ThreadTeam* team, StatePool* pool) {
+Result<std::unique_ptr<PlanRunner>> PlanRunner::create(std::shared_ptr<const Plan> plan,
+                                                       ThreadTeam* team, StatePool* pool) {
   std::unique_ptr<PlanRunner> runner(new PlanRunner);
   runner->plan_ = std::move(plan);
   runner->pool_ = pool;
@@ -21,7 +22,8 @@ Status PlanRunner::run(int slot) {
 
 Result<std::span<const float>> PlanRunner::output(std::string_view name) {
   const TensorView* view = context_->output(name);
-  if (view == nullptr || view->dtype != DType::kF32) return internal_error(plan_->name() + ": no f32 output " + std::string(name));
+  if (view == nullptr || view->dtype != DType::kF32)
+    return internal_error(plan_->name() + ": no f32 output " + std::string(name));
   return view->f32();
 }
 

@@ -22,7 +22,9 @@ class Lease {
 
 }  // namespace
 
-SpeechStream::SpeechStream(std::shared_ptr<const VoiceData> voice, std::shared_ptr<RunnerSource> source, int slot, std::string text, Speech speech, float speed)
+SpeechStream::SpeechStream(std::shared_ptr<const VoiceData> voice,
+                           std::shared_ptr<RunnerSource> source, int slot, std::string text,
+                           Speech speech, float speed)
     : voice_(std::move(voice)),
       source_(std::move(source)),
       slot_(slot),
@@ -30,7 +32,8 @@ SpeechStream::SpeechStream(std::shared_ptr<const VoiceData> voice, std::shared_p
       speech_(std::move(speech)),
       speed_(speed),
       utterances_(cut_utterances(speech_)),
-      decoder_(voice_->geometry, voice_->tts.decoder, voice_->tts.guard, voice_->tts.alignment_width),
+      decoder_(voice_->geometry, voice_->tts.decoder, voice_->tts.guard,
+               voice_->tts.alignment_width),
       postnet_(voice_->geometry, voice_->tts.decoder.block_frames),
       time_scale_(static_cast<std::size_t>(voice_->geometry.mel_bins)),
       vocoder_(voice_->vocoder.network, voice_->vocoder.sigma) {
@@ -40,11 +43,16 @@ SpeechStream::SpeechStream(std::shared_ptr<const VoiceData> voice, std::shared_p
 SpeechStream::~SpeechStream() { source_->release(slot_); }
 
 void SpeechStream::silence(int milliseconds) {
-  samples_.resize(samples_.size() + static_cast<std::size_t>(static_cast<std::int64_t>(milliseconds) * voice_->tts.rate_hz / 1000), 0.0f);
+  samples_.resize(
+      samples_.size() + static_cast<std::size_t>(static_cast<std::int64_t>(milliseconds) *
+                                                 voice_->tts.rate_hz / 1000),
+      0.0f);
 }
 
 double SpeechStream::ms_of_frame(std::size_t frame) const {
-  const double samples = static_cast<double>(utterance_start_) + time_scale_.output_frame(static_cast<double>(frame)) * voice_->tts.hop_samples;
+  const double samples =
+      static_cast<double>(utterance_start_) +
+      time_scale_.output_frame(static_cast<double>(frame)) * voice_->tts.hop_samples;
   return samples * 1000.0 / voice_->tts.rate_hz;
 }
 
@@ -60,7 +68,8 @@ Status SpeechStream::begin_utterance(Runners& runners) {
   }
   if (symbols_.symbols.size() > voice_->max_symbols) symbols_.symbols.resize(voice_->max_symbols);
   std::vector<std::int32_t> ids;
-  for (const char32_t c : symbols_.symbols) ids.push_back(static_cast<std::int32_t>(voice_->tts.symbols.find(c)) + 1);
+  for (const char32_t c : symbols_.symbols)
+    ids.push_back(static_cast<std::int32_t>(voice_->tts.symbols.find(c)) + 1);
   const std::uint64_t seed = voice_->seed + 1000003 * utterance_;
   ANTIPHON_RETURN_IF_ERROR(decoder_.begin(*runners.encoder, ids, seed));
   source_->reset(slot_);
@@ -78,7 +87,9 @@ Status SpeechStream::run_vocoder(Runners& runners, bool last) {
   const auto bins = static_cast<std::size_t>(voice_->geometry.mel_bins);
   std::size_t at = 0;
   const auto run = [&](std::size_t inside, int frames) {
-    const Status status = vocoder_.run(*runners.vocoder, slot_, std::span<const float>(frames_).subspan(at * bins, inside * bins), frames, samples_);
+    const Status status = vocoder_.run(
+        *runners.vocoder, slot_, std::span<const float>(frames_).subspan(at * bins, inside * bins),
+        frames, samples_);
     at += inside;
     return status;
   };
@@ -90,7 +101,9 @@ Status SpeechStream::run_vocoder(Runners& runners, bool last) {
     first_block_ = false;
   }
   if (last) {
-    if (at < count) ANTIPHON_RETURN_IF_ERROR(run(count - at, first_block_ ? voice_->first_vocoder_frames : voice_->vocoder_frames));
+    if (at < count)
+      ANTIPHON_RETURN_IF_ERROR(
+          run(count - at, first_block_ ? voice_->first_vocoder_frames : voice_->vocoder_frames));
     while (vocoder_.samples_inside() > 0) ANTIPHON_RETURN_IF_ERROR(run(0, voice_->vocoder_frames));
   }
   frames_.erase(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(at * bins));
@@ -107,7 +120,9 @@ void SpeechStream::flush_word() {
 void SpeechStream::collect_words(bool last) {
   const auto positions = decoder_.positions();
   const auto frame_at = [&](std::size_t symbol) {
-    return static_cast<std::size_t>(std::lower_bound(positions.begin(), positions.end(), static_cast<std::int32_t>(symbol)) - positions.begin());
+    return static_cast<std::size_t>(
+        std::lower_bound(positions.begin(), positions.end(), static_cast<std::int32_t>(symbol)) -
+        positions.begin());
   };
   for (; next_word_ < symbols_.words.size(); ++next_word_) {
     const WordSpan& span = symbols_.words[next_word_];
@@ -116,7 +131,9 @@ void SpeechStream::collect_words(bool last) {
     const SpokenWord& spoken = speech_.words[span.word];
     if (spoken.begin != word_begin_ || spoken.end != word_end_) {
       flush_word();
-      word_ = WordTiming{text_.substr(static_cast<std::size_t>(spoken.begin), static_cast<std::size_t>(spoken.end - spoken.begin)), ms_of_frame(frame_at(span.begin)), 0, 1.0f};
+      word_ = WordTiming{text_.substr(static_cast<std::size_t>(spoken.begin),
+                                      static_cast<std::size_t>(spoken.end - spoken.begin)),
+                         ms_of_frame(frame_at(span.begin)), 0, 1.0f};
       word_begin_ = spoken.begin, word_end_ = spoken.end;
     }
     word_->end_ms = ms_of_frame(end);
@@ -139,12 +156,15 @@ Status SpeechStream::speak_block(Runners& runners) {
   return {};
 }
 
-Status SpeechStream::step(Runners& runners) { return speaking_ ? speak_block(runners) : begin_utterance(runners); }
+Status SpeechStream::step(Runners& runners) {
+  return speaking_ ? speak_block(runners) : begin_utterance(runners);
+}
 
 Result<AudioChunk> SpeechStream::next() {
   if (finished_) return invalid_argument("synthesis: the stream has ended");
   const int ahead = voice_->vocoder.network.delay_frames();
-  const int frames = first_chunk_ ? voice_->first_vocoder_frames - ahead : 2 * voice_->vocoder_frames;
+  const int frames =
+      first_chunk_ ? voice_->first_vocoder_frames - ahead : 2 * voice_->vocoder_frames;
   const auto wanted = static_cast<std::size_t>(std::max(1, frames * voice_->tts.hop_samples));
   if (samples_.size() < wanted && utterance_ < utterances_.size()) {
     Lease runners(*source_);
@@ -159,7 +179,8 @@ Result<AudioChunk> SpeechStream::next() {
   chunk.start_sample = given_samples_;
   chunk.samples = std::move(samples_);
   samples_.clear();
-  for (float& x : chunk.samples) x = x >= -1.0f ? std::min(x, 1.0f) : x < -1.0f ? -1.0f : 0.0f;  // not a number: silence
+  for (float& x : chunk.samples)
+    x = x >= -1.0f ? std::min(x, 1.0f) : x < -1.0f ? -1.0f : 0.0f;  // not a number: silence
   given_samples_ += static_cast<std::int64_t>(chunk.samples.size());
   chunk.words = std::move(words_);
   words_.clear();

@@ -41,16 +41,17 @@ struct Runners {
 class RunnerSource {
  public:
   virtual ~RunnerSource() = default;
-  virtual Runners& take() = 0;             // waits while all are lent
+  virtual Runners& take() = 0;  // waits while all are lent
   virtual void give(Runners& runners) = 0;
-  virtual void reset(int slot) = 0;        // zeroes the state
+  virtual void reset(int slot) = 0;  // zeroes the state
   virtual void release(int slot) = 0;
 };
 
 class SpeechStream final : public SynthesisStream {
  public:
   // Shares `voice` and `source` with the synthesiser; owns `slot` until destroyed.
-  SpeechStream(std::shared_ptr<const VoiceData> voice, std::shared_ptr<RunnerSource> source, int slot, std::string text, Speech speech, float speed);
+  SpeechStream(std::shared_ptr<const VoiceData> voice, std::shared_ptr<RunnerSource> source,
+               int slot, std::string text, Speech speech, float speed);
   ~SpeechStream() override;
   Result<AudioChunk> next() override;
 
@@ -81,10 +82,10 @@ class SpeechStream final : public SynthesisStream {
   std::vector<float> raw_mel_, mel_, frames_;  // before the post-net, after it, on the spoken time
   SpokenSymbols symbols_;
   std::size_t next_word_ = 0;
-  std::optional<WordTiming> word_;             // not yet complete
+  std::optional<WordTiming> word_;  // not yet complete
   std::int32_t word_begin_ = -1, word_end_ = -1;
 
-  std::vector<float> samples_;                 // ready, not yet given
+  std::vector<float> samples_;  // ready, not yet given
   std::vector<WordTiming> words_;
   std::int64_t given_samples_ = 0, utterance_start_ = 0;
 };

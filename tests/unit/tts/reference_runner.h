@@ -1,4 +1,5 @@
-// A NetRunner over the reference interpreter: what the streams are tested with, apart from the engine.
+// A NetRunner over the reference interpreter: what the streams are tested with, apart from the
+// engine.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,7 +17,9 @@ namespace antiphon::tts {
 
 class ReferenceRunner final : public NetRunner {
  public:
-  explicit ReferenceRunner(Network net) : net_(std::move(net)) { EXPECT_TRUE(net_.status().ok()) << net_.status().to_string(); }
+  explicit ReferenceRunner(Network net) : net_(std::move(net)) {
+    EXPECT_TRUE(net_.status().ok()) << net_.status().to_string();
+  }
 
   Result<void*> input(std::string_view name, std::span<const std::int64_t> dims) override {
     std::size_t n = 1;
@@ -38,7 +41,8 @@ class ReferenceRunner final : public NetRunner {
     auto out = test::run_reference(net_.graph(), in, slot < 0 ? nullptr : &states_[slot]);
     if (!out.ok()) return out.status();
     outputs_.clear();
-    for (const auto& [name, tensor] : *out) outputs_[name].assign(tensor.values.begin(), tensor.values.end());
+    for (const auto& [name, tensor] : *out)
+      outputs_[name].assign(tensor.values.begin(), tensor.values.end());
     return {};
   }
 
@@ -75,9 +79,11 @@ inline std::vector<float> golden(const Weights& weights, const std::string& name
   return {view.begin(), view.end()};
 }
 
-inline void expect_near(const std::vector<float>& got, const std::vector<float>& want, double bound, const char* what) {
+inline void expect_near(const std::vector<float>& got, const std::vector<float>& want, double bound,
+                        const char* what) {
   ASSERT_EQ(got.size(), want.size()) << what;
-  for (std::size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], bound) << what << " at " << i;
+  for (std::size_t i = 0; i < want.size(); ++i)
+    ASSERT_NEAR(got[i], want[i], bound) << what << " at " << i;
 }
 
 }  // namespace antiphon::tts

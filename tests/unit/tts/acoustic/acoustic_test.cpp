@@ -23,12 +23,14 @@ class Acoustic : public testing::Test {
     geometry_ = *geometry;
     guard_.max_skipped_frames = 1e9f;  // as in training: the window alone
     const auto ids = weights_->tensor("golden.ids");
-    ids_.assign(static_cast<const std::int32_t*>(ids->data), static_cast<const std::int32_t*>(ids->data) + ids->num_elements());
+    ids_.assign(static_cast<const std::int32_t*>(ids->data),
+                static_cast<const std::int32_t*>(ids->data) + ids->num_elements());
   }
 
   // The first `frames` frames before the post-net.
   std::vector<float> decode(DecoderConfig config, std::size_t frames) {
-    ReferenceRunner encoder(encoder_network(*weights_, geometry_)), decoder(decoder_network(*weights_, geometry_, config));
+    ReferenceRunner encoder(encoder_network(*weights_, geometry_)),
+        decoder(decoder_network(*weights_, geometry_, config));
     AcousticDecoder acoustic(geometry_, config, guard_, 0.5f);
     EXPECT_TRUE(acoustic.begin(encoder, ids_, 1).ok());
     std::vector<float> mel;
@@ -84,7 +86,8 @@ TEST_F(Acoustic, DropoutMasksEqualPyTorch) {
   DecoderConfig config;
   config.dropout = true;
   config.block_frames = 40;
-  ReferenceRunner encoder(encoder_network(*weights_, geometry_)), decoder(decoder_network(*weights_, geometry_, config));
+  ReferenceRunner encoder(encoder_network(*weights_, geometry_)),
+      decoder(decoder_network(*weights_, geometry_, config));
   AcousticDecoder acoustic(geometry_, config, guard_, 0.5f);
   ASSERT_TRUE(acoustic.begin(encoder, ids_, 1).ok());
   // The masks of the golden file stand in for the seeded ones.
@@ -94,13 +97,16 @@ TEST_F(Acoustic, DropoutMasksEqualPyTorch) {
     Result<void*> input(std::string_view name, std::span<const std::int64_t> dims) override {
       at_ = name == "masks" ? nullptr : at_;
       if (name == "masks") dims_.assign(dims.begin(), dims.end());
-      return name == "masks" ? Result<void*>(static_cast<void*>(ignored_.data())) : net_.input(name, dims);
+      return name == "masks" ? Result<void*>(static_cast<void*>(ignored_.data()))
+                             : net_.input(name, dims);
     }
     Status run(int slot) override {
       std::copy(masks_.begin(), masks_.end(), static_cast<float*>(*net_.input("masks", dims_)));
       return net_.run(slot);
     }
-    Result<std::span<const float>> output(std::string_view name) override { return net_.output(name); }
+    Result<std::span<const float>> output(std::string_view name) override {
+      return net_.output(name);
+    }
 
    private:
     NetRunner& net_;
@@ -120,14 +126,17 @@ TEST_F(Acoustic, SeededMasksRepeat) {
 }
 
 TEST_F(Acoustic, PostnetInBlocksEqualsTheWholeUtterance) {
-  const std::vector<float> before = golden(*weights_, "mel_before"), after = golden(*weights_, "mel_after");
+  const std::vector<float> before = golden(*weights_, "mel_before"),
+                           after = golden(*weights_, "mel_after");
   for (const int block : {1, 3, 8, 24, 64}) {
     ReferenceRunner net(postnet_network(*weights_, geometry_));
     PostnetStream stream(geometry_, block);
     std::vector<float> out, pending;
     stream.begin();
     for (std::size_t at = 0; at < before.size(); at += 80 * 5) {  // fed five frames at a time
-      pending.insert(pending.end(), before.begin() + static_cast<std::ptrdiff_t>(at), before.begin() + static_cast<std::ptrdiff_t>(std::min(at + 400, before.size())));
+      pending.insert(
+          pending.end(), before.begin() + static_cast<std::ptrdiff_t>(at),
+          before.begin() + static_cast<std::ptrdiff_t>(std::min(at + 400, before.size())));
       ASSERT_TRUE(stream.push(net, 0, pending, at + 400 >= before.size(), out).ok());
     }
     expect_near(out, after, 1e-4, "mel");
@@ -136,7 +145,8 @@ TEST_F(Acoustic, PostnetInBlocksEqualsTheWholeUtterance) {
 
 TEST_F(Acoustic, PostnetOfTheShortestUtterances) {
   for (const int frames : {1, 2, 9, 10, 11}) {
-    ReferenceRunner net(postnet_network(*weights_, geometry_)), whole(postnet_network(*weights_, geometry_));
+    ReferenceRunner net(postnet_network(*weights_, geometry_)),
+        whole(postnet_network(*weights_, geometry_));
     std::vector<float> mel(static_cast<std::size_t>(frames) * 80, 0.5f), out, copy = mel, expected;
     PostnetStream stream(geometry_, 4), one(geometry_, 32);
     stream.begin(), one.begin();
@@ -152,7 +162,8 @@ TEST(Geometry, ErrorsNameTheTensor) {
   ASSERT_TRUE(weights);
   const auto geometry = read_geometry(*weights);
   ASSERT_FALSE(geometry.ok());
-  EXPECT_NE(geometry.status().message().find("embedding.weight"), std::string::npos) << geometry.status().message();
+  EXPECT_NE(geometry.status().message().find("embedding.weight"), std::string::npos)
+      << geometry.status().message();
 }
 
 }  // namespace

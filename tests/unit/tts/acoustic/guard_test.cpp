@@ -14,7 +14,8 @@ namespace antiphon::tts {
 namespace {
 
 TEST(GuardLimits, FollowTheDurations) {
-  const std::vector<float> log_frames = {std::log(10.0f), std::log(1.0f), std::log(1.0f), std::log(30.0f), std::log(2.0f), std::log(2.0f)};
+  const std::vector<float> log_frames = {std::log(10.0f), std::log(1.0f), std::log(1.0f),
+                                         std::log(30.0f), std::log(2.0f), std::log(2.0f)};
   const GuardLimits g = guard_limits(log_frames, 6, {});
   EXPECT_NEAR(g.limit[0], 45, 1e-3);
   EXPECT_EQ(g.reach[0], 3);  // over two short ones, not over the long one
@@ -87,7 +88,8 @@ TEST_F(AdversarialAttention, StallsAreLedByTheDurations) {
   DecoderConfig config;
   GuardConfig guard;
   guard.stall_factor = 2, guard.stall_frames = 4;
-  ReferenceRunner net(encoder_network(*weights_, geometry_)), decoder(decoder_network(*weights_, geometry_, config));
+  ReferenceRunner net(encoder_network(*weights_, geometry_)),
+      decoder(decoder_network(*weights_, geometry_, config));
   FixedEncoder encoder(net, 6.0f);
   std::vector<std::int32_t> ids(25);
   for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(1 + i * 7 % 11);
@@ -96,8 +98,8 @@ TEST_F(AdversarialAttention, StallsAreLedByTheDurations) {
   std::vector<float> mel;
   while (!acoustic.done()) ASSERT_TRUE(acoustic.block(decoder, mel).ok());
   const auto positions = acoustic.positions();
-  // It reached the end, not much later than predicted (150 frames), and never jumped further than the
-  // window allows.
+  // It reached the end, not much later than predicted (150 frames), and never jumped further than
+  // the window allows.
   EXPECT_GE(positions.back(), 23);
   EXPECT_LE(positions.size(), 2u * 150 + 48);
   EXPECT_EQ(positions.size() * 80, mel.size());
@@ -107,7 +109,8 @@ TEST_F(AdversarialAttention, StallsAreLedByTheDurations) {
 // A decoder that walks as the test says, whatever it is given.
 class ScriptedDecoder final : public NetRunner {
  public:
-  ScriptedDecoder(const AcousticGeometry& g, int block, int (*walk)(int frame, int last)) : geometry_(g), block_(block), walk_(walk) {}
+  ScriptedDecoder(const AcousticGeometry& g, int block, int (*walk)(int frame, int last))
+      : geometry_(g), block_(block), walk_(walk) {}
   Result<void*> input(std::string_view name, std::span<const std::int64_t> dims) override {
     std::size_t n = 1;
     for (const std::int64_t d : dims) n *= static_cast<std::size_t>(d);
@@ -122,7 +125,9 @@ class ScriptedDecoder final : public NetRunner {
     const float forced = inputs_["forced"][0];
     if (forced > 0) ++floor_;
     auto& position = outputs_["position"];
-    for (int t = 0; t < block_; ++t) position.push_back(static_cast<float>(std::min(last, std::max(floor_, walk_(frame_++, last)))));
+    for (int t = 0; t < block_; ++t)
+      position.push_back(
+          static_cast<float>(std::min(last, std::max(floor_, walk_(frame_++, last)))));
     outputs_["mel"].assign(static_cast<std::size_t>(block_ * geometry_.mel_bins), 0);
     outputs_["ended"].assign(static_cast<std::size_t>(block_), 0);
     outputs_["next_forced"] = {0};
@@ -141,7 +146,9 @@ class ScriptedDecoder final : public NetRunner {
 };
 
 TEST_F(AdversarialAttention, ToAndFroStillEnds) {
-  for (int (*walk)(int, int) : {+[](int frame, int) { return 3 + frame % 2; }, +[](int, int) { return 0; }, +[](int frame, int last) { return frame > 5 ? last : 0; }}) {
+  for (int (*walk)(int, int) :
+       {+[](int frame, int) { return 3 + frame % 2; }, +[](int, int) { return 0; },
+        +[](int frame, int last) { return frame > 5 ? last : 0; }}) {
     DecoderConfig config;
     GuardConfig guard;
     ReferenceRunner net(encoder_network(*weights_, geometry_));

@@ -11,7 +11,9 @@ std::vector<float> scaled(const std::vector<float>& mel, float speed, std::size_
   scale.begin(speed);
   std::vector<float> out;
   for (std::size_t at = 0; at < mel.size(); at += piece) {
-    std::vector<float> part(mel.begin() + static_cast<std::ptrdiff_t>(at), mel.begin() + static_cast<std::ptrdiff_t>(std::min(at + piece, mel.size())));
+    std::vector<float> part(
+        mel.begin() + static_cast<std::ptrdiff_t>(at),
+        mel.begin() + static_cast<std::ptrdiff_t>(std::min(at + piece, mel.size())));
     scale.push(part, at + piece >= mel.size(), out);
     EXPECT_TRUE(part.empty());
   }
@@ -33,7 +35,8 @@ TEST(TimeScale, PiecesMakeNoDifference) {
   for (std::size_t i = 0; i < mel.size(); ++i) mel[i] = static_cast<float>(i % 17);
   for (const float speed : {0.5f, 0.8f, 1.1f, 1.37f, 2.0f}) {
     const auto whole = scaled(mel, speed, 1000);
-    for (const std::size_t piece : {1u, 7u, 24u}) EXPECT_EQ(scaled(mel, speed, piece), whole) << speed;
+    for (const std::size_t piece : {1u, 7u, 24u})
+      EXPECT_EQ(scaled(mel, speed, piece), whole) << speed;
     EXPECT_NEAR(static_cast<double>(whole.size()), 101 / speed, 1.5);
   }
 }

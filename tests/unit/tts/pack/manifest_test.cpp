@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 class Manifest : public testing::Test {
  protected:
   void SetUp() override {
-    dir_ = testing::TempDir() + "tts_manifest_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+    dir_ = testing::TempDir() + "tts_manifest_" +
+           testing::UnitTest::GetInstance()->current_test_info()->name();
     fs::create_directories(dir_);
   }
   void TearDown() override { fs::remove_all(dir_); }
@@ -28,9 +29,13 @@ class Manifest : public testing::Test {
 };
 
 TEST_F(Manifest, ReadsWhatExportWrites) {
-  write("name = \"tts-en\"\nkind = \"tts\"\nversion = 1\n[tts]\nsymbols = \" !$^ˈə\"  # ids\nrate_hz = 22050\nhop_samples = 256\nmel_bins = 80\n"
-        "prenet_dropout = false\nalignment = \"durations\"\nattention_back = 1\nattention_ahead = 4\nalignment_width = 0.5\nstall_factor = 3.0\n"
-        "stall_frames = 15.0\nstop_threshold = 0.5\nmax_frames = 1500\n[files]\n\"x\" = { bytes = 3 }\n");
+  write(
+      "name = \"tts-en\"\nkind = \"tts\"\nversion = 1\n[tts]\nsymbols = \" !$^ˈə\"  # ids\nrate_hz "
+      "= 22050\nhop_samples = 256\nmel_bins = 80\n"
+      "prenet_dropout = false\nalignment = \"durations\"\nattention_back = 1\nattention_ahead = "
+      "4\nalignment_width = 0.5\nstall_factor = 3.0\n"
+      "stall_frames = 15.0\nstop_threshold = 0.5\nmax_frames = 1500\n[files]\n\"x\" = { bytes = 3 "
+      "}\n");
   const auto m = read_tts_manifest(dir_);
   ASSERT_TRUE(m.ok()) << m.status().to_string();
   EXPECT_EQ(m->symbols, U" !$^ˈə");
@@ -40,14 +45,17 @@ TEST_F(Manifest, ReadsWhatExportWrites) {
 }
 
 TEST_F(Manifest, VocoderKeys) {
-  write("kind = \"vocoder\"\n[vocoder]\nrate_hz = 22050\nflows = 6\nlayers = 10\nchannels = 256\nsigma = 0.3\n");
+  write(
+      "kind = \"vocoder\"\n[vocoder]\nrate_hz = 22050\nflows = 6\nlayers = 10\nchannels = "
+      "256\nsigma = 0.3\n");
   const auto m = read_vocoder_manifest(dir_);
   ASSERT_TRUE(m.ok()) << m.status().to_string();
   EXPECT_EQ(m->network.delay_groups(), 60);
   EXPECT_EQ(m->network.delay_frames(), 15);
   EXPECT_FLOAT_EQ(m->sigma, 0.3f);
   write("kind = \"vocoder\"\n[vocoder]\ngroup_samples = 100\n");
-  EXPECT_NE(read_vocoder_manifest(dir_).status().message().find("vocoder.group_samples"), std::string::npos);
+  EXPECT_NE(read_vocoder_manifest(dir_).status().message().find("vocoder.group_samples"),
+            std::string::npos);
 }
 
 TEST_F(Manifest, ErrorsNameFileAndKey) {
@@ -77,7 +85,8 @@ TEST_F(Manifest, ErrorsNameFileAndKey) {
 }
 
 TEST_F(Manifest, EveryCutOfAManifestIsHarmless) {
-  const std::string text = "name = \"tts-en\"\n[tts]\nsymbols = \"^$ ab\"\nrate_hz = 22050\nalignment = \"attention\"\n";
+  const std::string text =
+      "name = \"tts-en\"\n[tts]\nsymbols = \"^$ ab\"\nrate_hz = 22050\nalignment = \"attention\"\n";
   for (std::size_t n = 0; n < text.size(); ++n) (void)error_of_tts(text.substr(0, n));
 }
 

@@ -15,8 +15,11 @@ namespace antiphon::tts {
 namespace {
 
 const char* const kLines =
-    "a\tɐ\na.\tˈA\nand\tænd\napple\tˈæpᵊl\nb.\tbˈi\nbook\tbˈʊk\nbus\tbˈʌs\nc.\tsˈi\ncat\tkˈæt\ndog\tdˈɔɡ\nf.\tˈɛf\nhave\thˈæv\nhouse\thˈWs\n"
-    "i\tˌI\ni.\tˈI\nin\tˈɪn\nkeeper\tkˈipəɹ\nplay\tplˈA\nsay\tsˈA\nshe\tʃi\nstore\tstˈɔɹ\nthe\tðə\nthe(v)\tði\nto\ttu\nto(c)\ttə\nto(v)\ttʊ\n"
+    "a\tɐ\na.\tˈA\nand\tænd\napple\tˈæpᵊl\nb.\tbˈi\nbook\tbˈʊk\nbus\tbˈʌs\nc."
+    "\tsˈi\ncat\tkˈæt\ndog\tdˈɔɡ\nf.\tˈɛf\nhave\thˈæv\nhouse\thˈWs\n"
+    "i\tˌI\ni."
+    "\tˈI\nin\tˈɪn\nkeeper\tkˈipəɹ\nplay\tplˈA\nsay\tsˈA\nshe\tʃi\nstore\tstˈɔɹ\nthe\tðə\nthe(v)"
+    "\tði\nto\ttu\nto(c)\ttə\nto(v)\ttʊ\n"
     "town\ttˈWn\ntry\ttɹˈI\nwait\twˈAt\nwell\twˈɛl\nknown\tnˈOn\nwho\thu\nyou\tju\n";
 
 std::string said(const std::string& text, std::u32string_view symbols = U"") {
@@ -66,7 +69,8 @@ TEST(Phonemiser, OnlySymbolsOfTheNetwork) {
   EXPECT_EQ(said("waiting; the", U"^$wAtɪŋ ðə,"), "^wAtɪŋ, ðə$");
   for (const char* text : {"zzzz qqq xkcd", "aaaaaaa", "'", "I.I.I", "a-b-c"}) {
     const auto all = to_phonemes(said(text, U"^$ æ"));
-    for (const char32_t c : all) EXPECT_NE(std::u32string_view(U"^$ æ").find(c), std::u32string_view::npos);
+    for (const char32_t c : all)
+      EXPECT_NE(std::u32string_view(U"^$ æ").find(c), std::u32string_view::npos);
   }
 }
 

@@ -15,9 +15,13 @@ namespace {
 
 class FailingRunner final : public NetRunner {
  public:
-  Result<void*> input(std::string_view, std::span<const std::int64_t>) override { return internal_error("broken"); }
+  Result<void*> input(std::string_view, std::span<const std::int64_t>) override {
+    return internal_error("broken");
+  }
   Status run(int) override { return internal_error("broken"); }
-  Result<std::span<const float>> output(std::string_view) override { return internal_error("broken"); }
+  Result<std::span<const float>> output(std::string_view) override {
+    return internal_error("broken");
+  }
 };
 
 class ReferenceSource final : public RunnerSource {
@@ -58,9 +62,11 @@ class Stream : public testing::Test {
     voice_.tts.guard.stall_frames = 1;
     voice_.tts.guard.stall_factor = 1;
     voice_.vocoder.sigma = 0.1f;
-    voice_.vocoder.network.flows = 2, voice_.vocoder.network.layers = 5, voice_.vocoder.network.channels = 8;
+    voice_.vocoder.network.flows = 2, voice_.vocoder.network.layers = 5,
+    voice_.vocoder.network.channels = 8;
     voice_.geometry = *read_geometry(*tacotron_);
-    voice_.lexicon = *Lexicon::parse("a.\tæ\ncat\tkæt\nsat\tsæt\nthe\tðə\nthe(c)\tðə\nten\ttæd\n", "test");
+    voice_.lexicon =
+        *Lexicon::parse("a.\tæ\ncat\tkæt\nsat\tsæt\nthe\tðə\nthe(c)\tðə\nten\ttæd\n", "test");
   }
 
   std::unique_ptr<SpeechStream> open(const std::string& text, float speed = 1, bool ssml = false) {
@@ -108,10 +114,13 @@ TEST_F(Stream, ChunkSizesDoNotChangeTheAudio) {
   voice_.first_vocoder_frames = 7, voice_.vocoder_frames = 5;
   voice_.tts.decoder.block_frames = 11;
   const Spoken other = speak("The cat sat.");
-  expect_near(other.samples, usual.samples, 1e-6, "audio");  // the interpreter's doubles, kept as f32 between blocks
+  expect_near(other.samples, usual.samples, 1e-6,
+              "audio");  // the interpreter's doubles, kept as f32 between blocks
 }
 
-TEST_F(Stream, SameTextSameSamples) { EXPECT_EQ(speak("the cat").samples, speak("the cat").samples); }
+TEST_F(Stream, SameTextSameSamples) {
+  EXPECT_EQ(speak("the cat").samples, speak("the cat").samples);
+}
 
 TEST_F(Stream, WordTimesNameTheUsersWords) {
   const Spoken spoken = speak("The cat sat. 10 cat!");
@@ -134,7 +143,8 @@ TEST_F(Stream, DurationsInPlaceOfAttention) {
   const Spoken spoken = speak("The cat sat.");
   ASSERT_EQ(spoken.words.size(), 3u);
   EXPECT_GT(spoken.words[2].start_ms, spoken.words[1].start_ms);
-  EXPECT_GT(spoken.samples.size(), 100u * 256);  // the tiny network predicts some 30 frames a symbol
+  EXPECT_GT(spoken.samples.size(),
+            100u * 256);  // the tiny network predicts some 30 frames a symbol
 }
 
 TEST_F(Stream, NothingToSayIsOneEmptyLastChunk) {
@@ -152,8 +162,10 @@ TEST_F(Stream, WordsWithoutKnownSoundsAreSilent) { EXPECT_TRUE(speak("qqq").samp
 
 TEST_F(Stream, SpeedAndPauses) {
   const auto usual = speak("the cat").samples.size();
-  EXPECT_NEAR(static_cast<double>(speak("the cat", 2.0f).samples.size()), static_cast<double>(usual) / 2, 2 * 256);
-  EXPECT_NEAR(static_cast<double>(speak("the cat", 0.5f).samples.size()), static_cast<double>(usual) * 2, 2 * 256);
+  EXPECT_NEAR(static_cast<double>(speak("the cat", 2.0f).samples.size()),
+              static_cast<double>(usual) / 2, 2 * 256);
+  EXPECT_NEAR(static_cast<double>(speak("the cat", 0.5f).samples.size()),
+              static_cast<double>(usual) * 2, 2 * 256);
   const Spoken paused = speak("<speak>the cat<break time='1s'/></speak>", 1, true);
   EXPECT_GE(paused.samples.size(), 22050u);
   EXPECT_EQ(std::count(paused.samples.end() - 22050, paused.samples.end(), 0.0f), 22050);
@@ -167,7 +179,8 @@ TEST_F(Stream, ErrorsEndTheStreamAndGiveBackWhatItHeld) {
   FailingRunner broken;
   for (int k = 0; k < 4; ++k) {
     auto stream = open("the cat");
-    NetRunner** nets[] = {&source_->runners.encoder, &source_->runners.decoder, &source_->runners.postnet, &source_->runners.vocoder};
+    NetRunner** nets[] = {&source_->runners.encoder, &source_->runners.decoder,
+                          &source_->runners.postnet, &source_->runners.vocoder};
     *nets[k] = &broken;
     EXPECT_EQ(stream->next().status().code(), StatusCode::kInternal);
     EXPECT_EQ(stream->next().status().code(), StatusCode::kInvalidArgument);

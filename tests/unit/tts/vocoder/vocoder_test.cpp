@@ -37,7 +37,8 @@ class Vocoder : public testing::Test {
       const std::size_t inside = at < frames ? std::min(n, frames - at) : 0;
       const auto part = [&](const std::vector<float>& from, std::size_t width) {
         std::vector<float> values(n * width, 0.0f);
-        std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(std::min(at, frames) * width), inside * width, values.begin());
+        std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(std::min(at, frames) * width),
+                    inside * width, values.begin());
         return values;
       };
       std::vector<float> mask(n, 0.0f);
@@ -65,7 +66,8 @@ class Vocoder : public testing::Test {
 
 TEST_F(Vocoder, StreamEqualsTheWholeUtterance) {
   const std::vector<float> whole = golden(*weights_, "audio");
-  for (const std::vector<int>& blocks : {std::vector<int>{64}, {1}, {2, 3}, {7}, {9, 1, 4}, {19}, {24}}) {
+  for (const std::vector<int>& blocks :
+       {std::vector<int>{64}, {1}, {2, 3}, {7}, {9, 1, 4}, {19}, {24}}) {
     expect_near(stream(blocks), whole, 2e-4, "audio");  // PyTorch's f32 over ten layers and exp
     if (HasFatalFailure()) FAIL() << "block " << blocks[0];
   }
@@ -77,12 +79,18 @@ TEST_F(Vocoder, StreamGivesEverySampleOnce) {
     ReferenceRunner a(vocoder_network(*weights_, config)), b(vocoder_network(*weights_, config));
     VocoderStream one(config, 0.3f), parts(config, 0.3f);
     std::vector<float> mel(static_cast<std::size_t>(frames) * 80), whole, pieces;
-    for (std::size_t i = 0; i < mel.size(); ++i) mel[i] = static_cast<float>(std::sin(static_cast<double>(i)));
+    for (std::size_t i = 0; i < mel.size(); ++i)
+      mel[i] = static_cast<float>(std::sin(static_cast<double>(i)));
     one.begin(9), parts.begin(9);
     ASSERT_TRUE(one.run(a, 0, mel, frames + config.delay_frames(), whole).ok());
     for (int at = 0; at < frames; at += 3) {
       const auto n = static_cast<std::size_t>(std::min(3, frames - at));
-      ASSERT_TRUE(parts.run(b, 0, std::span<const float>(mel).subspan(static_cast<std::size_t>(at) * 80, n * 80), static_cast<int>(n), pieces).ok());
+      ASSERT_TRUE(
+          parts
+              .run(b, 0,
+                   std::span<const float>(mel).subspan(static_cast<std::size_t>(at) * 80, n * 80),
+                   static_cast<int>(n), pieces)
+              .ok());
     }
     EXPECT_GT(parts.samples_inside(), 0);
     while (parts.samples_inside() > 0) ASSERT_TRUE(parts.run(b, 0, {}, 2, pieces).ok());
@@ -96,7 +104,9 @@ TEST_F(Vocoder, WrongShapesAreNamed) {
   config.channels = 16;
   const Status status = check_vocoder(*weights_, config);
   ASSERT_FALSE(status.ok());
-  EXPECT_NE(status.message().find("flow.0.start.weight: wanted [16, 32], got [8, 32]"), std::string::npos) << status.message();
+  EXPECT_NE(status.message().find("flow.0.start.weight: wanted [16, 32], got [8, 32]"),
+            std::string::npos)
+      << status.message();
   config = tiny();
   config.flows = 3;
   EXPECT_NE(check_vocoder(*weights_, config).message().find("flow.2.mix"), std::string::npos);
