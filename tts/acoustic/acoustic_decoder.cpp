@@ -17,7 +17,8 @@ std::uint64_t next_random(std::uint64_t& state) {
 
 }  // namespace
 
-Status AcousticDecoder::begin(NetRunner& encoder, std::span<const std::int32_t> ids, std::uint64_t seed) {
+Status AcousticDecoder::begin(NetRunner& encoder, std::span<const std::int32_t> ids,
+                              std::uint64_t seed) {
   done_ = true;
   symbols_ = ids.size();
   if (ids.empty()) return invalid_argument("acoustic: wanted at least one symbol");
@@ -35,9 +36,11 @@ Status AcousticDecoder::begin(NetRunner& encoder, std::span<const std::int32_t> 
     ANTIPHON_ASSIGN_OR_RETURN(log_frames, encoder.output("log_frames"));
   }
   limits_ = guard_limits(log_frames, symbols_, guard_config_);
-  if (config_.alignment == Alignment::kDurations) plan_ = plan_alignment(limits_.expected, alignment_width_, guard_config_.max_frames);
+  if (config_.alignment == Alignment::kDurations)
+    plan_ = plan_alignment(limits_.expected, alignment_width_, guard_config_.max_frames);
   const auto sizes = carried_sizes(geometry_);
-  for (std::size_t i = 0; i < kNumCarried; ++i) carried_[i].assign(sizes[i] < 0 ? symbols_ : static_cast<std::size_t>(sizes[i]), 0.0f);
+  for (std::size_t i = 0; i < kNumCarried; ++i)
+    carried_[i].assign(sizes[i] < 0 ? symbols_ : static_cast<std::size_t>(sizes[i]), 0.0f);
   positions_.clear();
   random_ = seed;
   stuck_frames_ = num_forced_ = 0;
@@ -46,7 +49,8 @@ Status AcousticDecoder::begin(NetRunner& encoder, std::span<const std::int32_t> 
 }
 
 void AcousticDecoder::fill_masks() {
-  masks_.resize(static_cast<std::size_t>(config_.block_frames) * 2 * static_cast<std::size_t>(geometry_.prenet));
+  masks_.resize(static_cast<std::size_t>(config_.block_frames) * 2 *
+                static_cast<std::size_t>(geometry_.prenet));
   std::uint64_t bits = 0;
   for (std::size_t i = 0; i < masks_.size(); ++i) {
     if (i % 64 == 0) bits = next_random(random_);
@@ -57,10 +61,14 @@ void AcousticDecoder::fill_masks() {
 Status AcousticDecoder::set_inputs(NetRunner& decoder) {
   const auto n = static_cast<std::int64_t>(symbols_);
   const std::int64_t block = config_.block_frames;
-  const auto set = [&](const char* name, std::vector<std::int64_t> dims, std::span<const float> values) { return set_input(decoder, name, dims, values); };
+  const auto set = [&](const char* name, std::vector<std::int64_t> dims,
+                       std::span<const float> values) {
+    return set_input(decoder, name, dims, values);
+  };
   ANTIPHON_RETURN_IF_ERROR(set("encoder", {1, n, geometry_.encoder}, encoder_));
   for (std::size_t i = 0; i < kNumCarried; ++i) {
-    ANTIPHON_RETURN_IF_ERROR(set(kCarriedNames[i], {1, static_cast<std::int64_t>(carried_[i].size())}, carried_[i]));
+    ANTIPHON_RETURN_IF_ERROR(
+        set(kCarriedNames[i], {1, static_cast<std::int64_t>(carried_[i].size())}, carried_[i]));
   }
   if (config_.dropout) {
     fill_masks();
@@ -69,8 +77,10 @@ Status AcousticDecoder::set_inputs(NetRunner& decoder) {
   if (config_.alignment == Alignment::kDurations) {
     planned_block_.assign(static_cast<std::size_t>(block) * symbols_, 0.0f);
     for (std::size_t t = 0; t < static_cast<std::size_t>(block); ++t) {
-      const std::size_t row = std::min(positions_.size() + t, static_cast<std::size_t>(plan_.frames) - 1);
-      std::copy_n(plan_.weights.begin() + static_cast<std::ptrdiff_t>(row * symbols_), symbols_, planned_block_.begin() + static_cast<std::ptrdiff_t>(t * symbols_));
+      const std::size_t row =
+          std::min(positions_.size() + t, static_cast<std::size_t>(plan_.frames) - 1);
+      std::copy_n(plan_.weights.begin() + static_cast<std::ptrdiff_t>(row * symbols_), symbols_,
+                  planned_block_.begin() + static_cast<std::ptrdiff_t>(t * symbols_));
     }
     return set("planned", {1, block, n}, planned_block_);
   }
@@ -83,7 +93,8 @@ Status AcousticDecoder::set_inputs(NetRunner& decoder) {
 
 Status AcousticDecoder::read_outputs(NetRunner& decoder, std::vector<float>& mel) {
   for (std::size_t i = 0; i < kNumCarried; ++i) {
-    ANTIPHON_ASSIGN_OR_RETURN(const auto values, decoder.output(std::string("next_") + kCarriedNames[i]));
+    ANTIPHON_ASSIGN_OR_RETURN(const auto values,
+                              decoder.output(std::string("next_") + kCarriedNames[i]));
     carried_[i].assign(values.begin(), values.end());
   }
   std::size_t frames = static_cast<std::size_t>(config_.block_frames);
@@ -97,18 +108,24 @@ Status AcousticDecoder::read_outputs(NetRunner& decoder, std::vector<float>& mel
     const auto end = std::find_if(ended.begin(), ended.end(), [](float x) { return x > 0; });
     done_ = end != ended.end();
     if (done_) frames = static_cast<std::size_t>(end - ended.begin()) + 1;
-    const std::size_t left = static_cast<std::size_t>(limits_.max_frames) - std::min(positions_.size(), static_cast<std::size_t>(limits_.max_frames));
+    const std::size_t left =
+        static_cast<std::size_t>(limits_.max_frames) -
+        std::min(positions_.size(), static_cast<std::size_t>(limits_.max_frames));
     if (frames >= left) frames = left, done_ = true;
   }
   for (std::size_t t = 0; t < frames; ++t) {
-    const auto peak = static_cast<std::int32_t>(std::clamp(peaks[t], 0.0f, static_cast<float>(symbols_ - 1)));
+    const auto peak =
+        static_cast<std::int32_t>(std::clamp(peaks[t], 0.0f, static_cast<float>(symbols_ - 1)));
     positions_.push_back(positions_.empty() ? peak : std::max(peak, positions_.back()));
   }
-  mel.insert(mel.end(), made.begin(), made.begin() + static_cast<std::ptrdiff_t>(frames * static_cast<std::size_t>(geometry_.mel_bins)));
+  mel.insert(mel.end(), made.begin(),
+             made.begin() + static_cast<std::ptrdiff_t>(
+                                frames * static_cast<std::size_t>(geometry_.mel_bins)));
   return {};
 }
 
-// The network leaves a symbol that is held for too long; going to and fro between two would escape it.
+// The network leaves a symbol that is held for too long; going to and fro between two would escape
+// it.
 void AcousticDecoder::watch(std::size_t frames_before) {
   for (std::size_t t = frames_before; t < positions_.size(); ++t) {
     const bool further = t == 0 || positions_[t] > positions_[t - 1];
@@ -117,7 +134,16 @@ void AcousticDecoder::watch(std::size_t frames_before) {
   if (positions_.empty()) return;
   const auto furthest = static_cast<std::size_t>(positions_.back());
   num_forced_ += carried_[kForced][0] > 0;
-  if (static_cast<float>(stuck_frames_) <= limits_.limit[furthest] + static_cast<float>(config_.block_frames)) return;
+  // Far behind the predicted durations as a whole: they lead, symbol by symbol, until it has caught
+  // up.
+  float predicted = 0;
+  for (std::size_t i = 0; i <= furthest; ++i) predicted += limits_.expected[i];
+  if (static_cast<float>(positions_.size()) >
+      1.5f * predicted + 2.0f * static_cast<float>(config_.block_frames))
+    carried_[kForced][0] = 1;
+  if (static_cast<float>(stuck_frames_) <=
+      limits_.limit[furthest] + static_cast<float>(config_.block_frames))
+    return;
   ++num_forced_;
   stuck_frames_ = 0;
   if (furthest + 1 >= symbols_) {

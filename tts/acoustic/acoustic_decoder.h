@@ -16,8 +16,12 @@ namespace antiphon::tts {
 // Not thread-safe: one per stream; the runners are those of the thread that calls.
 class AcousticDecoder {
  public:
-  AcousticDecoder(const AcousticGeometry& geometry, const DecoderConfig& decoder, const GuardConfig& guard, float alignment_width)
-      : geometry_(geometry), config_(decoder), guard_config_(guard), alignment_width_(alignment_width) {}
+  AcousticDecoder(const AcousticGeometry& geometry, const DecoderConfig& decoder,
+                  const GuardConfig& guard, float alignment_width)
+      : geometry_(geometry),
+        config_(decoder),
+        guard_config_(guard),
+        alignment_width_(alignment_width) {}
 
   // Encodes a new utterance. ids: 1 to symbols - 1, at least one.
   Status begin(NetRunner& encoder, std::span<const std::int32_t> ids, std::uint64_t seed);

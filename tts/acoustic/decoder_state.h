@@ -7,10 +7,24 @@
 
 namespace antiphon::tts {
 
-enum Carried : int { kFrame, kContext, kAttentionH, kAttentionC, kDecoderH, kDecoderC, kPrevious, kCumulative, kPosition, kHeld, kForced, kNumCarried };
+enum Carried : int {
+  kFrame,
+  kContext,
+  kAttentionH,
+  kAttentionC,
+  kDecoderH,
+  kDecoderC,
+  kPrevious,
+  kCumulative,
+  kPosition,
+  kHeld,
+  kForced,
+  kNumCarried
+};
 
 inline constexpr std::array<const char*, kNumCarried> kCarriedNames = {
-    "frame", "context", "attention_h", "attention_c", "decoder_h", "decoder_c", "previous", "cumulative", "at", "held", "forced"};
+    "frame",    "context",    "attention_h", "attention_c", "decoder_h", "decoder_c",
+    "previous", "cumulative", "at",          "held",        "forced"};
 
 // Extent of each; -1: the number of symbols.
 inline std::array<int, kNumCarried> carried_sizes(const AcousticGeometry& g) {

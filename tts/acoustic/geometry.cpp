@@ -21,7 +21,9 @@ class Reader {
     const auto tensor = weights_.tensor(name);
     if (tensor.ok() && tensor->dims.size() == rank) return tensor->dims;
     if (status.ok()) {
-      status = tensor.ok() ? invalid_argument(weights_.path() + ": " + name + ": wanted " + std::to_string(rank) + " dimensions, got " + dims_text(tensor->dims))
+      status = tensor.ok() ? invalid_argument(weights_.path() + ": " + name + ": wanted " +
+                                              std::to_string(rank) + " dimensions, got " +
+                                              dims_text(tensor->dims))
                            : tensor.status();
     }
     return std::vector<std::int64_t>(rank, 0);
@@ -30,7 +32,8 @@ class Reader {
   void want(const std::string& name, std::vector<std::int64_t> wanted) {
     const auto got = dims(name, wanted.size());
     if (status.ok() && got != wanted) {
-      status = invalid_argument(weights_.path() + ": " + name + ": wanted " + dims_text(wanted) + ", got " + dims_text(got));
+      status = invalid_argument(weights_.path() + ": " + name + ": wanted " + dims_text(wanted) +
+                                ", got " + dims_text(got));
     }
   }
 
@@ -57,7 +60,8 @@ void read_sizes(Reader& r, const Weights& weights, AcousticGeometry& g) {
   g.prenet = to_int(r.dims("decoder.prenet.layers.0.linear_layer.weight", 2)[0]);
   g.rnn = to_int(r.dims("decoder.attention_rnn.weight_hh", 2)[1]);
   g.attention = to_int(r.dims("decoder.attention_layer.query_layer.linear_layer.weight", 2)[0]);
-  g.location_kernel = to_int(r.dims("decoder.attention_layer.location_layer.location_conv.conv.weight", 3)[2]);
+  g.location_kernel =
+      to_int(r.dims("decoder.attention_layer.location_layer.location_conv.conv.weight", 3)[2]);
   g.mel_bins = to_int(r.dims("decoder.prenet.layers.0.linear_layer.weight", 2)[1]);
   g.post_convs = r.count("postnet.convolutions.", ".0.conv.weight");
   g.post_kernel = to_int(r.dims("postnet.convolutions.0.0.conv.weight", 3)[2]);
@@ -88,8 +92,11 @@ Result<AcousticGeometry> read_geometry(const Weights& weights) {
   read_sizes(reader, weights, g);
   if (reader.status.ok()) check_sizes(reader, g);
   if (!reader.status.ok()) return reader.status;
-  const bool odd = g.encoder_kernel % 2 == 1 && g.location_kernel % 2 == 1 && g.post_kernel % 2 == 1;
-  if (!odd || g.symbols < 2 || g.mel_bins < 1) return invalid_argument(weights.path() + ": wanted odd kernels, at least one symbol and one mel bin");
+  const bool odd =
+      g.encoder_kernel % 2 == 1 && g.location_kernel % 2 == 1 && g.post_kernel % 2 == 1;
+  if (!odd || g.symbols < 2 || g.mel_bins < 1)
+    return invalid_argument(weights.path() +
+                            ": wanted odd kernels, at least one symbol and one mel bin");
   return g;
 }
 

@@ -6,12 +6,14 @@
 
 namespace antiphon::tts {
 
-GuardLimits guard_limits(std::span<const float> log_frames, std::size_t symbols, const GuardConfig& config) {
+GuardLimits guard_limits(std::span<const float> log_frames, std::size_t symbols,
+                         const GuardConfig& config) {
   GuardLimits g;
   double worst = 0;
   for (std::size_t i = 0; i < symbols; ++i) {
     float frames = config.default_frames;
-    if (i < log_frames.size() && std::isfinite(log_frames[i])) frames = std::exp(std::clamp(log_frames[i], -9.0f, 6.0f));
+    if (i < log_frames.size() && std::isfinite(log_frames[i]))
+      frames = std::exp(std::clamp(log_frames[i], -9.0f, 6.0f));
     g.index.push_back(static_cast<float>(i));
     g.expected.push_back(frames);
     g.limit.push_back(config.stall_factor * frames + config.stall_frames);
@@ -26,9 +28,10 @@ GuardLimits guard_limits(std::span<const float> log_frames, std::size_t symbols,
       ++reach;
     }
     // Near the end nothing is there to be skipped.
-    g.reach.push_back(static_cast<float>(i + static_cast<std::size_t>(reach) >= symbols ? config.ahead : reach));
+    g.reach.push_back(
+        static_cast<float>(i + static_cast<std::size_t>(reach) >= symbols ? config.ahead : reach));
   }
-  g.max_frames = static_cast<int>(std::min(worst, static_cast<double>(config.max_frames)));
+  g.max_frames = static_cast<int>(std::min(2 * worst, static_cast<double>(config.max_frames)));
   return g;
 }
 
@@ -42,7 +45,8 @@ PlannedAlignment plan_alignment(std::span<const float> expected, float width, in
   std::size_t i = 0;
   for (int t = 0; t < plan.frames; ++t) {
     while (i + 1 < n && edges[i + 1] <= t) ++i;
-    const double inside = std::clamp((t - edges[i]) / std::max(edges[i + 1] - edges[i], 1e-3), 0.0, 1.0);
+    const double inside =
+        std::clamp((t - edges[i]) / std::max(edges[i + 1] - edges[i], 1e-3), 0.0, 1.0);
     const double position = static_cast<double>(i) + inside;
     double sum = 0;
     float* row = plan.weights.data() + static_cast<std::size_t>(t) * n;

@@ -10,7 +10,8 @@ void PostnetStream::begin() {
   skip_ = geometry_.post_delay_frames();
 }
 
-Status PostnetStream::run_block(NetRunner& postnet, int slot, std::span<const float> mel, std::vector<float>& out) {
+Status PostnetStream::run_block(NetRunner& postnet, int slot, std::span<const float> mel,
+                                std::vector<float>& out) {
   const auto bins = static_cast<std::size_t>(geometry_.mel_bins);
   const auto block = static_cast<std::size_t>(block_frames_);
   const std::size_t inside = mel.size() / bins;
@@ -29,22 +30,27 @@ Status PostnetStream::run_block(NetRunner& postnet, int slot, std::span<const fl
   skip_ -= skipped;
   const std::int64_t ready = std::min<std::int64_t>(block_frames_ - skipped, fed_ - given_);
   if (ready > 0) {
-    const auto first = made.begin() + static_cast<std::ptrdiff_t>(skipped) * static_cast<std::ptrdiff_t>(bins);
-    out.insert(out.end(), first, first + static_cast<std::ptrdiff_t>(ready) * static_cast<std::ptrdiff_t>(bins));
+    const auto first =
+        made.begin() + static_cast<std::ptrdiff_t>(skipped) * static_cast<std::ptrdiff_t>(bins);
+    out.insert(out.end(), first,
+               first + static_cast<std::ptrdiff_t>(ready) * static_cast<std::ptrdiff_t>(bins));
     given_ += ready;
   }
   return {};
 }
 
-Status PostnetStream::push(NetRunner& postnet, int slot, std::vector<float>& mel, bool last, std::vector<float>& out) {
+Status PostnetStream::push(NetRunner& postnet, int slot, std::vector<float>& mel, bool last,
+                           std::vector<float>& out) {
   const auto bins = static_cast<std::size_t>(geometry_.mel_bins);
   const std::size_t block = static_cast<std::size_t>(block_frames_) * bins;
   std::size_t at = 0;
   for (; mel.size() - at >= block; at += block) {
-    ANTIPHON_RETURN_IF_ERROR(run_block(postnet, slot, std::span<const float>(mel).subspan(at, block), out));
+    ANTIPHON_RETURN_IF_ERROR(
+        run_block(postnet, slot, std::span<const float>(mel).subspan(at, block), out));
   }
   if (last && at < mel.size()) {
-    ANTIPHON_RETURN_IF_ERROR(run_block(postnet, slot, std::span<const float>(mel).subspan(at), out));
+    ANTIPHON_RETURN_IF_ERROR(
+        run_block(postnet, slot, std::span<const float>(mel).subspan(at), out));
     at = mel.size();
   }
   mel.erase(mel.begin(), mel.begin() + static_cast<std::ptrdiff_t>(at));

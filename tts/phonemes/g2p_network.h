@@ -1,11 +1,12 @@
 // Letter-to-sound: a small bidirectional LSTM with CTC, for words that the lexicon does not know.
 #pragma once
 
-#include <memory>
+#include <span>
 #include <string>
 
-#include "engine/engine.h"
+#include "engine/network.h"
 #include "tts/phonemes/phonemiser.h"
+#include "tts/stream/net_runner.h"
 
 namespace antiphon::tts {
 
@@ -13,7 +14,7 @@ namespace antiphon::tts {
 struct G2pConfig {
   std::string letters = "abcdefghijklmnopqrstuvwxyz'";  // id 1 is the first
   Phonemes phonemes;
-  int repeat = 3;        // so often each letter stands in the input
+  int repeat = 3;  // so often each letter stands in the input
   int layers = 2;
   std::size_t max_letters = 40;  // longer words are cut
 };
@@ -24,18 +25,18 @@ Network g2p_network(const Weights& weights, const G2pConfig& config);
 // Merges repeats and drops blanks.
 Phonemes ctc_greedy(std::span<const std::int32_t> best, const Phonemes& phonemes);
 
-// Owns the plan and one context: one call at a time.
+// kInvalidArgument: the classes do not fit the phonemes; names both counts.
+Status check_g2p(const Weights& weights, const G2pConfig& config);
+
+// Both borrowed. One call at a time.
 class G2p final : public LetterToSound {
  public:
-  static Result<std::unique_ptr<G2p>> create(const Weights& weights, const G2pConfig& config, const BuildOptions& options, ThreadTeam* team);
-  // Shares the plan of `other`.
-  static Result<std::unique_ptr<G2p>> share(const G2p& other, ThreadTeam* team);
+  G2p(NetRunner& net, const G2pConfig& config) : net_(net), config_(config) {}
   Result<Phonemes> say(std::string_view letters) override;
 
  private:
-  G2pConfig config_;
-  std::shared_ptr<const Plan> plan_;
-  std::unique_ptr<Context> context_;
+  NetRunner& net_;
+  const G2pConfig& config_;
 };
 
 }  // namespace antiphon::tts

@@ -266,14 +266,16 @@ constexpr std::pair<const char*, const char*> kWeak[] = {
 }  // namespace
 
 const Heteronym* find_heteronym(std::string_view word) {
-  const auto* found = std::lower_bound(std::begin(kHeteronyms), std::end(kHeteronyms), word,
-                                       [](const Heteronym& h, std::string_view w) { return h.word < w; });
+  const auto* found =
+      std::lower_bound(std::begin(kHeteronyms), std::end(kHeteronyms), word,
+                       [](const Heteronym& h, std::string_view w) { return h.word < w; });
   return found != std::end(kHeteronyms) && found->word == word ? found : nullptr;
 }
 
 std::string_view weak_form(std::string_view word) {
-  const auto* found = std::lower_bound(std::begin(kWeak), std::end(kWeak), word,
-                                       [](const auto& pair, std::string_view w) { return std::string_view(pair.first) < w; });
+  const auto* found = std::lower_bound(
+      std::begin(kWeak), std::end(kWeak), word,
+      [](const auto& pair, std::string_view w) { return std::string_view(pair.first) < w; });
   return found != std::end(kWeak) && found->first == word ? found->second : std::string_view();
 }
 

@@ -16,7 +16,8 @@ const Heteronym* find_heteronym(std::string_view word);
 // How a word like "have" sounds before another word of its clause; empty: as in the lexicon.
 std::string_view weak_form(std::string_view word);
 
-// What a word is in its sentence, as far as its sound needs it. All are lower case; empty: there is none.
+// What a word is in its sentence, as far as its sound needs it. All are lower case; empty: there is
+// none.
 struct WordContext {
   std::string_view earlier, before, after;
   bool past_time = false;  // the sentence has "yesterday", "ago", ...

@@ -12,12 +12,12 @@ namespace antiphon::tts {
 
 // Owns the expanded text. Immutable: any thread.
 //
-// Lines `word<TAB>phonemes`, lower case. `the(v)`, `to(v)` and `to(c)` are the forms before a vowel and a
-// consonant; letters' names are `a.`, `b.`, ...
+// Lines `word<TAB>phonemes`, lower case. `the(v)`, `to(v)` and `to(c)` are the forms before a vowel
+// and a consonant; letters' names are `a.`, `b.`, ...
 class Lexicon {
  public:
-  // kNotFound: no such file. kInvalidArgument: not one zstd frame, over 64 MiB, or a line without a tab;
-  // the message names the file.
+  // kNotFound: no such file. kInvalidArgument: not one zstd frame, over 64 MiB, or a line without a
+  // tab; the message names the file.
   static Result<Lexicon> load(const std::string& path);
   // The expanded lines. `name` stands for the path in messages. Need not be sorted.
   static Result<Lexicon> parse(std::string text, const std::string& name);
@@ -30,7 +30,9 @@ class Lexicon {
   struct Line {
     std::uint32_t word, tab, end;  // offsets
   };
-  std::string_view word_of(const Line& line) const { return std::string_view(*text_).substr(line.word, line.tab - line.word); }
+  std::string_view word_of(const Line& line) const {
+    return std::string_view(*text_).substr(line.word, line.tab - line.word);
+  }
 
   std::shared_ptr<const std::string> text_;
   std::vector<Line> lines_;

@@ -16,13 +16,17 @@ struct Phonemiser::Sounds {
 
 namespace {
 
-bool ends_with(std::string_view word, std::string_view end) { return word.size() > end.size() && word.ends_with(end); }
+bool ends_with(std::string_view word, std::string_view end) {
+  return word.size() > end.size() && word.ends_with(end);
+}
 
 // Symbols the network may lack, and what comes near.
 constexpr std::pair<char32_t, std::u32string_view> kNear[] = {
-    {U'ɾ', U"T"}, {U'T', U"t"}, {U'ʔ', U"t"}, {U'ᵻ', U"ɪ"}, {U'ɐ', U"ə"}, {U'ᵊ', U"ə"}, {U'ɚ', U"əɹ"}, {U'g', U"ɡ"}, {U'ɡ', U"g"},
-    {U'r', U"ɹ"}, {U'ɜ', U"ə"}, {U'ʤ', U"dʒ"}, {U'ʧ', U"tʃ"}, {U'A', U"eɪ"}, {U'I', U"aɪ"}, {U'W', U"aʊ"}, {U'Y', U"ɔɪ"}, {U'O', U"oʊ"},
-    {U';', U","}, {U':', U","}, {U'!', U"."}, {U'?', U"."}, {U'—', U","}, {U'…', U"."}, {U',', U""}};
+    {U'ɾ', U"T"},  {U'T', U"t"},  {U'ʔ', U"t"},  {U'ᵻ', U"ɪ"},  {U'ɐ', U"ə"},
+    {U'ᵊ', U"ə"},  {U'ɚ', U"əɹ"}, {U'g', U"ɡ"},  {U'ɡ', U"g"},  {U'r', U"ɹ"},
+    {U'ɜ', U"ə"},  {U'ʤ', U"dʒ"}, {U'ʧ', U"tʃ"}, {U'A', U"eɪ"}, {U'I', U"aɪ"},
+    {U'W', U"aʊ"}, {U'Y', U"ɔɪ"}, {U'O', U"oʊ"}, {U';', U","},  {U':', U","},
+    {U'!', U"."},  {U'?', U"."},  {U'—', U","},  {U'…', U"."},  {U',', U""}};
 
 void append_known(Phonemes& out, char32_t c, std::u32string_view symbols, int depth = 0) {
   if (symbols.empty() || symbols.find(c) != std::u32string_view::npos) {
@@ -37,7 +41,9 @@ void append_known(Phonemes& out, char32_t c, std::u32string_view symbols, int de
   }
 }
 
-bool is_past_word(std::string_view w) { return w == "yesterday" || w == "ago" || w == "earlier" || w == "previously" || w == "once"; }
+bool is_past_word(std::string_view w) {
+  return w == "yesterday" || w == "ago" || w == "earlier" || w == "previously" || w == "once";
+}
 
 WordContext context_of(const Speech& speech, const Utterance& u, std::size_t i) {
   WordContext context;
@@ -47,7 +53,8 @@ WordContext context_of(const Speech& speech, const Utterance& u, std::size_t i) 
     if (i > u.begin + 1 && !words[i - 2].punctuation) context.earlier = words[i - 2].text;
   }
   if (i + 1 < u.end && !words[i].punctuation) context.after = words[i + 1].text;
-  for (std::size_t k = u.begin; k < u.end; ++k) context.past_time = context.past_time || is_past_word(words[k].text);
+  for (std::size_t k = u.begin; k < u.end; ++k)
+    context.past_time = context.past_time || is_past_word(words[k].text);
   return context;
 }
 
@@ -62,8 +69,10 @@ Phonemes Phonemiser::spelled(std::string_view letters) const {
     all += to_phonemes(lexicon_.find(std::string(1, lower) + "."));
   }
   if (letters.size() > 1) {  // one group: the last letter carries the stress
-    all = all.find(kPrimary) != Phonemes::npos ? with_stress(all, Stress::kWeaken) : with_stress(all, Stress::kMarkIfNone);
-    if (const std::size_t last = all.rfind(kSecondary); last != Phonemes::npos) all[last] = kPrimary;
+    all = all.find(kPrimary) != Phonemes::npos ? with_stress(all, Stress::kWeaken)
+                                               : with_stress(all, Stress::kMarkIfNone);
+    if (const std::size_t last = all.rfind(kSecondary); last != Phonemes::npos)
+      all[last] = kPrimary;
   }
   return with_s ? plural(std::move(all)) : all;
 }
@@ -71,31 +80,44 @@ Phonemes Phonemiser::spelled(std::string_view letters) const {
 Phonemes Phonemiser::known(std::string_view w) const {
   const auto find = [&](std::string_view word) { return to_phonemes(lexicon_.find(word)); };
   if (Phonemes p = find(w); !p.empty()) return p;
-  const auto cut = [&](std::size_t n, std::string_view add = {}) { return find(std::string(w.substr(0, w.size() - n)) + std::string(add)); };
+  const auto cut = [&](std::size_t n, std::string_view add = {}) {
+    return find(std::string(w.substr(0, w.size() - n)) + std::string(add));
+  };
   if (ends_with(w, "'")) return known(w.substr(0, w.size() - 1));
   if (ends_with(w, "'s")) return plural(known(w.substr(0, w.size() - 2)));
   if (ends_with(w, "s'")) return known(w.substr(0, w.size() - 1));
   if (w.size() > 3 && ends_with(w, "s") && !ends_with(w, "ss")) {
     if (Phonemes p = cut(1); !p.empty()) return plural(p);
-    if (Phonemes p = ends_with(w, "ies") ? cut(3, "y") : ends_with(w, "es") ? cut(2) : Phonemes(); !p.empty()) return plural(p);
+    if (Phonemes p = ends_with(w, "ies")  ? cut(3, "y")
+                     : ends_with(w, "es") ? cut(2)
+                                          : Phonemes();
+        !p.empty())
+      return plural(p);
   }
   if (w.size() > 4 && ends_with(w, "ed") && !ends_with(w, "eed")) {
     if (Phonemes p = cut(1); !p.empty()) return past(p);
     if (Phonemes p = cut(2); !p.empty()) return past(p);
-    if (Phonemes p = ends_with(w, "ied") ? cut(3, "y") : w[w.size() - 3] == w[w.size() - 4] ? cut(3) : Phonemes(); !p.empty()) return past(p);
+    if (Phonemes p = ends_with(w, "ied")                  ? cut(3, "y")
+                     : w[w.size() - 3] == w[w.size() - 4] ? cut(3)
+                                                          : Phonemes();
+        !p.empty())
+      return past(p);
   }
   if (w.size() > 5 && ends_with(w, "ing")) {
     if (Phonemes p = cut(3); !p.empty()) return ing(p);
     if (Phonemes p = cut(3, "e"); !p.empty()) return ing(p);
-    if (Phonemes p = w[w.size() - 4] == w[w.size() - 5] ? cut(4) : Phonemes(); !p.empty()) return ing(p);
+    if (Phonemes p = w[w.size() - 4] == w[w.size() - 5] ? cut(4) : Phonemes(); !p.empty())
+      return ing(p);
   }
   if (w.size() > 5 && ends_with(w, "ly")) {
     if (Phonemes p = cut(2); !p.empty()) return p + U"li";
   }
-  for (const std::string_view prefix : {"un", "re", "non", "pre", "anti", "over", "under", "super", "micro", "multi"}) {
+  for (const std::string_view prefix :
+       {"un", "re", "non", "pre", "anti", "over", "under", "super", "micro", "multi"}) {
     if (!w.starts_with(prefix) || w.size() < prefix.size() + 4) continue;
     const Phonemes head = find(prefix), tail = find(w.substr(prefix.size()));
-    if (!head.empty() && !tail.empty() && prefix.size() > 3) return with_stress(head, Stress::kWeaken) + tail;
+    if (!head.empty() && !tail.empty() && prefix.size() > 3)
+      return with_stress(head, Stress::kWeaken) + tail;
   }
   // A closed compound of two known words: the first carries the stress.
   for (std::size_t k = 4; w.size() >= 9 && k + 4 <= w.size(); ++k) {
@@ -117,8 +139,10 @@ Result<Phonemes> Phonemiser::any_word(std::string_view text) const {
     return plural(std::move(stem));
   }
   std::string letters;
-  std::copy_if(text.begin(), text.end(), std::back_inserter(letters), [](char c) { return (c >= 'a' && c <= 'z') || c == '\''; });
-  const bool mumble = letters.size() > 2 && letters.find_first_not_of(letters[0]) == std::string::npos;  // "aaaa"
+  std::copy_if(text.begin(), text.end(), std::back_inserter(letters),
+               [](char c) { return (c >= 'a' && c <= 'z') || c == '\''; });
+  const bool mumble =
+      letters.size() > 2 && letters.find_first_not_of(letters[0]) == std::string::npos;  // "aaaa"
   if (letters.empty()) return Phonemes();
   if (fallback_ && letters.size() > 1 && !mumble) {
     ANTIPHON_ASSIGN_OR_RETURN(Phonemes said, fallback_->say(letters));
@@ -128,12 +152,15 @@ Result<Phonemes> Phonemiser::any_word(std::string_view text) const {
   return spelled(std::string_view(letters).substr(0, 12));
 }
 
-Result<Phonemes> Phonemiser::word(const SpokenWord& w, const Speech& speech, const Utterance& u, std::size_t i, const Sounds& after) const {
+Result<Phonemes> Phonemiser::word(const SpokenWord& w, const Speech& speech, const Utterance& u,
+                                  std::size_t i, const Sounds& after) const {
   if (w.letters) return spelled(w.text);
   const std::string& text = w.text;
   const auto form = [&](const char* marked) { return to_phonemes(lexicon_.find(text + marked)); };
   if (text == "the" || text == "to") {
-    const Phonemes p = !after.any ? (text == "to" ? form("") : form("(c)")) : after.vowel ? form("(v)") : form("(c)");
+    const Phonemes p = !after.any    ? (text == "to" ? form("") : form("(c)"))
+                       : after.vowel ? form("(v)")
+                                     : form("(c)");
     return p.empty() ? form("") : p;
   }
   if (text == "a") return i + 1 == u.end && u.end - u.begin == 1 ? spelled("A") : form("");
@@ -141,7 +168,8 @@ Result<Phonemes> Phonemiser::word(const SpokenWord& w, const Speech& speech, con
   if (text == "august") return Phonemes(U"ˈɔɡəst");  // the month; the lexicon has the adjective
   if (text == "that") {
     const WordContext c = context_of(speech, u, i);
-    const bool points = c.after.empty() || is_form_of_be(c.after) || (c.before.empty() && !is_subject(c.after));
+    const bool points =
+        c.after.empty() || is_form_of_be(c.after) || (c.before.empty() && !is_subject(c.after));
     return Phonemes(points ? U"ðˈæt" : U"ðæt");
   }
   if (after.any) {
@@ -152,7 +180,10 @@ Result<Phonemes> Phonemiser::word(const SpokenWord& w, const Speech& speech, con
   Phonemes p;
   if (const Heteronym* h = find_heteronym(text)) {
     const WordClass kind = class_of(text, context_of(speech, u, i));
-    p = to_phonemes(kind == WordClass::kNoun ? h->noun : kind == WordClass::kVerb ? h->verb : kind == WordClass::kPast ? h->past : h->adjective);
+    p = to_phonemes(kind == WordClass::kNoun   ? h->noun
+                    : kind == WordClass::kVerb ? h->verb
+                    : kind == WordClass::kPast ? h->past
+                                               : h->adjective);
   } else if (const std::string_view weak = weak_form(text); after.any && !weak.empty()) {
     p = to_phonemes(weak);
   } else {
@@ -163,7 +194,8 @@ Result<Phonemes> Phonemiser::word(const SpokenWord& w, const Speech& speech, con
   return p;
 }
 
-Result<SpokenSymbols> Phonemiser::phonemise(const Speech& speech, const Utterance& u, std::u32string_view symbols) const {
+Result<SpokenSymbols> Phonemiser::phonemise(const Speech& speech, const Utterance& u,
+                                            std::u32string_view symbols) const {
   // From the end: "the" depends on the sound that follows.
   std::vector<Phonemes> sounds(u.end - u.begin);
   Sounds after;
@@ -172,7 +204,8 @@ Result<SpokenSymbols> Phonemiser::phonemise(const Speech& speech, const Utteranc
     if (w.punctuation) after = {};
     ANTIPHON_ASSIGN_OR_RETURN(sounds[i - u.begin], word(w, speech, u, i, after));
     const Phonemes& p = sounds[i - u.begin];
-    const auto first = std::find_if(p.begin(), p.end(), [](char32_t c) { return is_vowel_sound(c) || is_consonant_sound(c); });
+    const auto first = std::find_if(
+        p.begin(), p.end(), [](char32_t c) { return is_vowel_sound(c) || is_consonant_sound(c); });
     if (first != p.end()) after = {true, is_vowel_sound(*first)};
   }
   SpokenSymbols out;

@@ -36,18 +36,21 @@ struct SpokenSymbols {
 class Phonemiser {
  public:
   // lexicon is borrowed; letter_to_sound may be null (unknown words are then spelled).
-  Phonemiser(const Lexicon& lexicon, LetterToSound* letter_to_sound) : lexicon_(lexicon), fallback_(letter_to_sound) {}
+  Phonemiser(const Lexicon& lexicon, LetterToSound* letter_to_sound)
+      : lexicon_(lexicon), fallback_(letter_to_sound) {}
 
   // symbols: those the network knows; others are replaced by a near one or dropped. Fails only when
   // the fallback does.
-  Result<SpokenSymbols> phonemise(const Speech& speech, const Utterance& utterance, std::u32string_view symbols) const;
+  Result<SpokenSymbols> phonemise(const Speech& speech, const Utterance& utterance,
+                                  std::u32string_view symbols) const;
 
   // One word by lexicon and rules of form, without its neighbours; empty: unknown.
   Phonemes known(std::string_view word) const;
 
  private:
   struct Sounds;  // of the word after
-  Result<Phonemes> word(const SpokenWord& word, const Speech& speech, const Utterance& utterance, std::size_t i, const Sounds& after) const;
+  Result<Phonemes> word(const SpokenWord& word, const Speech& speech, const Utterance& utterance,
+                        std::size_t i, const Sounds& after) const;
   Result<Phonemes> any_word(std::string_view text) const;
   Phonemes spelled(std::string_view letters) const;
 

@@ -26,10 +26,15 @@ Phonemes to_phonemes(std::string_view utf8) {
   Phonemes out;
   for (std::size_t i = 0; i < utf8.size();) {
     const auto lead = static_cast<unsigned char>(utf8[i]);
-    const std::size_t n = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 0;
+    const std::size_t n = lead < 0x80    ? 1
+                          : lead >= 0xF0 ? 4
+                          : lead >= 0xE0 ? 3
+                          : lead >= 0xC0 ? 2
+                                         : 0;
     if (n == 0 || i + n > utf8.size()) break;
     char32_t code = n == 1 ? lead : lead & (0xFF >> (n + 1));
-    for (std::size_t k = 1; k < n; ++k) code = (code << 6) | (static_cast<unsigned char>(utf8[i + k]) & 0x3F);
+    for (std::size_t k = 1; k < n; ++k)
+      code = (code << 6) | (static_cast<unsigned char>(utf8[i + k]) & 0x3F);
     out += code;
     i += n;
   }
@@ -44,9 +49,11 @@ std::string to_utf8(std::u32string_view phonemes) {
     } else if (c < 0x800) {
       out += {static_cast<char>(0xC0 | (c >> 6)), static_cast<char>(0x80 | (c & 63))};
     } else if (c < 0x10000) {
-      out += {static_cast<char>(0xE0 | (c >> 12)), static_cast<char>(0x80 | ((c >> 6) & 63)), static_cast<char>(0x80 | (c & 63))};
+      out += {static_cast<char>(0xE0 | (c >> 12)), static_cast<char>(0x80 | ((c >> 6) & 63)),
+              static_cast<char>(0x80 | (c & 63))};
     } else {
-      out += {static_cast<char>(0xF0 | (c >> 18)), static_cast<char>(0x80 | ((c >> 12) & 63)), static_cast<char>(0x80 | ((c >> 6) & 63)), static_cast<char>(0x80 | (c & 63))};
+      out += {static_cast<char>(0xF0 | (c >> 18)), static_cast<char>(0x80 | ((c >> 12) & 63)),
+              static_cast<char>(0x80 | ((c >> 6) & 63)), static_cast<char>(0x80 | (c & 63))};
     }
   }
   return out;
@@ -65,7 +72,8 @@ Phonemes with_stress(const Phonemes& phonemes, Stress stress) {
       std::erase(out, kSecondary);
       std::replace(out.begin(), out.end(), kPrimary, kSecondary);
       return out;
-    case Stress::kMarkIfNone: return primary || secondary ? out : with_mark_at_vowel(out, kSecondary);
+    case Stress::kMarkIfNone:
+      return primary || secondary ? out : with_mark_at_vowel(out, kSecondary);
     case Stress::kStrong:
       if (primary) return out;
       if (!secondary) return with_mark_at_vowel(out, kPrimary);
@@ -95,7 +103,8 @@ Phonemes past(Phonemes stem) {
 }
 
 Phonemes ing(Phonemes stem) {
-  if (stem.size() > 1 && stem.back() == U't' && in(U"AIOWYiuæɑəɛɪɹʊʌ", stem[stem.size() - 2])) stem.back() = U'T';
+  if (stem.size() > 1 && stem.back() == U't' && in(U"AIOWYiuæɑəɛɪɹʊʌ", stem[stem.size() - 2]))
+    stem.back() = U'T';
   return stem.empty() ? stem : stem + U"ɪŋ";
 }
 

@@ -20,12 +20,12 @@ bool is_consonant_sound(char32_t c);
 
 // How a compound's first parts and capitals change stress.
 enum class Stress { kWeaken, kMarkIfNone, kStrong };
-// kWeaken: a primary stress becomes secondary. kMarkIfNone: a word without any stress gets a secondary
-// one. kStrong: the secondary becomes primary; without any, a primary.
+// kWeaken: a primary stress becomes secondary. kMarkIfNone: a word without any stress gets a
+// secondary one. kStrong: the secondary becomes primary; without any, a primary.
 Phonemes with_stress(const Phonemes& phonemes, Stress stress);
 
-Phonemes plural(Phonemes stem);   // cats, dogs, buses
-Phonemes past(Phonemes stem);     // walked, played, wanted
-Phonemes ing(Phonemes stem);      // waiting with its flap
+Phonemes plural(Phonemes stem);  // cats, dogs, buses
+Phonemes past(Phonemes stem);    // walked, played, wanted
+Phonemes ing(Phonemes stem);     // waiting with its flap
 
 }  // namespace antiphon::tts

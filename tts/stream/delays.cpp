@@ -29,7 +29,9 @@ Value rows_ago(Network& net, Value with_history, int history, int rows) {
 }
 
 Validity::Validity(Network& net, std::string_view name, Value mask, int max_delay)
-    : net_(net), history_(rows_with_history(net, name, mask, 1, max_delay)), max_delay_(max_delay) {}
+    : net_(net),
+      history_(rows_with_history(net, name, mask, 1, max_delay)),
+      max_delay_(max_delay) {}
 
 Value Validity::delayed(int rows) const { return rows_ago(net_, history_, max_delay_, rows); }
 

@@ -22,8 +22,8 @@ class Validity {
  public:
   // mask [1, T, 1]: 1 inside, 0 outside.
   Validity(Network& net, std::string_view name, Value mask, int max_delay);
-  Value delayed(int rows) const;                // [1, T, 1]
-  Value apply(Value x, int rows) const;         // x [1, T, C] times the mask of `rows` ago
+  Value delayed(int rows) const;         // [1, T, 1]
+  Value apply(Value x, int rows) const;  // x [1, T, C] times the mask of `rows` ago
 
  private:
   Network& net_;

@@ -22,6 +22,7 @@ class NetRunner {
 };
 
 // Copies `values` to a f32 input of these dims.
-Status set_input(NetRunner& net, std::string_view name, std::span<const std::int64_t> dims, std::span<const float> values);
+Status set_input(NetRunner& net, std::string_view name, std::span<const std::int64_t> dims,
+                 std::span<const float> values);
 
 }  // namespace antiphon::tts

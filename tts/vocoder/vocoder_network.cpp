@@ -8,14 +8,16 @@
 namespace antiphon::tts {
 namespace {
 
-// The conditioning of one flow: projected at mel rate once, held for a frame's groups, and delayed so
-// that layer L of flow F sees the frame of the group it works on.
+// The conditioning of one flow: projected at mel rate once, held for a frame's groups, and delayed
+// so that layer L of flow F sees the frame of the group it works on.
 class Conditioning {
  public:
-  Conditioning(Network& net, const Weights& weights, const VocoderConfig& c, const std::string& flow, Value mel, int delay_groups)
+  Conditioning(Network& net, const Weights& weights, const VocoderConfig& c,
+               const std::string& flow, Value mel, int delay_groups)
       : net_(net), config_(c), flow_(flow), base_frames_(delay_groups / c.groups_per_frame()) {
     const Value late = delayed_rows(net, flow + ".mel", mel, c.mel_bins, base_frames_);
-    const Value all = net.linear(late, net.weight(weights, flow + ".cond.weight"), net.weight(weights, flow + ".cond.bias"));
+    const Value all = net.linear(late, net.weight(weights, flow + ".cond.weight"),
+                                 net.weight(weights, flow + ".cond.bias"));
     parts_ = net.split(all, c.layers, 2);
   }
 
@@ -24,9 +26,12 @@ class Conditioning {
     if (parts_.size() != static_cast<std::size_t>(config_.layers)) return {};
     const int rest = groups - base_frames_ * config_.groups_per_frame();
     const std::string name = flow_ + ".cond" + std::to_string(layer);
-    const Value frames = delayed_rows(net_, name + ".frames", parts_[static_cast<std::size_t>(layer)], 2 * config_.channels, rest / config_.groups_per_frame());
+    const Value frames =
+        delayed_rows(net_, name + ".frames", parts_[static_cast<std::size_t>(layer)],
+                     2 * config_.channels, rest / config_.groups_per_frame());
     const Value held = net_.repeat(frames, config_.groups_per_frame(), 1);
-    return delayed_rows(net_, name + ".groups", held, 2 * config_.channels, rest % config_.groups_per_frame());
+    return delayed_rows(net_, name + ".groups", held, 2 * config_.channels,
+                        rest % config_.groups_per_frame());
   }
 
  private:
@@ -46,10 +51,14 @@ Value depth_wise(Network& net, Value around, Value taps) {
   return net.add(net.add(net.add(left, middle), right), tap(3));
 }
 
-// One flow on x [1, groups, group_samples] that comes `delay` groups late; the result is `layers` later.
-Value flow(Network& net, const Weights& weights, const VocoderConfig& c, int index, Value x, Value mel, const Validity& valid, int delay) {
+// One flow on x [1, groups, group_samples] that comes `delay` groups late; the result is `layers`
+// later.
+Value flow(Network& net, const Weights& weights, const VocoderConfig& c, int index, Value x,
+           Value mel, const Validity& valid, int delay) {
   const std::string name = "flow." + std::to_string(index);
-  const auto w = [&](const std::string& tensor) { return net.weight(weights, name + "." + tensor); };
+  const auto w = [&](const std::string& tensor) {
+    return net.weight(weights, name + "." + tensor);
+  };
   const int half = c.group_samples / 2;
   const Value mixed = net.linear(x, w("mix"));
   const Value first = net.slice(mixed, 2, 0, half);
@@ -58,16 +67,22 @@ Value flow(Network& net, const Weights& weights, const VocoderConfig& c, int ind
   Value z;
   for (int layer = 0; layer < c.layers; ++layer) {
     const std::string n = std::to_string(layer);
-    const Value around = rows_with_history(net, name + ".h" + n, valid.apply(h, delay + layer), c.channels, 2);
-    const Value gates = net.add(net.linear(depth_wise(net, around, w("depth." + n)), w("gate." + n + ".weight")), conditioning.delayed(layer, delay + layer + 1));
-    z = net.mul(net.tanh(net.slice(gates, 2, 0, c.channels)), net.sigmoid(net.slice(gates, 2, c.channels, 2 * c.channels)));
+    const Value around =
+        rows_with_history(net, name + ".h" + n, valid.apply(h, delay + layer), c.channels, 2);
+    const Value gates =
+        net.add(net.linear(depth_wise(net, around, w("depth." + n)), w("gate." + n + ".weight")),
+                conditioning.delayed(layer, delay + layer + 1));
+    z = net.mul(net.tanh(net.slice(gates, 2, 0, c.channels)),
+                net.sigmoid(net.slice(gates, 2, c.channels, 2 * c.channels)));
     h = rows_ago(net, around, 2, 1);
-    if (layer + 1 < c.layers) h = net.add(h, net.linear(z, w("res." + n + ".weight"), w("res." + n + ".bias")));
+    if (layer + 1 < c.layers)
+      h = net.add(h, net.linear(z, w("res." + n + ".weight"), w("res." + n + ".bias")));
   }
   const Value coupling = net.linear(net.concat({h, z}, 2), w("end.weight"), w("end.bias"));
   const Value scale = net.exp(net.clamp(net.slice(coupling, 2, 0, half), -6, 6));
   const Value late = delayed_rows(net, name + ".mixed", mixed, c.group_samples, c.layers);
-  const Value second = net.add(net.mul(net.slice(late, 2, half, c.group_samples), scale), net.slice(coupling, 2, half, c.group_samples));
+  const Value second = net.add(net.mul(net.slice(late, 2, half, c.group_samples), scale),
+                               net.slice(coupling, 2, half, c.group_samples));
   return net.concat({net.slice(late, 2, 0, half), second}, 2);
 }
 
@@ -83,7 +98,8 @@ Status check_vocoder(const Weights& weights, const VocoderConfig& c) {
       for (const std::int64_t n : d) s += (s.empty() ? "[" : ", ") + std::to_string(n);
       return s + "]";
     };
-    return invalid_argument(weights.path() + ": " + name + ": wanted " + text(dims) + ", got " + text(tensor.dims));
+    return invalid_argument(weights.path() + ": " + name + ": wanted " + text(dims) + ", got " +
+                            text(tensor.dims));
   };
   for (int f = 0; f < c.flows; ++f) {
     const std::string flow = "flow." + std::to_string(f) + ".";
@@ -104,7 +120,8 @@ Network vocoder_network(const Weights& weights, const VocoderConfig& c) {
   const Value mel = net.input("mel", DType::kF32, {1, "T", c.mel_bins});
   const Value mask = net.input("mask", DType::kF32, {1, "T", 1});
   const Value noise = net.input("noise", DType::kF32, {1, "T", c.hop_samples});
-  const Validity valid(net, "mask.history", net.repeat(mask, c.groups_per_frame(), 1), c.delay_groups());
+  const Validity valid(net, "mask.history", net.repeat(mask, c.groups_per_frame(), 1),
+                       c.delay_groups());
   Value x = net.reshape(noise, {1, -1, c.group_samples});
   for (int f = 0; f < c.flows; ++f) x = flow(net, weights, c, f, x, mel, valid, f * c.layers);
   net.output("audio", x);

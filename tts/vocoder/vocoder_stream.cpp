@@ -34,11 +34,14 @@ void VocoderStream::begin(std::uint64_t seed) {
   skip_samples_ = static_cast<std::int64_t>(config_.delay_groups()) * config_.group_samples;
 }
 
-Status VocoderStream::run(NetRunner& vocoder, int slot, std::span<const float> mel, int frames, std::vector<float>& samples) {
+Status VocoderStream::run(NetRunner& vocoder, int slot, std::span<const float> mel, int frames,
+                          std::vector<float>& samples) {
   const auto bins = static_cast<std::size_t>(config_.mel_bins);
   const auto count = static_cast<std::size_t>(frames);
   const std::size_t inside = mel.size() / bins;
-  if (inside > count) return internal_error("vocoder: wanted at most " + std::to_string(frames) + " frames, got " + std::to_string(inside));
+  if (inside > count)
+    return internal_error("vocoder: wanted at most " + std::to_string(frames) + " frames, got " +
+                          std::to_string(inside));
   mel_.assign(count * bins, 0.0f);
   std::copy(mel.begin(), mel.end(), mel_.begin());
   mask_.assign(count, 0.0f);
@@ -55,9 +58,11 @@ Status VocoderStream::run(NetRunner& vocoder, int slot, std::span<const float> m
   ANTIPHON_RETURN_IF_ERROR(vocoder.run(slot));
   ANTIPHON_ASSIGN_OR_RETURN(const auto audio, vocoder.output("audio"));
   fed_samples_ += static_cast<std::int64_t>(inside * hop);
-  const std::int64_t skipped = std::min<std::int64_t>(skip_samples_, static_cast<std::int64_t>(audio.size()));
+  const std::int64_t skipped =
+      std::min<std::int64_t>(skip_samples_, static_cast<std::int64_t>(audio.size()));
   skip_samples_ -= skipped;
-  const std::int64_t ready = std::min<std::int64_t>(static_cast<std::int64_t>(audio.size()) - skipped, fed_samples_ - given_samples_);
+  const std::int64_t ready = std::min<std::int64_t>(
+      static_cast<std::int64_t>(audio.size()) - skipped, fed_samples_ - given_samples_);
   if (ready > 0) {
     samples.insert(samples.end(), audio.begin() + skipped, audio.begin() + skipped + ready);
     given_samples_ += ready;

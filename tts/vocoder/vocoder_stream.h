@@ -21,16 +21,18 @@ class Noise {
   std::uint64_t state_;
 };
 
-// Gives every sample of the utterance once, delay_groups() behind the frames it was fed. The state slot
-// must be zeroed by the owner before an utterance begins.
+// Gives every sample of the utterance once, delay_groups() behind the frames it was fed. The state
+// slot must be zeroed by the owner before an utterance begins.
 class VocoderStream {
  public:
-  VocoderStream(const VocoderConfig& config, float sigma) : config_(config), sigma_(sigma), noise_(0) {}
+  VocoderStream(const VocoderConfig& config, float sigma)
+      : config_(config), sigma_(sigma), noise_(0) {}
 
   void begin(std::uint64_t seed);
-  // Runs `frames` frames: those of `mel` ([n, mel_bins], n <= frames), then frames after the utterance's
-  // end. Appends the samples that are ready.
-  Status run(NetRunner& vocoder, int slot, std::span<const float> mel, int frames, std::vector<float>& samples);
+  // Runs `frames` frames: those of `mel` ([n, mel_bins], n <= frames), then frames after the
+  // utterance's end. Appends the samples that are ready.
+  Status run(NetRunner& vocoder, int slot, std::span<const float> mel, int frames,
+             std::vector<float>& samples);
   // Samples of the frames fed so far that are still to come.
   std::int64_t samples_inside() const { return fed_samples_ - given_samples_; }
 
