@@ -215,7 +215,7 @@ void Session::on_understood(TurnRef ref, Result<Understanding> understanding) {
 // ---- dialog: Reply ----
 
 void Session::respond(Understanding understanding) {
-  const Status posted = stages_.nlu_lane->post(
+  const Status posted = stages_.dialog_lane->post(
       {deadline_ns(), [self = shared_from_this(), ref = open_->ref,
                        understanding = std::move(understanding), state = dialog_state_]() mutable {
          if (self->live_turn_.load() != ref.turn) return;

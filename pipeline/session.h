@@ -41,6 +41,7 @@ struct SessionStages {
   Dialog* dialog = nullptr;
   Synthesizer* synthesizer = nullptr;
   Lane* nlu_lane = nullptr;
+  Lane* dialog_lane = nullptr;  // apart: an HTTP dialogue waits for its peer
   Lane* tts_lane = nullptr;
   const Clock* clock = nullptr;
 };

@@ -101,6 +101,7 @@ struct SessionRig {
                          .dialog = &dialog,
                          .synthesizer = &synthesizer,
                          .nlu_lane = &nlu_lane,
+                         .dialog_lane = &nlu_lane,
                          .tts_lane = &tts_lane,
                          .clock = &clock};
     auto opened = Session::create(config, stages, executor, log);
