@@ -1,0 +1,66 @@
+// The JSON of the native protocol: client messages read, server messages written. No state.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "engine/base/status.h"
+#include "pipeline/messages.h"
+#include "pipeline/session.h"
+#include "server/audio_codec.h"
+
+namespace antiphon::server {
+
+struct StartMessage {
+  int rate_hz = 16000;
+  Encoding encoding = Encoding::kPcm16;
+  ReplyMode reply = ReplyMode::kAudio;
+  bool partials = true, endpointing = true;
+  std::vector<HotWord> hotwords;
+  std::string context, voice;
+};
+struct EndMessage {};
+struct TextMessage {
+  std::string text;
+};
+struct SpeakMessage {
+  std::string text;
+};
+struct CancelMessage {
+  std::uint32_t turn = 0;  // 0: the present one
+};
+struct PlayedMessage {
+  std::uint32_t turn = 0;
+  double ms = 0;
+};
+struct UnknownMessage {
+  std::string type;
+};
+using ClientMessage = std::variant<StartMessage, EndMessage, TextMessage, SpeakMessage,
+                                   CancelMessage, PlayedMessage, UnknownMessage>;
+
+// kUnsupported: not JSON, or not an object with a string `type`. kInvalidArgument: a field has the
+// wrong type or value; the message names it.
+Result<ClientMessage> parse_client_message(std::string_view json);
+
+struct ReadyInfo {
+  std::uint64_t session = 0;
+  int reply_rate_hz = 0;
+  std::vector<std::string> models;
+  std::size_t max_message_bytes = 0;
+  double max_audio_s = 0, idle_timeout_s = 0;
+};
+std::string ready_json(const ReadyInfo& info);
+std::string speech_json(bool begins, std::uint32_t turn, double at_ms);
+std::string partial_json(const Transcript& transcript);
+std::string final_json(const Transcript& transcript);
+std::string understanding_json(const Understanding& understanding);
+std::string reply_json(const Reply& reply);
+std::string turn_end_json(const TurnEnd& end);
+std::string error_json(const Status& status, bool fatal);
+std::string_view reason_name(TurnEndReason reason);
+
+}  // namespace antiphon::server
