@@ -16,6 +16,7 @@ import time
 import torch
 
 from training.tts.flat_adam import FlatAdamW
+from training.tts.pack import halved
 from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_precision, write_wav
 from training.vocoder import losses
 from training.vocoder.discriminators import Discriminators
@@ -166,13 +167,32 @@ def validate(gen, rows, audio, mel_of, sigma=0.0):
     return sum(distance) / len(distance), (10 * torch.log10(power[0] / power[1])).item()
 
 
+def small_name(path):
+    return path[:-3] + "_small.pt"
+
+
 def save(path, step, clock, config):
+    """The whole training state, and a small one to travel: f16 weights without moments."""
     states = dict(gen=step.gen_opt.state(), dis=step.dis_opt.state())
     step.gen_opt.swap_mean()
     net = {k: v.detach().cpu().clone() for k, v in step.gen.state_dict().items()}
     step.gen_opt.swap_mean()
-    torch.save(dict(net=net, states=states, clock=clock, config=config), path + ".part")
-    os.replace(path + ".part", path)
+    small = dict(net=halved(net), dis=halved(step.dis.state_dict()), clock=clock, config=config)
+    for name, saved in ((path, dict(net=net, states=states, clock=clock, config=config)), (small_name(path), small)):
+        torch.save(saved, name + ".part")
+        os.replace(name + ".part", name)
+
+
+def resume(path, step, device):
+    """Takes up a checkpoint, or the small one, whose optimisers begin anew -> seconds, steps, whether so."""
+    saved = torch.load(path, map_location=device)
+    if "states" in saved:
+        step.gen_opt.load(saved["states"]["gen"]), step.dis_opt.load(saved["states"]["dis"])
+    else:
+        step.gen.load_state_dict(saved["net"]), step.dis.load_state_dict(saved["dis"])
+        for opt in (step.gen_opt, step.dis_opt):
+            opt.mean.copy_(opt.weights)
+    return saved["clock"]["seconds"], saved["clock"]["steps"], "states" not in saved
 
 
 def options():
@@ -216,11 +236,9 @@ def main():
     dis = Discriminators(*(((4, 8, 8, 8), 4) if a.tiny else ())).to(a.device)
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN))
     step = Step(gen, dis, batches, dtype, a.frames)
-    clock, count = 0.0, 0
+    clock, count, anew = 0.0, 0, False
     if a.resume:
-        saved = torch.load(a.resume, map_location=a.device)
-        step.gen_opt.load(saved["states"]["gen"]), step.dis_opt.load(saved["states"]["dis"])
-        clock, count = saved["clock"]["seconds"], saved["clock"]["steps"]
+        clock, count, anew = resume(a.resume, step, a.device)
         torch.manual_seed(a.seed + count)
     clock = clock if a.elapsed is None else a.elapsed
     on_gpu = a.device != "cpu"
@@ -238,8 +256,9 @@ def main():
         if now >= total or now - clock >= a.stop or count - first >= a.steps:
             break
         adversarial = now > a.warm * total
-        step.gen_opt.rate.fill_(cosine(now, total, a.adversarial_rate if adversarial else a.rate))
-        step.dis_opt.rate.fill_(cosine(now, total, a.adversarial_rate))
+        ramp = min(1.0, (count - first + 1) / 300) if anew else 1.0
+        step.gen_opt.rate.fill_(ramp * cosine(now, total, a.adversarial_rate if adversarial else a.rate))
+        step.dis_opt.rate.fill_(ramp * cosine(now, total, a.adversarial_rate))
         run[adversarial]()
         count += 1
         if on_gpu and count % 20 == 0:
@@ -248,7 +267,7 @@ def main():
             names = ("spectral", "mel", "level_db", "judged", "deceived", "features")
             values = {n: round(v, 4) for n, v in zip(names, step.seen.tolist())}
             log(dict(step=count, s=round(now, 1), norm=round(step.gen_opt.norm.item(), 2), **values))
-        if now - saved_at > 60:
+        if now - saved_at > 120:
             saved_at = now
             save(path, step, dict(seconds=now, steps=count), config)
             step.gen_opt.swap_mean()
