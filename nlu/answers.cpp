@@ -35,12 +35,13 @@ Result<AnswerSpan> find_answer(const QuestionRules& rules, const WordPiece& toke
   if (question.empty() || context.empty()) return best;
   const auto most = static_cast<std::size_t>(rules.max_question_pieces);
   question = question.first(std::min(question.size(), most));
-  const auto window = static_cast<std::size_t>(
-      std::min(rules.window_pieces, encoder.shape().max_tokens));
+  const auto window =
+      static_cast<std::size_t>(std::min(rules.window_pieces, encoder.shape().max_tokens));
   if (window < question.size() + 4) return best;
   const std::size_t room = window - question.size() - 3;
   std::vector<std::int32_t> ids, types;
-  for (std::size_t at = 0;; at += std::min<std::size_t>(room, static_cast<std::size_t>(rules.stride_pieces))) {
+  for (std::size_t at = 0;;
+       at += std::min<std::size_t>(room, static_cast<std::size_t>(rules.stride_pieces))) {
     const auto part = context.subspan(at, std::min(room, context.size() - at));
     ids = {tokenizer.cls()};
     for (const Piece& p : question) ids.push_back(p.id);

@@ -50,8 +50,7 @@ Status read_number(const json& object, const std::string& where, const char* key
 
 Status read_question(const json& object, QuestionRules& rules) {
   const std::string where = "question";
-  ANTIPHON_RETURN_IF_ERROR(
-      read_number(object, where, "min_score", -1000, 1000, rules.min_score));
+  ANTIPHON_RETURN_IF_ERROR(read_number(object, where, "min_score", -1000, 1000, rules.min_score));
   ANTIPHON_RETURN_IF_ERROR(
       read_number(object, where, "max_answer_pieces", 1, 512, rules.max_answer_pieces));
   ANTIPHON_RETURN_IF_ERROR(

@@ -10,8 +10,8 @@
 namespace antiphon::nlu {
 
 struct LabelDomain {
-  std::vector<int> intents;    // rows of the intent head, the out-of-scope row among them
-  std::vector<int> tags;       // rows of the slot head, "O" among them
+  std::vector<int> intents;     // rows of the intent head, the out-of-scope row among them
+  std::vector<int> tags;        // rows of the slot head, "O" among them
   float min_confidence = 0.3f;  // less: out of scope
 };
 

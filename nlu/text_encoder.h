@@ -29,7 +29,8 @@ class TextEncoder {
  public:
   virtual ~TextEncoder() = default;
   virtual const EncoderShape& shape() const = 0;
-  // ids with their special pieces, 1 to max_tokens; types: 0 first sequence, 1 second (same length).
+  // ids with their special pieces, 1 to max_tokens; types: 0 first sequence, 1 second (same
+  // length).
   virtual Result<Encoded> run(std::span<const std::int32_t> ids,
                               std::span<const std::int32_t> types) = 0;
 };

@@ -22,8 +22,8 @@ struct TrainedIntent {
 TrainedIntent classify(const Labels& labels, const std::vector<std::string>& served,
                        std::span<const float> logits);
 
-// Spans of BIO tags over the words of `text`, of one domain; the first piece of a word speaks for it.
-// logits: [pieces + 2, tags], with rows for [CLS] and [SEP] around the pieces.
+// Spans of BIO tags over the words of `text`, of one domain; the first piece of a word speaks for
+// it. logits: [pieces + 2, tags], with rows for [CLS] and [SEP] around the pieces.
 std::vector<Slot> tagged_slots(const Labels& labels, const std::string& domain,
                                std::string_view text, std::span<const Piece> pieces,
                                std::span<const float> logits);
