@@ -46,17 +46,23 @@ Status read(const toml::table& table, std::string& not_understood, std::string& 
 bool fill_template(const std::string& text, const std::vector<Slot>& slots, std::string& out) {
   out.clear();
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t open = text.find('{', at);
-    out += text.substr(at, open == std::string::npos ? open : open - at);
-    if (open == std::string::npos) break;
-    const std::size_t close = text.find('}', open);
-    if (close == std::string::npos) return false;
-    const std::string name = text.substr(open + 1, close - open - 1);
-    const auto slot =
-        std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
-    if (slot == slots.end()) return false;
-    out += slot->value.empty() ? slot->text : slot->value;
-    at = close + 1;
+    if (text[at] == '[') {
+      const std::size_t close = std::min(text.find(']', at), text.size());
+      std::string part;
+      if (fill_template(text.substr(at + 1, close - at - 1), slots, part)) out += part;
+      at = close + 1;
+    } else if (text[at] == '{') {
+      const std::size_t close = text.find('}', at);
+      if (close == std::string::npos) return false;
+      const std::string name = text.substr(at + 1, close - at - 1);
+      const auto slot =
+          std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
+      if (slot == slots.end()) return false;
+      out += slot->value.empty() ? slot->text : slot->value;
+      at = close + 1;
+    } else {
+      out += text[at++];
+    }
   }
   return true;
 }

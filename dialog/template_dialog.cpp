@@ -34,26 +34,29 @@ class TemplateDialog final : public Dialog {
     Reply reply;
     reply.ref = u.ref;
     const IntentSpec* pending = config_.assistant.find(state.pending_intent);
-    if (u.domain == kAssistantDomain && config_.assistant.find(u.intent)) {
-      say_for_assistant(u, next, reply);
+    const IntentSpec* said =
+        u.domain == kAssistantDomain ? config_.assistant.find(u.intent) : nullptr;
+    if (said && pending && said != pending && is_side_question(*said)) {
+      fill_template(said->reply, u.slots, reply.text);
+      append_question(*pending, next, reply);
+    } else if (said) {
+      say_for_assistant(*said, u, next, reply);
     } else if (pending && u.domain == kDialogDomain && u.intent == kCancel) {
-      reply.text = pending->cancelled;
-      next = {};
+      cancel(*pending, next, reply);
     } else if (pending && state.awaiting_confirmation && u.domain == kDialogDomain) {
-      const bool yes = u.intent == kAffirm;
-      if (yes)
+      if (u.intent == kAffirm)
         finish(*pending, next, reply);
-      else {
-        reply.text = pending->cancelled;
-        next = {};
-      }
+      else
+        cancel(*pending, next, reply);
     } else if (!u.answer.empty()) {
       reply.text = u.answer;
-    } else if (pending) {
-      ask_again(*pending, next, reply);
-    } else if (u.in_scope) {
+      if (pending) append_question(*pending, next, reply);
+    } else if (u.in_scope && u.domain != kDialogDomain) {
       reply.text = responses_.reply(u.intent, u.slots);
       if (reply.text.empty()) reply.text = not_understood();
+      if (pending) append_question(*pending, next, reply);
+    } else if (pending) {
+      ask_again(*pending, next, reply);
     } else {
       reply.text = not_understood();
     }
@@ -68,13 +71,27 @@ class TemplateDialog final : public Dialog {
                : responses_.not_understood();
   }
 
-  void say_for_assistant(const Understanding& u, DialogState& state, Reply& reply) const {
-    if (state.pending_intent != u.intent) state = {};
-    state.pending_intent = u.intent;
+  // Answered at once, so that the dialogue it came into goes on: "what time do you close?"
+  static bool is_side_question(const IntentSpec& intent) {
+    const bool asks = std::any_of(intent.slots.begin(), intent.slots.end(), [](const SlotSpec& s) {
+      return s.required && s.fallback.empty();
+    });
+    return !asks && intent.confirm.empty() && !intent.ends_dialog;
+  }
+
+  static void cancel(const IntentSpec& intent, DialogState& state, Reply& reply) {
+    reply.text = intent.cancelled;
+    state = {};
+  }
+
+  void say_for_assistant(const IntentSpec& intent, const Understanding& u, DialogState& state,
+                         Reply& reply) const {
+    if (state.pending_intent != intent.name) state = {};
+    state.pending_intent = intent.name;
     state.awaiting_confirmation = false;
     merge(state.filled, u.slots);
     state.misses = 0;
-    ask_or_finish(*config_.assistant.find(u.intent), state, reply);
+    ask_or_finish(intent, state, reply);
   }
 
   void ask_or_finish(const IntentSpec& intent, DialogState& state, Reply& reply) const {
@@ -99,7 +116,7 @@ class TemplateDialog final : public Dialog {
   }
 
   void finish(const IntentSpec& intent, DialogState& state, Reply& reply) const {
-    // A reply that names an optional slot which was not said falls back to its plain form.
+    // The reply names a slot outside of [brackets] that was not said.
     if (!fill_template(intent.reply, state.filled, reply.text)) reply.text = "Done.";
     reply.end_of_dialog = intent.ends_dialog;
     state = {};
@@ -112,6 +129,11 @@ class TemplateDialog final : public Dialog {
       return;
     }
     reply.text = not_understood();
+    append_question(intent, state, reply);
+  }
+
+  // What the assistant asked last, once more.
+  static void append_question(const IntentSpec& intent, const DialogState& state, Reply& reply) {
     std::string question;
     if (state.awaiting_confirmation) {
       fill_template(intent.confirm, state.filled, question);
@@ -119,7 +141,7 @@ class TemplateDialog final : public Dialog {
       for (const SlotSpec& slot : intent.slots)
         if (slot.name == state.asked_slot) question = slot.ask;
     }
-    if (!question.empty()) reply.text += " " + question;
+    if (!question.empty()) reply.text += (reply.text.empty() ? "" : " ") + question;
   }
 
   TemplateDialogConfig config_;

@@ -58,9 +58,13 @@ Network encoder_network(const Weights& weights, const EncoderConfig& config) {
   for (int i = 0; i < config.layers; ++i) x = layers.layer(i, x);
   const Value sentence = net.reduce(Reduce::kMean, x, 1);
   net.output("sentence", sentence);
-  if (config.intents > 0) net.output("intent", layers.linear("intent", sentence));
-  if (config.tags > 0) net.output("tags", layers.linear("slots", x));
-  if (config.answers) net.output("answer", layers.linear("qa", x));
+  if (config.shape.intents > 0) {
+    const Value first = net.reshape(net.slice(x, 1, 0, 1), {1, config.shape.width});
+    const Value dense = layers.linear("intent.dense", net.concat({first, sentence}, -1));
+    net.output("intent", layers.linear("intent.out", net.tanh(dense)));
+  }
+  if (config.shape.tags > 0) net.output("tags", layers.linear("slots", x));
+  if (config.shape.answers) net.output("answer", layers.linear("qa", x));
   return net;
 }
 
@@ -70,7 +74,7 @@ Result<std::unique_ptr<Encoder>> Encoder::create(const Weights& weights,
   encoder->options_ = options;
   BuildOptions build_options;
   build_options.precision = options.precision;
-  build_options.profile["T"] = {1, 16, options.config.max_tokens};
+  build_options.profile["T"] = {1, 16, options.config.shape.max_tokens};
   build_options.max_isa = options.max_isa;
   build_options.num_threads = options.team ? options.team->num_threads() : 1;
   build_options.logger = options.logger;
@@ -83,7 +87,7 @@ Result<std::unique_ptr<Encoder>> Encoder::create(const Weights& weights,
 
 Result<Encoded> Encoder::run(std::span<const std::int32_t> ids,
                              std::span<const std::int32_t> types) {
-  ANTIPHON_CHECK(ids.size() == types.size());
+  ANTIPHON_CHECK(!ids.empty() && ids.size() == types.size());
   const std::int64_t dims[] = {1, static_cast<std::int64_t>(ids.size())};
   ANTIPHON_ASSIGN_OR_RETURN(void* ids_at, context_->input("ids", dims));
   ANTIPHON_ASSIGN_OR_RETURN(void* positions_at, context_->input("positions", dims));

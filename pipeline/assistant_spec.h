@@ -9,6 +9,14 @@
 
 namespace antiphon {
 
+// Domains of an Understanding: the user's own intents, and answers to what the assistant asked.
+inline constexpr const char* kAssistantDomain = "assistant";
+inline constexpr const char* kDialogDomain = "dialog";
+// Intents of kDialogDomain.
+inline constexpr const char* kAffirm = "affirm";
+inline constexpr const char* kDeny = "deny";
+inline constexpr const char* kCancel = "cancel";
+
 enum class SlotType { kList, kNumber, kTime, kText, kLetters };
 
 struct SlotValue {
