@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace antiphon::dialog {
 namespace {
@@ -68,6 +69,8 @@ bool fill_template(const std::string& text, const std::vector<Slot>& slots, std:
 }
 
 Result<Responses> Responses::load(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return not_found(path + ": there is no such file");
   try {
     Responses responses;
     const toml::table table = toml::parse_file(path);
@@ -79,7 +82,7 @@ Result<Responses> Responses::load(const std::string& path) {
     return invalid_argument(path + ": line " + std::to_string(e.source().begin.line) + ": " +
                             std::string(e.description()));
   } catch (const std::exception& e) {
-    return not_found(path + ": " + e.what());
+    return invalid_argument(path + ": " + e.what());
   }
 }
 

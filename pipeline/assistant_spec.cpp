@@ -139,6 +139,9 @@ Result<IntentSpec> read_intent(const toml::table& table) {
       if (!node.as_table())
         return invalid_argument(where + ": slots are written as [[intent.slot]]");
       ANTIPHON_ASSIGN_OR_RETURN(SlotSpec slot, read_slot(*node.as_table(), where));
+      for (const SlotSpec& other : intent.slots)
+        if (other.name == slot.name)
+          return invalid_argument(where + ": slot '" + slot.name + "' is there twice");
       intent.slots.push_back(std::move(slot));
     }
   }
