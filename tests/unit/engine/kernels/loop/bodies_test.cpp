@@ -181,6 +181,20 @@ TEST(LoopBodies, NestedLoopsAreRefused) {
   EXPECT_NE(std::string(reason).find("loop"), std::string::npos);
 }
 
+TEST(LoopBodies, SmallerExtentsNeverNeedMoreWorkspace) {
+  DecoderSizes sizes{.memory_steps = 20, .attention_lstm = 48, .decoder_lstm = 48, .stop_bias = -9};
+  for (const int threads : {1, 2, 5}) {
+    std::size_t last = 0;
+    for (sizes.batch = 1; sizes.batch < 12; ++sizes.batch) {
+      const ir::Node node = decoder_loop(sizes);
+      LoopRunner runner(node, decoder_inputs(sizes, node, 3), threads, Isa::kPortable);
+      ASSERT_TRUE(runner.prepare().ok());
+      EXPECT_GE(runner.workspace_bytes(), last);
+      last = runner.workspace_bytes();
+    }
+  }
+}
+
 TEST(LoopBodies, RunningAllocatesNothing) {
   const DecoderSizes sizes;
   for (const bool int8 : {false, true}) {
