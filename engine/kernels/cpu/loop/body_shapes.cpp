@@ -129,6 +129,8 @@ std::int64_t gate_groups(const ir::Graph& body, const ir::Node& linear) {
 }
 
 const char* refuse_body(const ir::Graph& body) {
+  for (const ir::ValueInfo& value : body.values)
+    if (value.dtype == DType::kF16) return "body has an f16 value";
   for (const ir::Node& node : body.nodes) {
     switch (node.op) {
       case ir::OpKind::kAttention: return "body has an attention node: write it as matmul, softmax";
