@@ -1,6 +1,9 @@
 // The int8 tiles for AVX2 (vpmaddwd) and AVX-512 VNNI (vpdpwssd), and the quantisation of a row.
 #if defined(__x86_64__)
-#pragma GCC diagnostic ignored "-Wuninitialized"  // of the intrinsics header itself, gcc 12
+#if !defined(__clang__)  // warnings of gcc 12's own intrinsics header
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 
 #include <cmath>
