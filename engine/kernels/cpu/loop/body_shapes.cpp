@@ -43,10 +43,13 @@ bool gather_slices(const ir::Graph& body, ir::ValueId value, std::int64_t extent
   for (const ir::NamedOutput& out : body.outputs)
     if (out.value == value) return false;
   for (const ir::Node& node : body.nodes) {
-    for (const ir::ValueId in : node.inputs) {
-      if (in != value) continue;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] != value) continue;
       used = true;
       if (node.op == ir::OpKind::kSlice) {
+        const auto last = static_cast<std::int64_t>(body.values[index(value)].shape.size()) - 1;
+        const std::int64_t axis = node.attrs.i("axis");
+        if (axis != last && axis != -1) return false;
         const std::int64_t begin = node.attrs.i("begin");
         std::int64_t end = node.attrs.i("end", std::numeric_limits<std::int64_t>::max());
         if (end == std::numeric_limits<std::int64_t>::max()) end = extent;
@@ -59,7 +62,8 @@ bool gather_slices(const ir::Graph& body, ir::ValueId value, std::int64_t extent
         continue;
       }
       const bool same = node.op == ir::OpKind::kBinary || node.op == ir::OpKind::kUnary ||
-                        node.op == ir::OpKind::kIdentity || node.op == ir::OpKind::kPointwise;
+                        node.op == ir::OpKind::kIdentity || node.op == ir::OpKind::kPointwise ||
+                        (node.op == ir::OpKind::kLinear && i == 4);  // its residual
       if (!same || depth > 8) return false;
       for (const ir::ValueId out : node.outputs)
         if (!gather_slices(body, out, extent, width, depth + 1)) return false;
@@ -125,10 +129,13 @@ std::int64_t gate_groups(const ir::Graph& body, const ir::Node& linear) {
   if (!rows.is_static() || rows.extent == 0) return 1;
   std::optional<std::int64_t> width;
   if (!gather_slices(body, linear.outputs[0], rows.extent, width, 0) || !width) return 1;
+  if (*width < kSlicedRows) return 1;  // too narrow to be split
   return rows.extent / *width;
 }
 
 const char* refuse_body(const ir::Graph& body) {
+  for (const ir::ValueInfo& value : body.values)
+    if (value.dtype == DType::kF16) return "body has an f16 value";
   for (const ir::Node& node : body.nodes) {
     switch (node.op) {
       case ir::OpKind::kAttention: return "body has an attention node: write it as matmul, softmax";

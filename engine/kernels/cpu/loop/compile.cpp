@@ -78,6 +78,7 @@ void Compiler::place_inputs() {
     Source& value = values_[u(body_.inputs[u(i)])];
     if (i < shapes_.num_carried) {
       const std::int64_t even = allocate(outer, false), odd = allocate(outer, false);
+      program_->reserved_bytes += 2 * round_up(outer.bytes());
       program_->carried.push_back({{even, odd}, outer.bytes()});
       value.place =
           dense_place(add_base({Base::Kind::kScratch, 0, nullptr, {even, odd}, 0}), outer);
@@ -96,6 +97,7 @@ void Compiler::place_inputs() {
 // Where an op writes its result: straight into the carried buffer that it becomes, or a place of
 // its own.
 Place Compiler::result_place(ir::ValueId id, const Tensor& shape, const Partition& part) {
+  program_->reserved_bytes += static_cast<std::size_t>(program_->members) * round_up(shape.bytes());
   const bool is_private = part.kind == Partition::Kind::kPrivate && program_->members > 1;
   if (!is_private && id != ir::kNoValue)
     for (int i = 0; i < shapes_.num_carried; ++i)

@@ -89,13 +89,16 @@ bool Compiler::user_wants_whole(const ir::Node& user, std::size_t input, int dep
       const bool columns = (input == 1) != transposed;  // the axis of the result is the last
       return extent(columns ? x.rank - 1 : x.rank - 2) < 2;
     }
-    case OpKind::kConcat:
-    case OpKind::kIdentity:
-    case OpKind::kReshape:
-    case OpKind::kSlice:
-    case OpKind::kTranspose: return depth < 8 && wants_whole(user.outputs[0], depth + 1);
-    default: return false;
+    case OpKind::kRepeat:
+    case OpKind::kReverse:
+    case OpKind::kPad: return false;
+    default: break;
   }
+  if (depth == 8) return false;
+  // Element by element, or a view: as its own users do.
+  for (const ir::ValueId out : user.outputs)
+    if (wants_whole(out, depth + 1)) return true;
+  return false;
 }
 
 bool Compiler::wants_whole(ir::ValueId id, int depth) const {

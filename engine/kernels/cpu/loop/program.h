@@ -144,8 +144,11 @@ struct LoopProgram final : Prepared {
   std::vector<BoundBase> bound;            // written by run()
   std::atomic<const Op*> failed{nullptr};
 
+  // As if every value were private: how values are split depends on the extents, and the bytes at a
+  // profile's largest extents must be enough for all smaller ones.
+  std::size_t reserved_bytes = 0;
   std::size_t workspace_bytes() const {
-    return scratch_bytes + static_cast<std::size_t>(members) * (private_bytes + temp_bytes);
+    return reserved_bytes + static_cast<std::size_t>(members) * temp_bytes;
   }
 };
 

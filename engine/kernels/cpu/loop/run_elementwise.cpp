@@ -1,6 +1,7 @@
 // Element-wise tasks: point-wise programs a chunk at a time, copies, and single ops on other types.
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "engine/kernels/cpu/loop/body_shapes.h"
 #include "engine/kernels/cpu/loop/tasks.h"
@@ -90,14 +91,23 @@ double load(const Frame& frame, const Place& place, std::int64_t offset) {
   }
 }
 
+// Towards zero; what does not fit becomes the nearest that does, NaN 0.
+template <typename T>
+T to_whole(double x) {
+  constexpr double kLow = static_cast<double>(std::numeric_limits<T>::min());
+  constexpr double kHigh = static_cast<double>(std::numeric_limits<T>::max());
+  if (!(x > kLow)) return x <= kLow ? std::numeric_limits<T>::min() : T{0};
+  return x >= kHigh ? std::numeric_limits<T>::max() : static_cast<T>(x);
+}
+
 void store(const Frame& frame, const Place& place, std::int64_t offset, double x) {
   switch (place.dtype) {
     case DType::kF32: at<float>(frame, place)[offset] = static_cast<float>(x); break;
-    case DType::kI32: at<std::int32_t>(frame, place)[offset] = static_cast<std::int32_t>(x); break;
-    case DType::kI64: at<std::int64_t>(frame, place)[offset] = static_cast<std::int64_t>(x); break;
-    case DType::kI8: at<std::int8_t>(frame, place)[offset] = static_cast<std::int8_t>(x); break;
+    case DType::kI32: at<std::int32_t>(frame, place)[offset] = to_whole<std::int32_t>(x); break;
+    case DType::kI64: at<std::int64_t>(frame, place)[offset] = to_whole<std::int64_t>(x); break;
+    case DType::kI8: at<std::int8_t>(frame, place)[offset] = to_whole<std::int8_t>(x); break;
     case DType::kBool: at<std::uint8_t>(frame, place)[offset] = x != 0 ? 1 : 0; break;
-    default: at<std::uint8_t>(frame, place)[offset] = static_cast<std::uint8_t>(x); break;
+    default: at<std::uint8_t>(frame, place)[offset] = to_whole<std::uint8_t>(x); break;
   }
 }
 

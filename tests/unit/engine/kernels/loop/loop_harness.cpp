@@ -159,6 +159,10 @@ int LoopRunner::num_phases() const {
   return static_cast<int>(static_cast<loop::LoopProgram&>(*state_->prepared).phases.size());
 }
 
+std::size_t LoopRunner::workspace_bytes() const {
+  return cpu::kLoopProgram.workspace_bytes(state_->view);
+}
+
 Outputs LoopRunner::outputs() const {
   Outputs out;
   for (const Tensor& t : state_->outputs) {

@@ -34,6 +34,7 @@ class LoopRunner {
   Status run();
   Outputs outputs() const;
   int num_phases() const;  // barriers an iteration
+  std::size_t workspace_bytes() const;
 
  private:
   struct State;
