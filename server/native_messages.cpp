@@ -39,8 +39,7 @@ Status read(const json& in, const char* field, bool& out) {
 Status read(const json& in, const char* field, double low, double high, double& out) {
   const auto found = in.find(field);
   if (found == in.end() || found->is_null()) return {};
-  const std::string wanted =
-      "a number from " + std::to_string(low) + " to " + std::to_string(high);
+  const std::string wanted = "a number from " + std::to_string(low) + " to " + std::to_string(high);
   if (!found->is_number()) return wrong(field, wanted.c_str());
   out = found->get<double>();
   if (!(out >= low && out <= high)) return wrong(field, wanted.c_str());
@@ -78,10 +77,14 @@ Result<ClientMessage> read_start(const json& in) {
   ANTIPHON_RETURN_IF_ERROR(read(in, "encoding", encoding, 20));
   ANTIPHON_ASSIGN_OR_RETURN(out.encoding, parse_encoding(encoding));
   ANTIPHON_RETURN_IF_ERROR(read(in, "reply", reply, 20));
-  if (reply == "audio") out.reply = ReplyMode::kAudio;
-  else if (reply == "text") out.reply = ReplyMode::kText;
-  else if (reply == "none") out.reply = ReplyMode::kNone;
-  else return wrong("reply", "audio, text or none");
+  if (reply == "audio")
+    out.reply = ReplyMode::kAudio;
+  else if (reply == "text")
+    out.reply = ReplyMode::kText;
+  else if (reply == "none")
+    out.reply = ReplyMode::kNone;
+  else
+    return wrong("reply", "audio, text or none");
   ANTIPHON_RETURN_IF_ERROR(read(in, "partials", out.partials));
   ANTIPHON_RETURN_IF_ERROR(read(in, "endpointing", out.endpointing));
   ANTIPHON_RETURN_IF_ERROR(read_hotwords(in, out.hotwords));
@@ -167,9 +170,8 @@ std::string ready_json(const ReadyInfo& info) {
 }
 
 std::string speech_json(bool begins, std::uint32_t turn, double at_ms) {
-  return write({{"type", begins ? "speech_start" : "speech_end"},
-                {"turn", turn},
-                {"at_ms", tenth(at_ms)}});
+  return write(
+      {{"type", begins ? "speech_start" : "speech_end"}, {"turn", turn}, {"at_ms", tenth(at_ms)}});
 }
 
 std::string partial_json(const Transcript& t) {
@@ -197,12 +199,9 @@ std::string understanding_json(const Understanding& u) {
                      {"text", s.text},
                      {"start", s.start},
                      {"end", s.end}});
-  json out = {{"type", "understanding"},
-              {"turn", u.ref.turn},
-              {"intent", u.intent},
-              {"confidence", thousandth(u.confidence)},
-              {"in_scope", u.in_scope},
-              {"slots", std::move(slots)}};
+  json out = {{"type", "understanding"}, {"turn", u.ref.turn},
+              {"intent", u.intent},      {"confidence", thousandth(u.confidence)},
+              {"in_scope", u.in_scope},  {"slots", std::move(slots)}};
   if (!u.answer.empty()) out["answer"] = u.answer;
   return write(out);
 }
