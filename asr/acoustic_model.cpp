@@ -19,8 +19,8 @@ Value recurrent_layer(Network& net, const Weights& weights, int layer, int width
   const Value c = net.state("c" + n, {"B", width});
   const Value normed = net.layer_norm(x, net.weight(weights, "norms." + n + ".weight"), net.weight(weights, "norms." + n + ".bias"));
   const std::string lstm = "lstms." + n + ".";
-  const auto out = net.lstm(normed, h, c, net.weight(weights, lstm + "weight_ih_l0"), net.weight(weights, lstm + "weight_hh_l0"),
-                            net.weight(weights, lstm + "bias_ih_l0"), net.weight(weights, lstm + "bias_hh_l0"));
+  const auto out = net.lstm(normed, h, c, net.weight(weights, lstm + "weight_ih"), net.weight(weights, lstm + "weight_hh"),
+                            net.weight(weights, lstm + "bias"), Value{});
   net.update(h, out.h);
   net.update(c, out.c);
   return net.add(x, out.y);

@@ -1,8 +1,10 @@
 // Reads responses.toml and fills templates.
 #include "dialog/responses.h"
 
-#include <algorithm>
 #include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
 
 namespace antiphon::dialog {
 namespace {
@@ -16,7 +18,8 @@ Status read(const toml::table& table, std::string& not_understood, std::string& 
       if (!text) return invalid_argument(name + ": wanted a string");
       (name == "fallback" ? fallback : not_understood) = *text;
     } else if (name != "reply" || !node.is_table()) {
-      return invalid_argument("unknown key '" + name + "'; known: not_understood, fallback, [reply]");
+      return invalid_argument("unknown key '" + name +
+                              "'; known: not_understood, fallback, [reply]");
     }
   }
   const toml::table* section = table["reply"].as_table();
@@ -28,7 +31,8 @@ Status read(const toml::table& table, std::string& not_understood, std::string& 
       continue;
     }
     const toml::array* list = node.as_array();
-    if (!list || list->empty()) return invalid_argument("reply." + intent + ": wanted a string or a list of strings");
+    if (!list || list->empty())
+      return invalid_argument("reply." + intent + ": wanted a string or a list of strings");
     for (const toml::node& item : *list) {
       const auto text = item.value_exact<std::string>();
       if (!text) return invalid_argument("reply." + intent + ": wanted strings");
@@ -43,30 +47,42 @@ Status read(const toml::table& table, std::string& not_understood, std::string& 
 bool fill_template(const std::string& text, const std::vector<Slot>& slots, std::string& out) {
   out.clear();
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t open = text.find('{', at);
-    out += text.substr(at, open == std::string::npos ? open : open - at);
-    if (open == std::string::npos) break;
-    const std::size_t close = text.find('}', open);
-    if (close == std::string::npos) return false;
-    const std::string name = text.substr(open + 1, close - open - 1);
-    const auto slot = std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
-    if (slot == slots.end()) return false;
-    out += slot->value.empty() ? slot->text : slot->value;
-    at = close + 1;
+    if (text[at] == '[') {
+      const std::size_t close = std::min(text.find(']', at), text.size());
+      std::string part;
+      if (fill_template(text.substr(at + 1, close - at - 1), slots, part)) out += part;
+      at = close + 1;
+    } else if (text[at] == '{') {
+      const std::size_t close = text.find('}', at);
+      if (close == std::string::npos) return false;
+      const std::string name = text.substr(at + 1, close - at - 1);
+      const auto slot =
+          std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
+      if (slot == slots.end()) return false;
+      out += slot->value.empty() ? slot->text : slot->value;
+      at = close + 1;
+    } else {
+      out += text[at++];
+    }
   }
   return true;
 }
 
 Result<Responses> Responses::load(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return not_found(path + ": there is no such file");
   try {
     Responses responses;
     const toml::table table = toml::parse_file(path);
-    if (Status s = read(table, responses.not_understood_, responses.fallback_, responses.replies_); !s.ok()) return s.with_context(path);
+    if (Status s = read(table, responses.not_understood_, responses.fallback_, responses.replies_);
+        !s.ok())
+      return s.with_context(path);
     return responses;
   } catch (const toml::parse_error& e) {
-    return invalid_argument(path + ": line " + std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
+    return invalid_argument(path + ": line " + std::to_string(e.source().begin.line) + ": " +
+                            std::string(e.description()));
   } catch (const std::exception& e) {
-    return not_found(path + ": " + e.what());
+    return invalid_argument(path + ": " + e.what());
   }
 }
 

@@ -10,13 +10,15 @@
 
 namespace antiphon::dialog {
 
-// Puts slot values in place of {name}. False: a slot that the template names is not there.
+// Puts slot values in place of {name}. A part in [brackets] is left out when a slot in it is not
+// there: "One {size} {drink}[ with {milk}]." Brackets are not nested. False: a slot outside of
+// brackets is not there.
 bool fill_template(const std::string& text, const std::vector<Slot>& slots, std::string& out);
 
 // Immutable: any thread. The file:
 //   not_understood = "..."   fallback = "..."
 //   [reply]
-//   play_music = ["Playing {artist}.", "Playing some music."]     the first whose slots are all known
+//   play_music = ["Playing {artist}.", "Playing music."]  # the first whose slots are known
 class Responses {
  public:
   static Result<Responses> load(const std::string& path);

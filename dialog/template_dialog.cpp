@@ -10,14 +10,17 @@ namespace antiphon::dialog {
 namespace {
 
 Slot* find_slot(std::vector<Slot>& slots, const std::string& name) {
-  const auto at = std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
+  const auto at =
+      std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
   return at == slots.end() ? nullptr : &*at;
 }
 
 void merge(std::vector<Slot>& into, const std::vector<Slot>& from) {
   for (const Slot& slot : from) {
-    if (Slot* there = find_slot(into, slot.name)) *there = slot;
-    else into.push_back(slot);
+    if (Slot* there = find_slot(into, slot.name))
+      *there = slot;
+    else
+      into.push_back(slot);
   }
 }
 
@@ -31,25 +34,29 @@ class TemplateDialog final : public Dialog {
     Reply reply;
     reply.ref = u.ref;
     const IntentSpec* pending = config_.assistant.find(state.pending_intent);
-    if (u.domain == kAssistantDomain && config_.assistant.find(u.intent)) {
-      say_for_assistant(u, next, reply);
+    const IntentSpec* said =
+        u.domain == kAssistantDomain ? config_.assistant.find(u.intent) : nullptr;
+    if (said && pending && said != pending && is_side_question(*said)) {
+      fill_template(said->reply, u.slots, reply.text);
+      append_question(*pending, next, reply);
+    } else if (said) {
+      say_for_assistant(*said, u, next, reply);
     } else if (pending && u.domain == kDialogDomain && u.intent == kCancel) {
-      reply.text = pending->cancelled;
-      next = {};
+      cancel(*pending, next, reply);
     } else if (pending && state.awaiting_confirmation && u.domain == kDialogDomain) {
-      const bool yes = u.intent == kAffirm;
-      if (yes) finish(*pending, next, reply);
-      else {
-        reply.text = pending->cancelled;
-        next = {};
-      }
+      if (u.intent == kAffirm)
+        finish(*pending, next, reply);
+      else
+        cancel(*pending, next, reply);
     } else if (!u.answer.empty()) {
       reply.text = u.answer;
-    } else if (pending) {
-      ask_again(*pending, next, reply);
-    } else if (u.in_scope) {
+      if (pending) append_question(*pending, next, reply);
+    } else if (u.in_scope && u.domain != kDialogDomain) {
       reply.text = responses_.reply(u.intent, u.slots);
       if (reply.text.empty()) reply.text = not_understood();
+      if (pending) append_question(*pending, next, reply);
+    } else if (pending) {
+      ask_again(*pending, next, reply);
     } else {
       reply.text = not_understood();
     }
@@ -59,16 +66,32 @@ class TemplateDialog final : public Dialog {
 
  private:
   const std::string& not_understood() const {
-    return responses_.not_understood().empty() || !config_.assistant.intents.empty() ? config_.assistant.not_understood : responses_.not_understood();
+    return responses_.not_understood().empty() || !config_.assistant.intents.empty()
+               ? config_.assistant.not_understood
+               : responses_.not_understood();
   }
 
-  void say_for_assistant(const Understanding& u, DialogState& state, Reply& reply) const {
-    if (state.pending_intent != u.intent) state = {};
-    state.pending_intent = u.intent;
+  // Answered at once, so that the dialogue it came into goes on: "what time do you close?"
+  static bool is_side_question(const IntentSpec& intent) {
+    const bool asks = std::any_of(intent.slots.begin(), intent.slots.end(), [](const SlotSpec& s) {
+      return s.required && s.fallback.empty();
+    });
+    return !asks && intent.confirm.empty() && !intent.ends_dialog;
+  }
+
+  static void cancel(const IntentSpec& intent, DialogState& state, Reply& reply) {
+    reply.text = intent.cancelled;
+    state = {};
+  }
+
+  void say_for_assistant(const IntentSpec& intent, const Understanding& u, DialogState& state,
+                         Reply& reply) const {
+    if (state.pending_intent != intent.name) state = {};
+    state.pending_intent = intent.name;
     state.awaiting_confirmation = false;
     merge(state.filled, u.slots);
     state.misses = 0;
-    ask_or_finish(*config_.assistant.find(u.intent), state, reply);
+    ask_or_finish(intent, state, reply);
   }
 
   void ask_or_finish(const IntentSpec& intent, DialogState& state, Reply& reply) const {
@@ -93,7 +116,7 @@ class TemplateDialog final : public Dialog {
   }
 
   void finish(const IntentSpec& intent, DialogState& state, Reply& reply) const {
-    // A reply that names an optional slot which was not said falls back to its plain form.
+    // The reply names a slot outside of [brackets] that was not said.
     if (!fill_template(intent.reply, state.filled, reply.text)) reply.text = "Done.";
     reply.end_of_dialog = intent.ends_dialog;
     state = {};
@@ -106,6 +129,11 @@ class TemplateDialog final : public Dialog {
       return;
     }
     reply.text = not_understood();
+    append_question(intent, state, reply);
+  }
+
+  // What the assistant asked last, once more.
+  static void append_question(const IntentSpec& intent, const DialogState& state, Reply& reply) {
     std::string question;
     if (state.awaiting_confirmation) {
       fill_template(intent.confirm, state.filled, question);
@@ -113,7 +141,7 @@ class TemplateDialog final : public Dialog {
       for (const SlotSpec& slot : intent.slots)
         if (slot.name == state.asked_slot) question = slot.ask;
     }
-    if (!question.empty()) reply.text += " " + question;
+    if (!question.empty()) reply.text += (reply.text.empty() ? "" : " ") + question;
   }
 
   TemplateDialogConfig config_;
@@ -127,7 +155,9 @@ Result<std::unique_ptr<Dialog>> create_dialog(const TemplateDialogConfig& config
   if (!config.responses_path.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(responses, Responses::load(config.responses_path));
   }
-  if (config.max_misses < 1) return invalid_argument("dialog: max_misses is " + std::to_string(config.max_misses) + ", wanted >= 1");
+  if (config.max_misses < 1)
+    return invalid_argument("dialog: max_misses is " + std::to_string(config.max_misses) +
+                            ", wanted >= 1");
   return std::unique_ptr<Dialog>(std::make_unique<TemplateDialog>(config, std::move(responses)));
 }
 

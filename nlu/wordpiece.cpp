@@ -21,22 +21,28 @@ struct Char {
 };
 
 bool is_cjk(UChar32 c) {
-  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
-         (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B820 && c <= 0x2CEAF) ||
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+         (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
+         (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B820 && c <= 0x2CEAF) ||
          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
-bool is_space(UChar32 c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || u_charType(c) == U_SPACE_SEPARATOR; }
+bool is_space(UChar32 c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || u_charType(c) == U_SPACE_SEPARATOR;
+}
 
 bool is_dropped(UChar32 c) {
   if (c == 0 || c == 0xFFFD) return true;
   if (c == '\t' || c == '\n' || c == '\r') return false;
   const int type = u_charType(c);
-  return type == U_CONTROL_CHAR || type == U_FORMAT_CHAR || type == U_PRIVATE_USE_CHAR || type == U_SURROGATE || type == U_UNASSIGNED;
+  return type == U_CONTROL_CHAR || type == U_FORMAT_CHAR || type == U_PRIVATE_USE_CHAR ||
+         type == U_SURROGATE || type == U_UNASSIGNED;
 }
 
 bool is_punctuation(UChar32 c) {
-  if ((c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126)) return true;
+  if ((c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
+      (c >= 123 && c <= 126))
+    return true;
   return u_ispunct(c);
 }
 
@@ -114,8 +120,12 @@ Result<WordPiece> WordPiece::load(const std::string& path) {
 
 Result<WordPiece> WordPiece::create(const std::vector<std::string>& pieces) {
   WordPiece tokenizer;
-  for (std::size_t i = 0; i < pieces.size(); ++i) tokenizer.ids_.emplace(pieces[i], static_cast<std::int32_t>(i));
-  const std::pair<const char*, std::int32_t*> special[] = {{"[CLS]", &tokenizer.cls_}, {"[SEP]", &tokenizer.sep_}, {"[PAD]", &tokenizer.pad_}, {"[UNK]", &tokenizer.unk_}};
+  for (std::size_t i = 0; i < pieces.size(); ++i)
+    tokenizer.ids_.emplace(pieces[i], static_cast<std::int32_t>(i));
+  const std::pair<const char*, std::int32_t*> special[] = {{"[CLS]", &tokenizer.cls_},
+                                                           {"[SEP]", &tokenizer.sep_},
+                                                           {"[PAD]", &tokenizer.pad_},
+                                                           {"[UNK]", &tokenizer.unk_}};
   for (const auto& [piece, id] : special) {
     *id = tokenizer.find(piece);
     if (*id < 0) return invalid_argument("vocabulary: has no " + std::string(piece));

@@ -1,4 +1,5 @@
-// BERT's uncased WordPiece tokenizer (Devlin et al., arXiv 1810.04805): text to ids with byte ranges.
+// BERT's uncased WordPiece tokenizer (Devlin et al., arXiv 1810.04805): text to ids with byte
+// ranges.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ struct Piece {
 // Immutable: any thread.
 class WordPiece {
  public:
-  // vocab.txt: one piece a line, its id the line's number from 0. kInvalidArgument: a special piece is missing.
+  // vocab.txt: one piece a line, its id the line's number from 0. kInvalidArgument: a special piece
+  // is missing.
   static Result<WordPiece> load(const std::string& path);
   static Result<WordPiece> create(const std::vector<std::string>& pieces);
 

@@ -26,12 +26,8 @@ enum class OpKind : std::uint8_t {
   kBinary,     // a, b; attr op (antiphon::Binary); NumPy broadcasting
   kClamp,      // x; attrs low, high
   kWhere,      // condition, a, b
-<<<<<<< HEAD
-  kPointwise,  // any number of inputs, broadcast to one shape; `pointwise` program; several outputs
-=======
   kPointwise,  // f32 inputs, broadcast to one shape; `pointwise` program; several outputs, all of
                // that shape; truth values are 0 and 1 in registers
->>>>>>> ir
   kLinear,  // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs
   kConv,    // x [B, C, T], w [O, C/g, k], [w_scale [O]], [bias [O]], [residual [B, O, T']];
             // attrs stride, dilation, groups, pad_left, pad_right; epilogue attrs
@@ -44,16 +40,6 @@ enum class OpKind : std::uint8_t {
   kCast,        // x; attr dtype
   kTranspose,   // x; attr order
   kReshape,     // x; attr dims (0: keep, -1: infer)
-<<<<<<< HEAD
-  kSlice,       // x; attrs axis, begin, end
-  kConcat,      // any number; attr axis
-  kRepeat,      // x; attrs times, axis
-  kReverse,     // x; attr axis
-  kPad,         // x; attrs axis, before, after, value
-  kZeros,       // [like...]: no inputs, or inputs whose symbols it uses; attr shape_text
-  kAttention,   // q, k, v, [mask_bias [B, T]]; or qkv [B, T, 3 * heads * d], -, -, [mask_bias] with
-               // attr packed = 1; attr heads
-=======
   kSlice,      // x; attrs axis, begin, end: negative from the end, INT64_MAX to it; inside the axis
   kConcat,     // any number; attr axis
   kRepeat,     // x; attrs times, axis
@@ -62,17 +48,13 @@ enum class OpKind : std::uint8_t {
   kZeros,      // [like...]; attr shape_text: "2,0:1,80" is [2, extent of axis 1 of input 0, 80]
   kAttention,  // softmax(q k' / sqrt(d) + mask_bias) v a head: q, k, v, [mask_bias [B, T]]; or qkv
                // [B, T, 3 * heads * d], -, -, [mask_bias] with attr packed = 1; attr heads
->>>>>>> ir
   kDequantize,  // x i8, scale [extent of axis]; attr axis
-  kQuantize,    // x f32, scale; attr axis -> i8
+  kQuantize,    // x f32, scale; attr axis -> i8: x / scale to the nearest (even), within -127..127
   kLoop,        // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned,
           // scan_axis, trip_limit, has_stop, num_emitted, reverse (scan from the last step to the
           // first) body inputs: carried, scanned slices, invariants; body outputs: next, emitted,
           // [stop] outputs: final carried, emitted stacked on scan_axis, [iterations i32 [1]]
-<<<<<<< HEAD
-=======
           // reverse: iteration i reads and emits step length - 1 - i
->>>>>>> ir
 };
 constexpr int kNumOpKinds = static_cast<int>(OpKind::kLoop) + 1;
 

@@ -1,6 +1,7 @@
 // A graph as text, one node a line.
 #include <charconv>
 #include <map>
+#include <set>
 #include <string>
 
 #include "engine/ir/dims.h"
@@ -19,7 +20,19 @@ std::string number(double value) {
 class Writer {
  public:
   Writer(const Graph& graph, std::string indent) : graph_(graph), indent_(std::move(indent)) {
-    for (const ValueInfo& value : graph.values) ++uses_[value.name];
+    // Names of orphans do not count.
+    std::set<ValueId> live(graph.inputs.begin(), graph.inputs.end());
+    live.insert(graph.states.begin(), graph.states.end());
+    for (const ValueId id : graph.states)
+      live.insert(graph.values[static_cast<std::size_t>(id)].next);
+    for (const NamedOutput& output : graph.outputs) live.insert(output.value);
+    for (const Node& node : graph.nodes) {
+      live.insert(node.inputs.begin(), node.inputs.end());
+      live.insert(node.outputs.begin(), node.outputs.end());
+    }
+    for (const ValueId id : live)
+      if (id >= 0 && static_cast<std::size_t>(id) < graph.values.size())
+        ++uses_[graph.values[static_cast<std::size_t>(id)].name];
   }
 
   std::string write() {

@@ -192,9 +192,12 @@ Network::LstmResult Network::lstm(Value x, Value h0, Value c0, Value w_ih, Value
     const Value sum = add(linear(body.carried(0), w_hh), body.scanned(0));
     std::vector<Value> gates = split(sum, 4, -1);
     gates.resize(4);
-    const Value c =
-        add(mul(sigmoid(gates[1]), body.carried(1)), mul(sigmoid(gates[0]), tanh(gates[2])));
-    const Value h = mul(sigmoid(gates[3]), tanh(c));
+    // One call a statement: the order of the nodes must not depend on the compiler.
+    const Value kept = mul(sigmoid(gates[1]), body.carried(1));
+    const Value written = sigmoid(gates[0]);
+    const Value c = add(kept, mul(written, tanh(gates[2])));
+    const Value open = sigmoid(gates[3]);
+    const Value h = mul(open, tanh(c));
     body.next(0, h);
     body.next(1, c);
     body.emit(h);

@@ -3,6 +3,7 @@
 #include "engine/plan/memory_planner.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 namespace antiphon::plan {
@@ -99,6 +100,44 @@ std::size_t lowest_gap(std::vector<Placed> neighbours, std::size_t bytes) {
   return at;
 }
 
+// Offsets of the storages, placed in the given order; returns the arena's size.
+std::size_t place(const std::vector<Lifetime>& life, const std::vector<std::size_t>& order,
+                  std::vector<std::size_t>& offset) {
+  std::vector<Placed> placed;
+  std::size_t arena_bytes = 0;
+  for (const std::size_t v : order) {
+    const std::size_t bytes = align_up(std::max<std::size_t>(life[v].bytes, 1));
+    std::vector<Placed> neighbours;
+    for (const Placed& p : placed)
+      if (overlap_in_time(p.life, life[v])) neighbours.push_back(p);
+    offset[v] = lowest_gap(std::move(neighbours), bytes);
+    placed.push_back({offset[v], bytes, life[v]});
+    arena_bytes = std::max(arena_bytes, offset[v] + bytes);
+  }
+  return arena_bytes;
+}
+
+// Tries a few orders, since none is best for every graph, and keeps the smallest arena.
+void place_best(const std::vector<Lifetime>& life, std::vector<std::size_t> order, MemoryPlan& plan) {
+  const auto duration = [&](std::size_t v) { return static_cast<std::size_t>(life[v].last - life[v].first + 1); };
+  using Less = std::function<bool(std::size_t, std::size_t)>;
+  const Less orders[] = {
+      [&](std::size_t a, std::size_t b) { return life[a].bytes > life[b].bytes; },
+      [&](std::size_t a, std::size_t b) { return life[a].bytes * duration(a) > life[b].bytes * duration(b); },
+      [&](std::size_t a, std::size_t b) { return duration(a) > duration(b); },
+      [&](std::size_t a, std::size_t b) { return life[a].first < life[b].first; },
+  };
+  plan.arena_bytes = kNoOffset;
+  for (const Less& less : orders) {
+    std::stable_sort(order.begin(), order.end(), less);
+    std::vector<std::size_t> offset(life.size(), kNoOffset);
+    const std::size_t bytes = place(life, order, offset);
+    if (bytes >= plan.arena_bytes) continue;
+    plan.arena_bytes = bytes;
+    plan.offset = std::move(offset);
+  }
+}
+
 }  // namespace
 
 bool is_view(const ir::Node& node) {
@@ -115,19 +154,7 @@ MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensor
   std::vector<std::size_t> order;
   for (std::size_t v = 0; v < life.size(); ++v)
     if (life[v].last >= life[v].first && index(plan.root[v]) == v) order.push_back(v);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return life[a].bytes > life[b].bytes; });
-
-  std::vector<Placed> placed;
-  for (const std::size_t v : order) {
-    const std::size_t bytes = align_up(std::max<std::size_t>(life[v].bytes, 1));
-    std::vector<Placed> neighbours;
-    for (const Placed& p : placed)
-      if (overlap_in_time(p.life, life[v])) neighbours.push_back(p);
-    plan.offset[v] = lowest_gap(std::move(neighbours), bytes);
-    placed.push_back({plan.offset[v], bytes, life[v]});
-    plan.arena_bytes = std::max(plan.arena_bytes, plan.offset[v] + bytes);
-  }
+  place_best(life, order, plan);
   for (std::size_t v = 0; v < plan.offset.size(); ++v)
     if (plan.root[v] != static_cast<ir::ValueId>(v))
       plan.offset[v] = plan.offset[index(plan.root[v])];

@@ -1,4 +1,5 @@
 """Utterances in one int16 tensor on the device, and batches of like length."""
+import glob
 import os
 import re
 import zlib
@@ -20,11 +21,11 @@ def usable(text, samples):
 
 
 def tables_of(data, teachers, only=REAL):
-    """[(corpus, table, native rate)] of the real corpora that are there and of the teachers' shards."""
+    """[(corpus, table, native rate)] of the real corpora that are there, NAME.tsv or NAME-1.tsv, ..., and of the shards."""
     found = []
     for corpus in only:
-        path = os.path.join(data, "speech", corpus + ".tsv") if data else ""
-        if os.path.exists(path):
+        name = os.path.join(data, "speech", corpus)
+        for path in sorted(glob.glob(name + ".tsv") + glob.glob(name + "-[0-9].tsv")):
             found.append((corpus, path, NATIVE.get(corpus, RATE)))
     for prefix in teachers:
         found += [("teacher", table, TEACHER_RATE) for table in shards(prefix)]
@@ -76,12 +77,16 @@ class Speech:
         return x * (k < length), length[:, 0], n
 
 
+SYMBOL = {c: i + 1 for i, c in enumerate(CHARS)}
+
+
 def targets(group, device):
     """Symbols of all texts one after the other [sum] on the device, and their lengths [B] on the host."""
-    table = {c: i + 1 for i, c in enumerate(CHARS)}
-    ids = [[table[c] for c in u["text"]] for u in group]
-    flat = torch.tensor([i for text in ids for i in text])
-    return flat.to(device, non_blocking=True), torch.tensor([len(i) for i in ids])
+    for u in group:
+        if "ids" not in u:
+            u["ids"] = np.array([SYMBOL[c] for c in u["text"]])
+    flat = torch.from_numpy(np.concatenate([u["ids"] for u in group]))
+    return flat.to(device, non_blocking=True), torch.tensor([len(u["ids"]) for u in group])
 
 
 class Pools:

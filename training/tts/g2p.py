@@ -10,6 +10,7 @@ OUT/g2p.pt and OUT/g2p.safetensors (I8, as pack.py says; metadata: letters, phon
 """
 import argparse
 import json
+import lzma
 import os
 import time
 
@@ -38,9 +39,9 @@ class LetterToSound(nn.Module):
 
 
 def read_lexicon(path):
-    pairs = [line.rstrip("\n").split("\t") for line in open(path, encoding="utf-8")]
-    good = [(w, p) for w, p in pairs if len(w) > 1 and all(c in LETTERS for c in w)]
-    return good
+    with (lzma.open if path.endswith(".xz") else open)(path, "rt", encoding="utf-8") as lines:
+        pairs = [line.rstrip("\n").split("\t") for line in lines]
+    return [(w, p) for w, p in pairs if len(w) > 1 and all(c in LETTERS for c in w)]
 
 
 class Words:

@@ -16,7 +16,6 @@ import argparse
 import os
 
 import torch
-from safetensors.torch import save_file
 
 from training.tts import pack
 from training.tts.export import restored, tensors
@@ -50,7 +49,7 @@ def golden(net, ids):
     out["mel_durations"] = net.synthesise(ids[None], lengths, by_durations=True, steps=STEPS)[1][0]
     whole, _, frames, _, _ = net.synthesise(ids[None], lengths, limit=400)
     out["mel"] = whole[0, :int(frames[0])]
-    return {k: v.contiguous() for k, v in out.items()}
+    return out
 
 
 def main():
@@ -72,7 +71,7 @@ def main():
             gap = net.synthesise(ids[None], lengths, steps=8)[0] - restored(sets["f32"], len(table)).synthesise(ids[None], lengths, steps=8)[0]
         assert gap.abs().max() < 2e-3, gap.abs().max()
     for name, part in sets.items():
-        save_file(golden(restored(part, len(table)), ids), os.path.join(a.out, f"tacotron_{name}.safetensors"))
+        pack.save(os.path.join(a.out, f"tacotron_{name}.safetensors"), golden(restored(part, len(table)), ids))
     path = os.path.join(a.pack, "g2p.safetensors")
     if os.path.exists(path):
         weights, metadata = pack.read(path)
@@ -84,7 +83,7 @@ def main():
                 x = torch.tensor([[LETTERS.index(c) + 1 for c in word]])
                 out[f"{word}.ids"], out[f"{word}.logits"] = x[0].int(), net(x)[0].contiguous()
                 said[word] = spoken(net, x, metadata["phonemes"])[0]
-        save_file(out, os.path.join(a.out, "g2p.safetensors"), metadata=said)
+        pack.save(os.path.join(a.out, "g2p.safetensors"), out, said)
         print(said)
 
 

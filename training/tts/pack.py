@@ -3,11 +3,49 @@
 NAME I8 [out, ...] has NAME.scale F32 [out]; the value is the product. What is not quantised is F32 or F16. The
 header's metadata holds strings.
 """
-import os
+import json
+import struct
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+
+TYPES = {"F32": torch.float32, "F16": torch.float16, "I8": torch.int8, "I32": torch.int32}
+
+
+def save(path, tensors, metadata=None):
+    """Writes a safetensors file: 8 bytes of header length, a JSON header padded to 8 bytes, the tensors' bytes."""
+    names, header, at = {v: k for k, v in TYPES.items()}, {}, 0
+    if metadata:
+        header["__metadata__"] = {k: str(v) for k, v in metadata.items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    # wide types first: every tensor begins at a multiple of its element's size
+    order = sorted(tensors, key=lambda k: (-tensors[k].element_size(), k))
+    for k in order:
+        count = tensors[k].numel() * tensors[k].element_size()
+        header[k] = dict(dtype=names[tensors[k].dtype], shape=list(tensors[k].shape), data_offsets=[at, at + count])
+        at += count
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        for k in order:
+            f.write(tensors[k].numpy().tobytes())
+
+
+def load(path):
+    """-> tensors by name, metadata."""
+    with open(path, "rb") as f:
+        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+        body = bytearray(f.read())
+    metadata, out = header.pop("__metadata__", {}), {}
+    for name, h in header.items():
+        a, b = h["data_offsets"]
+        out[name] = torch.frombuffer(body[a:b], dtype=TYPES[h["dtype"]]).view(h["shape"]).clone()
+    return out, metadata
+
+
+def halved(state):
+    """A state dict with f16 for f32, to travel."""
+    return {k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in state.items()}
 
 
 def quantised(w):
@@ -38,16 +76,12 @@ def stored(tensors, keep=lambda name: None):
 
 
 def write(path, tensors, metadata, keep=lambda name: None):
-    save_file(stored(tensors, keep), path, metadata={k: str(v) for k, v in metadata.items()})
-    os.chmod(path, 0o644)
+    save(path, stored(tensors, keep), metadata)
 
 
 def read(path):
     """-> f32 tensors by name, metadata."""
-    with safe_open(path, "pt") as f:
-        raw = {name: f.get_tensor(name) for name in f.keys()}
-        metadata = f.metadata()
-    out = {}
+    (raw, metadata), out = load(path), {}
     for name, w in raw.items():
         if name.endswith(".scale") and name[:-6] in raw:
             continue

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 RATE_HZ, HOP_SAMPLES, FFT_SAMPLES, MEL_BINS = 22050, 256, 1024, 80
 FLOOR = math.log(1e-5)
 TEACHER_FRAME_S = 0.025
-LEAD_S, TAIL_S = 0.1, 0.2  # silence kept before and after the speech
+LEAD_S, TAIL_S = 0.1, 0.15  # silence kept before and after the speech
+QUIET_DB = -55.0  # of full scale, below which a hundredth of a second is silence
 
 
 def slaney_filters(bins=MEL_BINS, fft=FFT_SAMPLES, rate_hz=RATE_HZ, high_hz=8000.0):
@@ -81,6 +82,23 @@ def read_shard(table):
         return list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE)), torch.from_numpy(pcm), rate
 
 
+def quiet_end_s(x):
+    """x: int16 [samples] at 22.05 kHz -> seconds of silence at its end."""
+    hop = RATE_HZ // 100
+    frames = (x[:len(x) // hop * hop].float() / 32768).view(-1, hop)
+    loud = (frames.square().mean(1) > 10 ** (QUIET_DB / 10)).nonzero()
+    return (len(frames) - 1 - int(loud[-1])) / 100 if len(loud) else 0.0
+
+
+def shortened(seconds, cut_s, least_s=0.05):
+    """Takes cut_s from the last symbols, which the teacher lets run on into the silence."""
+    seconds = list(seconds)
+    for i in range(len(seconds) - 1, max(len(seconds) - 5, 0), -1):
+        take = min(cut_s, max(0.0, seconds[i] - least_s))
+        seconds[i], cut_s = seconds[i] - take, cut_s - take
+    return seconds
+
+
 def load(prefix, device):
     """Every shard PREFIX-*.tsv -> (rows, int16 [samples] on the device).
 
@@ -100,10 +118,11 @@ def load(prefix, device):
                 if len(seconds) != len(symbols):
                     raise SystemExit(f"{table}: {r['id']}: {len(seconds)} durations, {len(symbols)} symbols")
                 early = max(0.0, seconds[0] - LEAD_S)
-                late = max(0.0, seconds[-1] - TAIL_S)
-                seconds[0], seconds[-1] = seconds[0] - early, seconds[-1] - late
-                rows.append(dict(id=r["id"], text=r["text"], symbols=symbols, seconds=seconds,
-                                 start=at + round((int(r["start_sample"]) / rate + early) * RATE_HZ),
+                seconds[0] -= early
+                start = round((int(r["start_sample"]) / rate + early) * RATE_HZ)
+                quiet = quiet_end_s(pieces[-1][start:start + round(sum(seconds) * RATE_HZ)])
+                seconds = shortened(seconds, max(0.0, quiet - TAIL_S))
+                rows.append(dict(id=r["id"], text=r["text"], symbols=symbols, seconds=seconds, start=at + start,
                                  samples=round(sum(seconds) * RATE_HZ)))
             at += len(pieces[-1])
     rows.sort(key=lambda r: hash_of(r["id"]))

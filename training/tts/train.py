@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import time
+from collections import Counter
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 from training.tts.batches import Utterances
 from training.tts.flat_adam import FlatAdamW
 from training.tts.model import Tacotron2, alignment, drop_masks, shifted
+from training.tts.pack import halved
 from training.tts.speech import RATE_HZ, cosine, load, set_precision
 
 LOOK_BACK, LOOK_AHEAD = 6, 10  # symbols around the known place among which the attention learns to choose
@@ -107,7 +109,8 @@ def settle(recipe, data, groups):
 
 
 def save(path, net, opt, table, clock, recipe, data, groups):
-    """The training state, and `net`: the mean of the weights with statistics of its own."""
+    """The training state, and `net`: the mean of the weights with statistics of its own. The small file has it in f16,
+    to travel; a run resumed from it begins with fresh moments."""
     live = {k: v.detach().clone() for k, v in net.state_dict().items()}
     state = opt.state()
     opt.swap_mean()
@@ -115,8 +118,10 @@ def save(path, net, opt, table, clock, recipe, data, groups):
     mean = {k: v.detach().cpu().clone() for k, v in net.state_dict().items()}
     opt.swap_mean()
     net.load_state_dict(live)
-    torch.save(dict(net=mean, live=live, opt=state, table=table, clock=clock), path + ".part")
-    os.replace(path + ".part", path)
+    small = dict(net=halved(mean), table=table, clock=clock)
+    for name, saved in ((path, dict(small, net=mean, live=live, opt=state)), (path[:-3] + "_small.pt", small)):
+        torch.save(saved, name + ".part")
+        os.replace(name + ".part", name)
 
 
 def options():
@@ -132,6 +137,7 @@ def options():
     ap.add_argument("--two-passes", type=float, default=0.3, help="share of the steps, after a third of the schedule")
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--rare", type=int, default=30, help="symbols seen less often are unknown, their utterances left out")
     ap.add_argument("--held", type=int, default=40, help="utterances kept out, by hash of their id")
     return ap.parse_args()
 
@@ -150,17 +156,19 @@ def main():
     rng, dtype = np.random.default_rng(a.seed), set_precision(a.amp, a.device)
     rows, audio = load(a.data, a.device)
     saved = torch.load(a.resume, map_location=a.device) if a.resume else None
-    table = saved["table"] if saved else {c: i + 1 for i, c in enumerate(sorted({c for r in rows for c in r["symbols"]}))}
+    seen = Counter(c for r in rows for c in r["symbols"])
+    table = saved["table"] if saved else {c: i + 1 for i, c in enumerate(sorted(c for c in seen if seen[c] >= a.rare))}
     held, data = Utterances(rows[:a.held], audio, table), Utterances(rows[a.held:], audio, table)
     net = Tacotron2(len(table)).to(a.device)
     if saved:
-        net.load_state_dict(saved["live"])
+        net.load_state_dict(saved.get("live", saved["net"]))
     else:
         net.mel.bias.data.copy_(data.mels[:-1].float().mean(0))
     opt = FlatAdamW(net, betas=(0.9, 0.98), decay=1e-4, clip=1.0, scale=1024.0 if dtype == torch.float16 else 1.0)
-    clock, count = 0.0, 0
+    clock, count, anew = 0.0, 0, False
     if saved:
-        opt.load(saved["opt"])
+        opt.load(saved.get("opt", {}))
+        anew = "opt" not in saved
         clock, count = saved["clock"]["seconds"], saved["clock"]["steps"]
         torch.manual_seed(a.seed + count), rng.bit_generator.advance(count)
     clock = clock if a.elapsed is None else a.elapsed
@@ -177,7 +185,7 @@ def main():
             break
         if not waiting:
             waiting = data.groups(a.batch_frames, rng)
-        opt.rate.fill_(cosine(now, total, a.rate))
+        opt.rate.fill_(cosine(now, total, a.rate) * (min(1.0, (count - first + 1) / 300) if anew else 1.0))
         net.train()
         parts = recipe(data.batch(waiting.pop()), now > total / 3 and rng.random() < a.two_passes)
         opt.zero_grad()

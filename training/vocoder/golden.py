@@ -12,7 +12,6 @@ import argparse
 import os
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from training.tts import pack
 from training.vocoder.export import PackedWaveGlow, tensors
@@ -34,7 +33,7 @@ def main():
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)
     torch.manual_seed(7)
-    mel = load_file(a.mel)["mel"][20:20 + FRAMES].T[None].contiguous() if a.mel else invented(FRAMES)
+    mel = pack.load(a.mel)[0]["mel"][20:20 + FRAMES].T[None].contiguous() if a.mel else invented(FRAMES)
     noise = 0.3 * torch.randn(1, 4 * FRAMES, 64)
     sets = {"i8": pack.read(os.path.join(a.pack, "weights.safetensors"))[0]}
     if a.net:
@@ -52,7 +51,7 @@ def main():
             out = dict(mel=mel, noise=noise, audio=net(mel, noise), audio_quiet=net(mel, torch.zeros_like(noise)))
             net.flows = 1
             out["flow0"] = net(mel, noise).view_as(noise)
-            save_file({k: v.contiguous() for k, v in out.items()}, os.path.join(a.out, f"slim_{name}.safetensors"))
+            pack.save(os.path.join(a.out, f"slim_{name}.safetensors"), out)
             said[name] = out["audio_quiet"]
     if "f32" in said:
         error = (said["i8"] - said["f32"]).pow(2).sum() / said["f32"].pow(2).sum().clamp_min(1e-12)

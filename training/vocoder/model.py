@@ -3,7 +3,7 @@
 A flow mixes the 64 rows of a group by a matrix and applies an affine coupling whose WN is ten depth-wise separable
 gated layers of 256 channels (kernel 3, zeros beyond the edges of the utterance in every layer). The mel frame is
 projected once and held for its four groups. After WaveGlow (arXiv 1811.00002) and SqueezeWave (arXiv 2001.05685).
-Layers of a WN are stored stacked, rows last, so that each is two matrix products and two point-wise kernels.
+Tensors are [batch, time, channels]: a layer is two matrix products and two point-wise kernels.
 """
 import math
 
@@ -30,20 +30,14 @@ def gated(y, cond):
     return torch.tanh(a) * torch.sigmoid(b)
 
 
-def run_wn(x, mel, start_w, start_b, cond_w, cond_b, depth, gate_w, gate_b, res_w, res_b, end_w, end_b):
-    """x [B, T, 32], mel [B, T / 4, 80] -> [B, T, 64]: log scale, then shift."""
-    layers, channels = gate_w.shape[0], gate_w.shape[2]
-    cond = F.linear(mel, cond_w, cond_b).view(mel.shape[0], mel.shape[1], layers, 2 * channels)
-    h = F.linear(x, start_w, start_b)
-    for i in range(layers):
-        d = depth_wise(h, depth[i])
-        z = gated(F.linear(d, gate_w[i], gate_b[i]), cond[:, :, i])
-        h = h + F.linear(z, res_w[i], res_b[i])
-    return F.linear(h, end_w, end_b)
+def gated_layer(h, cond, depth, gate_w, gate_b, res_w, res_b):
+    """h [B, T, C], cond [B, T / 4, 2C], depth [4, C] -> h of the next layer."""
+    z = gated(F.linear(depth_wise(h, depth), gate_w, gate_b), cond)
+    return h + F.linear(z, res_w, res_b)
 
 
 class WN(nn.Module):
-    """The coupling network of one flow; `run` may be replaced by a compiled run_wn."""
+    """The coupling network of one flow; `layer` may be replaced by a compiled gated_layer."""
 
     NAMES = ("start_w", "start_b", "cond_w", "cond_b", "depth", "gate_w", "gate_b", "res_w", "res_b", "end_w", "end_b")
 
@@ -58,13 +52,20 @@ class WN(nn.Module):
         self.gate_w, self.gate_b = uniform(b, layers, 2 * channels, channels), uniform(b, layers, 2 * channels)
         self.res_w, self.res_b = uniform(b, layers, channels, channels), uniform(b, layers, channels)
         self.end_w, self.end_b = nn.Parameter(torch.zeros(2 * half, channels)), nn.Parameter(torch.zeros(2 * half))
-        self.run = run_wn
+        self.layer = gated_layer
 
     def forward(self, x, mel, dtype=None):
-        """The matrix products run in `dtype` (f32 if None); the result is f32."""
+        """x [B, T, 32], mel [B, T / 4, 80] -> log scale and shift, [B, T, 32] f32 each; products run in `dtype`."""
         dtype = dtype or torch.float32
-        weights = [getattr(self, name).to(dtype) for name in self.NAMES]
-        return self.run(x.to(dtype), mel.to(dtype), *weights).float().chunk(2, dim=-1)
+        w = {name: getattr(self, name).to(dtype) for name in self.NAMES}
+        layers, channels = self.gate_w.shape[0], self.gate_w.shape[2]
+        cond = F.linear(mel.to(dtype), w["cond_w"], w["cond_b"])
+        cond = cond.view(*mel.shape[:2], layers, 2 * channels).unbind(2)
+        stacked = [w[name].unbind(0) for name in ("depth", "gate_w", "gate_b", "res_w", "res_b")]
+        h = F.linear(x.to(dtype), w["start_w"], w["start_b"])
+        for held, *weights in zip(cond, *stacked):
+            h = self.layer(h, held, *weights)
+        return F.linear(h, w["end_w"], w["end_b"]).float().chunk(2, dim=-1)
 
 
 class SlimWaveGlow(nn.Module):
@@ -88,7 +89,7 @@ class SlimWaveGlow(nn.Module):
             x = torch.cat([a, b * torch.exp(log_s.clamp(-6, 6)) + t], dim=-1)
         return x.reshape(B, -1)
 
-    def use(self, run):
-        """All flows run `run` in place of run_wn."""
+    def use(self, layer):
+        """All flows run `layer` in place of gated_layer."""
         for wn in self.wn:
-            wn.run = run
+            wn.layer = layer

@@ -16,10 +16,11 @@ import time
 import torch
 
 from training.tts.flat_adam import FlatAdamW
+from training.tts.pack import halved
 from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_precision, write_wav
 from training.vocoder import losses
 from training.vocoder.discriminators import Discriminators
-from training.vocoder.model import SIGMA, SlimWaveGlow, run_wn
+from training.vocoder.model import SIGMA, SlimWaveGlow, gated_layer
 
 PAD = 2048  # samples around a segment, so that its mel frames are whole
 MARGIN = 16  # frames generated beyond what the losses see; they fall before or after it at random
@@ -124,31 +125,36 @@ def captured(step, adversarial, log):
         return eager
 
 
-def compiled(gen, batches, dtype, log):
-    """Replaces run_wn by a compiled one where that works on this machine and gives the same numbers."""
+def compiled(gen, batch, frames, dtype, device, log):
+    """Replaces the gated layer by a compiled one where that works on this machine and gives the same numbers."""
     try:
-        mel, _ = batches.draw()
-        noise = torch.randn(mel.shape[0], mel.shape[2] * 4, 64, device=mel.device)
-        began = time.time()
-        with torch.no_grad():
-            want = gen(mel, noise=noise, dtype=dtype)
-        gen.use(torch.compile(run_wn, dynamic=False))
-        got = gen(mel, noise=noise, dtype=dtype)
-        got.square().mean().backward()
-        gap = ((got.detach() - want).norm() / want.norm()).item()
-        if not gap < 0.05:
-            raise RuntimeError(f"compiled output differs by {gap}")
-        log(dict(compiled=True, gap=gap, took_s=round(time.time() - began, 1)))
+        began, dtype = time.time(), dtype or torch.float32
+        wn = gen.wn[0]
+        layers, channels = wn.gate_w.shape[0], wn.gate_w.shape[2]
+        shapes = [s.shape[1:] for s in (wn.depth, wn.gate_w, wn.gate_b, wn.res_w, wn.res_b)]
+        draw = lambda *shape: (torch.randn(*shape, device=device) * 0.1).to(dtype)
+        weights = [draw(*shape).requires_grad_() for shape in shapes]
+        h = draw(batch, 4 * frames, channels).requires_grad_()
+        cond = draw(batch, frames, layers, 2 * channels).requires_grad_().unbind(2)[1]
+        layer, found = torch.compile(gated_layer, dynamic=False), []
+        for f in (gated_layer, layer):
+            y = f(h, cond, *weights)
+            found.append([y.detach()] + list(torch.autograd.grad(y.float().square().mean(), [h, *weights])))
+        gaps = [((a - b).float().norm() / a.float().norm()).item() for a, b in zip(*found)]
+        if not max(gaps) < 0.05:
+            raise RuntimeError(f"compiled layer differs by {gaps}")
+        gen.use(layer)
+        log(dict(compiled=True, gap=round(max(gaps), 5), took_s=round(time.time() - began, 1)))
     except Exception as error:
-        gen.use(run_wn)
+        gen.use(gated_layer)
         log(dict(compiled=False, why=str(error)[:300]))
 
 
 @torch.no_grad()
 def validate(gen, rows, audio, mel_of, sigma=0.0):
     """Mel distance (nats) and level (dB) over whole held-out utterances."""
-    distance, power, trained = [], torch.zeros(2), gen.wn[0].run
-    gen.use(run_wn)  # lengths differ: nothing compiled
+    distance, power, trained = [], torch.zeros(2), gen.wn[0].layer
+    gen.use(gated_layer)  # lengths differ: nothing compiled
     for r in rows:
         y = audio[r["start"]:r["start"] + r["samples"] // HOP_SAMPLES * HOP_SAMPLES].float()[None] / 32768
         mel = mel_of(y)[:, :, :y.shape[1] // HOP_SAMPLES]
@@ -161,13 +167,32 @@ def validate(gen, rows, audio, mel_of, sigma=0.0):
     return sum(distance) / len(distance), (10 * torch.log10(power[0] / power[1])).item()
 
 
+def small_name(path):
+    return path[:-3] + "_small.pt"
+
+
 def save(path, step, clock, config):
+    """The whole training state, and a small one to travel: f16 weights without moments."""
     states = dict(gen=step.gen_opt.state(), dis=step.dis_opt.state())
     step.gen_opt.swap_mean()
     net = {k: v.detach().cpu().clone() for k, v in step.gen.state_dict().items()}
     step.gen_opt.swap_mean()
-    torch.save(dict(net=net, states=states, clock=clock, config=config), path + ".part")
-    os.replace(path + ".part", path)
+    small = dict(net=halved(net), dis=halved(step.dis.state_dict()), clock=clock, config=config)
+    for name, saved in ((path, dict(net=net, states=states, clock=clock, config=config)), (small_name(path), small)):
+        torch.save(saved, name + ".part")
+        os.replace(name + ".part", name)
+
+
+def resume(path, step, device):
+    """Takes up a checkpoint, or the small one, whose optimisers begin anew -> seconds, steps, whether so."""
+    saved = torch.load(path, map_location=device)
+    if "states" in saved:
+        step.gen_opt.load(saved["states"]["gen"]), step.dis_opt.load(saved["states"]["dis"])
+    else:
+        step.gen.load_state_dict(saved["net"]), step.dis.load_state_dict(saved["dis"])
+        for opt in (step.gen_opt, step.dis_opt):
+            opt.mean.copy_(opt.weights)
+    return saved["clock"]["seconds"], saved["clock"]["steps"], "states" not in saved
 
 
 def options():
@@ -177,7 +202,7 @@ def options():
     ap.add_argument("--elapsed", type=float, help="seconds of the schedule already used; default: the saved clock")
     ap.add_argument("--stop", type=float, default=1e9, help="stop after so many seconds now")
     ap.add_argument("--steps", type=int, default=10**9, help="stop after so many steps now")
-    ap.add_argument("--warm", type=float, default=0.3, help="share of the schedule with the spectral loss alone")
+    ap.add_argument("--warm", type=float, default=0.25, help="share of the schedule with the spectral loss alone")
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--frames", type=int, default=32, help="frames that the losses see")
     ap.add_argument("--rate", type=float, default=1e-3, help="learning rate of the spectral phase")
@@ -211,16 +236,14 @@ def main():
     dis = Discriminators(*(((4, 8, 8, 8), 4) if a.tiny else ())).to(a.device)
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN))
     step = Step(gen, dis, batches, dtype, a.frames)
-    clock, count = 0.0, 0
+    clock, count, anew = 0.0, 0, False
     if a.resume:
-        saved = torch.load(a.resume, map_location=a.device)
-        step.gen_opt.load(saved["states"]["gen"]), step.dis_opt.load(saved["states"]["dis"])
-        clock, count = saved["clock"]["seconds"], saved["clock"]["steps"]
+        clock, count, anew = resume(a.resume, step, a.device)
         torch.manual_seed(a.seed + count)
     clock = clock if a.elapsed is None else a.elapsed
     on_gpu = a.device != "cpu"
     if on_gpu and not a.no_compile:
-        compiled(gen, batches, dtype, log)
+        compiled(gen, a.batch, batches.frames, dtype, a.device, log)
     fresh = step.gen_opt.state(), step.dis_opt.state()
     run = {}
     for kind in (False, True):  # before the clock starts: capture runs some steps, which are undone
@@ -233,8 +256,9 @@ def main():
         if now >= total or now - clock >= a.stop or count - first >= a.steps:
             break
         adversarial = now > a.warm * total
-        step.gen_opt.rate.fill_(cosine(now, total, a.adversarial_rate if adversarial else a.rate))
-        step.dis_opt.rate.fill_(cosine(now, total, a.adversarial_rate))
+        ramp = min(1.0, (count - first + 1) / 300) if anew else 1.0
+        step.gen_opt.rate.fill_(ramp * cosine(now, total, a.adversarial_rate if adversarial else a.rate))
+        step.dis_opt.rate.fill_(ramp * cosine(now, total, a.adversarial_rate))
         run[adversarial]()
         count += 1
         if on_gpu and count % 20 == 0:
@@ -243,7 +267,7 @@ def main():
             names = ("spectral", "mel", "level_db", "judged", "deceived", "features")
             values = {n: round(v, 4) for n, v in zip(names, step.seen.tolist())}
             log(dict(step=count, s=round(now, 1), norm=round(step.gen_opt.norm.item(), 2), **values))
-        if now - saved_at > 60:
+        if now - saved_at > 120:
             saved_at = now
             save(path, step, dict(seconds=now, steps=count), config)
             step.gen_opt.swap_mean()
@@ -251,7 +275,7 @@ def main():
             step.gen_opt.swap_mean()
             log(dict(step=count, s=round(now, 1), held_mel=round(distance, 4), held_level_db=round(level, 3)))
     save(path, step, dict(seconds=now, steps=count), config)
-    gen.use(run_wn)
+    gen.use(gated_layer)
     step.gen_opt.swap_mean()
     for sigma in (0.0, 0.15, SIGMA):
         distance, level = validate(gen, held, audio, batches.mel, sigma)

@@ -16,26 +16,81 @@ struct Named {
 };
 
 // Sorted by code.
-constexpr Named kNamed[] = {
-    {0xA2, " cents "}, {0xA3, "\x02"}, {0xA5, "\x04"}, {0xA7, " section "}, {0xA9, " copyright "},
-    {0xAB, "\""}, {0xAE, " "}, {0xB0, "\x01"}, {0xB1, "\x0c"}, {0xB2, "\x08"}, {0xB3, "\x0b"},
-    {0xB5, "\x0e"}, {0xB7, " "}, {0xBB, "\""}, {0xC6, "Ae"}, {0xD0, "D"}, {0xD7, "\x05"},
-    {0xD8, "O"}, {0xDE, "Th"}, {0xDF, "ss"}, {0xE6, "ae"}, {0xF0, "d"}, {0xF7, " divided by "},
-    {0xF8, "o"}, {0xFE, "th"}, {0x110, "D"}, {0x111, "d"}, {0x131, "i"}, {0x141, "L"},
-    {0x142, "l"}, {0x152, "Oe"}, {0x153, "oe"}, {0x2010, "-"}, {0x2011, "-"}, {0x2012, "\x06"},
-    {0x2013, "\x06"}, {0x2014, " - "}, {0x2015, " - "}, {0x2018, "'"}, {0x2019, "'"},
-    {0x201A, "'"}, {0x201C, "\""}, {0x201D, "\""}, {0x201E, "\""}, {0x2022, "\x07"},
-    {0x2026, "... "}, {0x2030, " per mille "}, {0x2032, "'"}, {0x2033, "\""}, {0x2044, "/"},
-    {0x20AC, "\x03"}, {0x20B9, "\x0f"}, {0x2116, " number "}, {0x2120, " "}, {0x2122, " "}, {0x2190, " "},
-    {0x2192, " to "}, {0x2194, " "}, {0x21D2, " "}, {0x2211, " sum "}, {0x2212, "\x10"},
-    {0x221A, " square root of "}, {0x221E, " infinity "}, {0x2248, " approximately "},
-    {0x2260, " is not equal to "}, {0x2264, " less than or equal to "},
-    {0x2265, " greater than or equal to "}, {0x3001, ","}, {0x3002, "."}, {0xFF0C, ","}};
+constexpr Named kNamed[] = {{0xA2, " cents "},
+                            {0xA3, "\x02"},
+                            {0xA5, "\x04"},
+                            {0xA7, " section "},
+                            {0xA9, " copyright "},
+                            {0xAB, "\""},
+                            {0xAE, " "},
+                            {0xB0, "\x01"},
+                            {0xB1, "\x0c"},
+                            {0xB2, "\x08"},
+                            {0xB3, "\x0b"},
+                            {0xB5, "\x0e"},
+                            {0xB7, " "},
+                            {0xBB, "\""},
+                            {0xC6, "Ae"},
+                            {0xD0, "D"},
+                            {0xD7, "\x05"},
+                            {0xD8, "O"},
+                            {0xDE, "Th"},
+                            {0xDF, "ss"},
+                            {0xE6, "ae"},
+                            {0xF0, "d"},
+                            {0xF7, " divided by "},
+                            {0xF8, "o"},
+                            {0xFE, "th"},
+                            {0x110, "D"},
+                            {0x111, "d"},
+                            {0x131, "i"},
+                            {0x141, "L"},
+                            {0x142, "l"},
+                            {0x152, "Oe"},
+                            {0x153, "oe"},
+                            {0x2010, "-"},
+                            {0x2011, "-"},
+                            {0x2012, "\x06"},
+                            {0x2013, "\x06"},
+                            {0x2014, " - "},
+                            {0x2015, " - "},
+                            {0x2018, "'"},
+                            {0x2019, "'"},
+                            {0x201A, "'"},
+                            {0x201C, "\""},
+                            {0x201D, "\""},
+                            {0x201E, "\""},
+                            {0x2022, "\x07"},
+                            {0x2026, "... "},
+                            {0x2030, " per mille "},
+                            {0x2032, "'"},
+                            {0x2033, "\""},
+                            {0x2044, "/"},
+                            {0x20AC, "\x03"},
+                            {0x20B9, "\x0f"},
+                            {0x2116, " number "},
+                            {0x2120, " "},
+                            {0x2122, " "},
+                            {0x2190, " "},
+                            {0x2192, " to "},
+                            {0x2194, " "},
+                            {0x21D2, " "},
+                            {0x2211, " sum "},
+                            {0x2212, "\x10"},
+                            {0x221A, " square root of "},
+                            {0x221E, " infinity "},
+                            {0x2248, " approximately "},
+                            {0x2260, " is not equal to "},
+                            {0x2264, " less than or equal to "},
+                            {0x2265, " greater than or equal to "},
+                            {0x3001, ","},
+                            {0x3002, "."},
+                            {0xFF0C, ","}};
 
-constexpr const char* kGreek[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta",
-                                  "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
-                                  "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon",
-                                  "phi", "chi", "psi", "omega"};
+constexpr const char* kGreek[] = {
+    "alpha", "beta",   "gamma",   "delta", "epsilon", "zeta",    "eta",  "theta", "iota",
+    "kappa", "lambda", "mu",      "nu",    "xi",      "omicron", "pi",   "rho",   "sigma",
+    "sigma", "tau",    "upsilon", "phi",   "chi",     "psi",     "omega"};
 
 bool is_greek(char32_t c) { return c >= 0x370 && c < 0x400; }
 
@@ -55,10 +110,13 @@ bool push_decomposed(char32_t code, std::int32_t from, std::int32_t to, FoldedTe
   const UNormalizer2* nfkd = unorm2_getNFKDInstance(&error);
   if (U_FAILURE(error)) return false;
   std::array<UChar, 32> buffer;
-  const int n = unorm2_getDecomposition(nfkd, static_cast<UChar32>(code), buffer.data(), buffer.size(), &error);
+  const int n = unorm2_getDecomposition(nfkd, static_cast<UChar32>(code), buffer.data(),
+                                        buffer.size(), &error);
   if (U_FAILURE(error) || n <= 0) return false;
   const auto ascii = [](UChar c) { return (c >= 0x20 && c < 0x7F) || c == 0x2044 || c == 0xB0; };
-  const auto letter_or_digit = [](UChar c) { return c < 0x7F && std::isalnum(static_cast<int>(c)) != 0; };
+  const auto letter_or_digit = [](UChar c) {
+    return c < 0x7F && std::isalnum(static_cast<int>(c)) != 0;
+  };
   bool any = false;
   // A vulgar fraction after a digit: "2½" is "2 1/2".
   const bool fraction = std::find(buffer.begin(), buffer.begin() + n, 0x2044) != buffer.begin() + n;
@@ -81,7 +139,8 @@ void push_ascii(char c, std::int32_t at, FoldedText& out) {
 bool begins_paragraph(std::string_view rest) {
   std::size_t i = 0;
   int breaks = 0;
-  while (i < rest.size() && (rest[i] == ' ' || rest[i] == '\t' || rest[i] == '\r' || rest[i] == '\n')) {
+  while (i < rest.size() &&
+         (rest[i] == ' ' || rest[i] == '\t' || rest[i] == '\r' || rest[i] == '\n')) {
     breaks += rest[i] == '\n';
     ++i;
   }
@@ -89,16 +148,19 @@ bool begins_paragraph(std::string_view rest) {
   if (i + 1 >= rest.size()) return false;
   if ((rest[i] == '-' || rest[i] == '*') && rest[i + 1] == ' ') return true;
   std::size_t digits = i;
-  while (digits < rest.size() && digits < i + 3 && std::isdigit(static_cast<unsigned char>(rest[digits]))) ++digits;
-  return digits > i && digits + 1 < rest.size() && (rest[digits] == '.' || rest[digits] == ')') && rest[digits + 1] == ' ';
+  while (digits < rest.size() && digits < i + 3 &&
+         std::isdigit(static_cast<unsigned char>(rest[digits])))
+    ++digits;
+  return digits > i && digits + 1 < rest.size() && (rest[digits] == '.' || rest[digits] == ')') &&
+         rest[digits + 1] == ' ';
 }
 
 }  // namespace
 
 Status check_text(std::string_view text) {
   if (text.size() > kMaxTextBytes) {
-    return invalid_argument("text: wanted at most " + std::to_string(kMaxTextBytes) + " bytes, got " +
-                            std::to_string(text.size()));
+    return invalid_argument("text: wanted at most " + std::to_string(kMaxTextBytes) +
+                            " bytes, got " + std::to_string(text.size()));
   }
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
   const auto size = static_cast<std::int32_t>(text.size());
@@ -141,7 +203,8 @@ void fold(std::string_view text, std::int32_t offset, FoldedText& out) {
       } else {
         out.push(' ', from, to);
       }
-    } else if (!(code >= 0x300 && code < 0x370) && code != 0xAD && code != 0xFEFF && !(code >= 0x200B && code <= 0x200D)) {
+    } else if (!(code >= 0x300 && code < 0x370) && code != 0xAD && code != 0xFEFF &&
+               !(code >= 0x200B && code <= 0x200D)) {
       if (!push_decomposed(code, from, to, out)) out.push(' ', from, to);
     }
     before = code;

@@ -1,4 +1,5 @@
-// The user's text as checked UTF-8, folded to ASCII with every character's place in the original kept.
+// The user's text as checked UTF-8, folded to ASCII with every character's place in the original
+// kept.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ inline constexpr char kSuperThree = '\x0b';
 inline constexpr char kPlusMinus = '\x0c';
 inline constexpr char kMicro = '\x0e';
 inline constexpr char kRupee = '\x0f';
-inline constexpr char kMinus = '\x10';      // U+2212
+inline constexpr char kMinus = '\x10';  // U+2212
 
 // text[i] was made from the original bytes [begin[i], end[i]).
 struct FoldedText {

@@ -8,10 +8,29 @@ namespace antiphon::tts {
 namespace {
 
 // First that takes the tokens wins; `sign` takes anything.
-constexpr Rule kRules[] = {
-    web_address, hashtag_or_mention, numeric_date, telephone, dotted_number, clock_time, decade, money, fraction, ratio_or_size,
-    feet_and_inches, day_month_date, code_with_digits, number, month_date, weekday, day_half, dotted_letters, roman_numeral,
-    abbreviation, initialism, plain_word, sign};
+constexpr Rule kRules[] = {web_address,
+                           hashtag_or_mention,
+                           numeric_date,
+                           telephone,
+                           dotted_number,
+                           clock_time,
+                           decade,
+                           money,
+                           fraction,
+                           ratio_or_size,
+                           feet_and_inches,
+                           day_month_date,
+                           code_with_digits,
+                           number,
+                           month_date,
+                           weekday,
+                           day_half,
+                           dotted_letters,
+                           roman_numeral,
+                           abbreviation,
+                           initialism,
+                           plain_word,
+                           sign};
 
 }  // namespace
 

@@ -7,14 +7,14 @@ namespace antiphon::tts {
 namespace {
 
 constexpr std::array<const char*, 20> kOnes = {
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen",
-    "eighteen", "nineteen"};
-constexpr std::array<const char*, 10> kTens = {"", "", "twenty", "thirty", "forty", "fifty",
-                                               "sixty", "seventy", "eighty", "ninety"};
+    "zero",     "one",     "two",     "three",     "four",     "five",    "six",
+    "seven",    "eight",   "nine",    "ten",       "eleven",   "twelve",  "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+constexpr std::array<const char*, 10> kTens = {"",      "",      "twenty",  "thirty", "forty",
+                                               "fifty", "sixty", "seventy", "eighty", "ninety"};
 constexpr std::array<const char*, 12> kScales = {
-    "", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion",
-    "septillion", "octillion", "nonillion", "decillion"};
+    "",           "thousand",   "million",   "billion",   "trillion", "quadrillion", "quintillion",
+    "sextillion", "septillion", "octillion", "nonillion", "decillion"};
 
 void append(std::string& words, std::string_view word) {
   if (word.empty()) return;
@@ -127,7 +127,9 @@ std::string plural_of(std::string words) {
     words.pop_back();
     return words + "ies";
   }
-  if (words.ends_with("x") || words.ends_with("s") || words.ends_with("ch") || words.ends_with("sh")) return words + "es";
+  if (words.ends_with("x") || words.ends_with("s") || words.ends_with("ch") ||
+      words.ends_with("sh"))
+    return words + "es";
   return words + "s";
 }
 

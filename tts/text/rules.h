@@ -10,8 +10,8 @@
 
 namespace antiphon::tts {
 
-// A rule says the tokens from `i` on and returns how many it used; 0: not its business, nothing said.
-// The order of the rules is the table in normalise.cpp.
+// A rule says the tokens from `i` on and returns how many it used; 0: not its business, nothing
+// said. The order of the rules is the table in normalise.cpp.
 using Rule = std::size_t (*)(const Tokens& t, std::size_t i, Speech& out);
 
 // rules_web.cpp
@@ -61,21 +61,25 @@ bool read_number(const Tokens& t, std::size_t i, WrittenNumber& number);
 std::string words_of(const WrittenNumber& number);
 
 // Says `words` for the tokens [i, j).
-inline void say(const Tokens& t, std::size_t i, std::size_t j, std::string_view words, Speech& out) {
+inline void say(const Tokens& t, std::size_t i, std::size_t j, std::string_view words,
+                Speech& out) {
   out.say(words, t[i].begin, t[j - 1].end);
 }
 
 // 1 to 12, or 0: the name of a month or its abbreviation.
 int month_of(std::string_view lower);
-// A word with a capital that often begins a sentence ("The", "He"), after which a dot before it ends one.
+// A word with a capital that often begins a sentence ("The", "He"), after which a dot before it
+// ends one.
 bool begins_sentence(const Tokens& t, std::size_t i);
 // Whether letters can be read as a word: it has a vowel and no impossible cluster.
 bool pronounceable(std::string_view lower);
-// Steps over the dot of an abbreviation at i, if there is one; says "." when it also ends the sentence.
-// ends_readily: a capital after it is enough ("etc."); else a typical first word is wanted ("U.S.").
+// Steps over the dot of an abbreviation at i, if there is one; says "." when it also ends the
+// sentence. ends_readily: a capital after it is enough ("etc."); else a typical first word is
+// wanted ("U.S.").
 std::size_t abbreviation_dot(const Tokens& t, std::size_t i, bool ends_readily, Speech& out);
 // A unit at i: "km" -> its singular and plural. Returns the tokens used, 0 for none.
 // joined: directly after the number.
-std::size_t read_unit(const Tokens& t, std::size_t i, bool joined, std::string& one, std::string& many);
+std::size_t read_unit(const Tokens& t, std::size_t i, bool joined, std::string& one,
+                      std::string& many);
 
 }  // namespace antiphon::tts

@@ -26,7 +26,8 @@ std::string code_words(const std::string& digits) {
   if (digits.size() == 4) return year(digits);
   if (digits.size() == 3 && !digits.ends_with("00")) {
     const std::string tail = digits.substr(1);
-    return cardinal(digits.substr(0, 1)) + " " + (tail[0] == '0' ? "oh " + cardinal(tail) : cardinal(tail));
+    return cardinal(digits.substr(0, 1)) + " " +
+           (tail[0] == '0' ? "oh " + cardinal(tail) : cardinal(tail));
   }
   return cardinal(digits);
 }
@@ -39,7 +40,8 @@ std::size_t telephone(const Tokens& t, std::size_t i, Speech& out) {
   std::size_t j = i + (plus ? 1 : 0), groups = 0, digits = 0, area = 0;
   bool spaced = false;
   while (j < t.count() && j - i < 24) {
-    if (t.is_sign(j, '(') && area == 0 && t.is_digits(j + 1) && t[j + 1].text.size() <= 4 && t.is_sign(j + 2, ')') && t.is_digits(j + 3)) {
+    if (t.is_sign(j, '(') && area == 0 && t.is_digits(j + 1) && t[j + 1].text.size() <= 4 &&
+        t.is_sign(j + 2, ')') && t.is_digits(j + 3)) {
       area = 1, digits += t[j + 1].text.size(), ++groups, j += 3;
       continue;
     }
@@ -49,13 +51,18 @@ std::size_t telephone(const Tokens& t, std::size_t i, Speech& out) {
       spaced = true;
     }
     digits += t[j].text.size(), ++groups, ++j;
-    const bool separator = (t.joined_sign(j, '-') || t.joined_sign(j, '.')) && t.joined(j + 1) && t.is_digits(j + 1);
+    const bool separator =
+        (t.joined_sign(j, '-') || t.joined_sign(j, '.')) && t.joined(j + 1) && t.is_digits(j + 1);
     if (separator) ++j;
   }
   while (j > i && !t.is_digits(j - 1)) --j;
-  const bool local = !plus && !area && groups == 2 && digits == 7 && t[i].text.size() == 3 && t.is_sign(i + 1, '-');
-  const bool full = groups >= 3 && digits >= 9 && digits <= 15 && !spaced && t[j - 1].text.size() == 4 && t[i].text.size() <= 3;
-  if (!local && !full && !(area && digits >= 9 && digits <= 15) && !(plus && digits >= 7 && digits <= 15)) return 0;
+  const bool local = !plus && !area && groups == 2 && digits == 7 && t[i].text.size() == 3 &&
+                     t.is_sign(i + 1, '-');
+  const bool full = groups >= 3 && digits >= 9 && digits <= 15 && !spaced &&
+                    t[j - 1].text.size() == 4 && t[i].text.size() <= 3;
+  if (!local && !full && !(area && digits >= 9 && digits <= 15) &&
+      !(plus && digits >= 7 && digits <= 15))
+    return 0;
   say_groups(t, i, j, out);
   return j - i;
 }
@@ -88,8 +95,8 @@ std::size_t code_with_digits(const Tokens& t, std::size_t i, Speech& out) {
   // "5G", "3D", "4K": one capital after the digits; "10x".
   if (t.is_digits(i) && t.joined(i + 1) && t.is_word(i + 1)) {
     const std::string& letters = t[i + 1].text;
-    if (letters.size() == 1 && letters != "m" && letters != "g" && letters != "s" && letters != "h" && letters != "l" &&
-        !(letters == "x" && t.is_digits(i + 2))) {
+    if (letters.size() == 1 && letters != "m" && letters != "g" && letters != "s" &&
+        letters != "h" && letters != "l" && !(letters == "x" && t.is_digits(i + 2))) {
       std::string one, many;
       if (read_unit(t, i + 1, true, one, many)) return 0;
       say(t, i, i + 1, plain_number(t[i].text), out);

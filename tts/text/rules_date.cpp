@@ -7,27 +7,32 @@
 namespace antiphon::tts {
 namespace {
 
-constexpr std::array<const char*, 13> kMonths = {"", "january", "february", "march", "april", "may", "june", "july",
-                                                 "august", "september", "october", "november", "december"};
+constexpr std::array<const char*, 13> kMonths = {
+    "",     "january", "february",  "march",   "april",    "may",     "june",
+    "july", "august",  "september", "october", "november", "december"};
 
 struct Short {
   const char* text;
   const char* full;
 };
-constexpr Short kWeekdays[] = {{"mon", "monday"}, {"tue", "tuesday"}, {"tues", "tuesday"}, {"wed", "wednesday"},
-                               {"thu", "thursday"}, {"thur", "thursday"}, {"thurs", "thursday"}, {"fri", "friday"},
-                               {"sat", "saturday"}, {"sun", "sunday"}};
+constexpr Short kWeekdays[] = {{"mon", "monday"},     {"tue", "tuesday"},  {"tues", "tuesday"},
+                               {"wed", "wednesday"},  {"thu", "thursday"}, {"thur", "thursday"},
+                               {"thurs", "thursday"}, {"fri", "friday"},   {"sat", "saturday"},
+                               {"sun", "sunday"}};
 
 bool is_day(const Tokens& t, std::size_t i) {
-  return t.is_digits(i) && t[i].text.size() <= 2 && small_value(t[i].text) >= 1 && small_value(t[i].text) <= 31;
+  return t.is_digits(i) && t[i].text.size() <= 2 && small_value(t[i].text) >= 1 &&
+         small_value(t[i].text) <= 31;
 }
 
 bool is_year(const Tokens& t, std::size_t i) {
-  return t.is_digits(i) && t[i].text.size() == 4 && t[i].text[0] != '0' && !(t.joined_sign(i + 1, ',') && t.joined(i + 2) && t.is_digits(i + 2));
+  return t.is_digits(i) && t[i].text.size() == 4 && t[i].text[0] != '0' &&
+         !(t.joined_sign(i + 1, ',') && t.joined(i + 2) && t.is_digits(i + 2));
 }
 
 bool is_suffix(const Tokens& t, std::size_t i) {
-  return t.joined(i) && (t.lower_is(i, "st") || t.lower_is(i, "nd") || t.lower_is(i, "rd") || t.lower_is(i, "th"));
+  return t.joined(i) &&
+         (t.lower_is(i, "st") || t.lower_is(i, "nd") || t.lower_is(i, "rd") || t.lower_is(i, "th"));
 }
 
 // A month's name at i as part of a date; returns the tokens used with a dot after an abbreviation.
@@ -35,7 +40,10 @@ std::size_t month_tokens(const Tokens& t, std::size_t i, int& month) {
   if (!t.is_capital(i)) return 0;
   month = month_of(t[i].lower);
   if (month == 0) return 0;
-  return t[i].lower.size() <= 4 && t[i].lower != kMonths[static_cast<std::size_t>(month)] && t.joined_sign(i + 1, '.') ? 2 : 1;
+  return t[i].lower.size() <= 4 && t[i].lower != kMonths[static_cast<std::size_t>(month)] &&
+                 t.joined_sign(i + 1, '.')
+             ? 2
+             : 1;
 }
 
 // ", 2024" or " 2024" at i: says it and returns the tokens used.
@@ -59,11 +67,20 @@ int month_of(std::string_view lower) {
 }
 
 std::size_t numeric_date(const Tokens& t, std::size_t i, Speech& out) {
-  if (!t.is_digits(i) || (t.joined(i) && (t.is_word(i - 1) || t.is_sign(i - 1, '/') || t.is_sign(i - 1, '-') || t.is_sign(i - 1, '.')))) return 0;
-  const char separator = t[i + 1].kind == TokenKind::kSign && t.joined(i + 1) && !t[i + 1].text.empty() ? t[i + 1].text[0] : 0;
+  if (!t.is_digits(i) || (t.joined(i) && (t.is_word(i - 1) || t.is_sign(i - 1, '/') ||
+                                          t.is_sign(i - 1, '-') || t.is_sign(i - 1, '.'))))
+    return 0;
+  const char separator =
+      t[i + 1].kind == TokenKind::kSign && t.joined(i + 1) && !t[i + 1].text.empty()
+          ? t[i + 1].text[0]
+          : 0;
   if (separator != '/' && separator != '-' && separator != '.') return 0;
-  if (!t.joined(i + 2) || !t.is_digits(i + 2) || !t.joined_sign(i + 3, separator) || !t.joined(i + 4) || !t.is_digits(i + 4)) return 0;
-  if (t.joined(i + 5) && (t.is_word(i + 5) || (t.is_sign(i + 5, separator) && t.joined(i + 6) && t.is_digits(i + 6)))) return 0;
+  if (!t.joined(i + 2) || !t.is_digits(i + 2) || !t.joined_sign(i + 3, separator) ||
+      !t.joined(i + 4) || !t.is_digits(i + 4))
+    return 0;
+  if (t.joined(i + 5) &&
+      (t.is_word(i + 5) || (t.is_sign(i + 5, separator) && t.joined(i + 6) && t.is_digits(i + 6))))
+    return 0;
   std::size_t y = i + 4, m = i, d = i + 2;
   if (t[i].text.size() == 4) {
     y = i, m = i + 2, d = i + 4;
@@ -72,10 +89,13 @@ std::size_t numeric_date(const Tokens& t, std::size_t i, Speech& out) {
   }
   const int month = small_value(t[m].text);
   const bool two_digit_year = t[y].text.size() == 2 && separator == '/';
-  if (month < 1 || month > 12 || t[m].text.size() > 2 || !is_day(t, d) || (t[y].text.size() != 4 && !two_digit_year)) return 0;
+  if (month < 1 || month > 12 || t[m].text.size() > 2 || !is_day(t, d) ||
+      (t[y].text.size() != 4 && !two_digit_year))
+    return 0;
   std::string full = t[y].text;
   if (two_digit_year) full = (small_value(full) < 50 ? "20" : "19") + full;
-  say(t, i, i + 5, std::string(kMonths[static_cast<std::size_t>(month)]) + " " + ordinal(t[d].text), out);
+  say(t, i, i + 5, std::string(kMonths[static_cast<std::size_t>(month)]) + " " + ordinal(t[d].text),
+      out);
   out.mark(',');
   say(t, i, i + 5, year(full), out);
   return 5;
@@ -87,7 +107,8 @@ std::size_t month_date(const Tokens& t, std::size_t i, Speech& out) {
   if (n == 0) return 0;
   const char* name = kMonths[static_cast<std::size_t>(month)];
   const std::size_t day = i + n;
-  if (is_day(t, day) && !t.joined(day) && !t.joined_sign(day + 1, ':') && !t.joined_sign(day + 1, '%')) {
+  if (is_day(t, day) && !t.joined(day) && !t.joined_sign(day + 1, ':') &&
+      !t.joined_sign(day + 1, '%')) {
     say(t, i, i + n, name, out);
     n += is_suffix(t, day + 1) ? 2 : 1;
     say(t, day, i + n, ordinal(t[day].text), out);
@@ -98,7 +119,8 @@ std::size_t month_date(const Tokens& t, std::size_t i, Speech& out) {
     say(t, day, day + 1, year(t[day].text), out);
     return n + 1;
   }
-  if (n == 2 || (t[i].lower.size() <= 4 && t[i].lower != name && t[i].lower != "mar" && t[i].lower != "jan" && t[i].lower != "dec")) {
+  if (n == 2 || (t[i].lower.size() <= 4 && t[i].lower != name && t[i].lower != "mar" &&
+                 t[i].lower != "jan" && t[i].lower != "dec")) {
     say(t, i, i + 1, name, out);
     return n == 2 ? 1 + abbreviation_dot(t, i + 1, false, out) : 1;
   }
@@ -149,7 +171,8 @@ std::size_t weekday(const Tokens& t, std::size_t i, Speech& out) {
     const std::size_t dot = t.joined_sign(i + 1, '.') ? 1 : 0;
     const std::size_t after = i + 1 + dot + (t.joined_sign(i + 1 + dot, ',') ? 1 : 0);
     const bool dated = t.is_digits(after) || month_of(t[after].lower) != 0;
-    const bool word_too = t[i].lower == "sun" || t[i].lower == "sat" || t[i].lower == "mon" || t[i].lower == "wed" || t[i].lower == "fri";
+    const bool word_too = t[i].lower == "sun" || t[i].lower == "sat" || t[i].lower == "mon" ||
+                          t[i].lower == "wed" || t[i].lower == "fri";
     if (!dated && (word_too || !dot)) return 0;
     say(t, i, i + 1, day.full, out);
     return 1 + abbreviation_dot(t, i + 1, false, out);

@@ -9,18 +9,24 @@ struct Currency {
   char sign;
   const char *one, *many, *small_one, *small_many;
 };
-constexpr Currency kCurrencies[] = {
-    {'$', "dollar", "dollars", "cent", "cents"},  {kPound, "pound", "pounds", "penny", "pence"},
-    {kEuro, "euro", "euros", "cent", "cents"},    {kYen, "yen", "yen", "", ""},
-    {kRupee, "rupee", "rupees", "paisa", "paise"}};
+constexpr Currency kCurrencies[] = {{'$', "dollar", "dollars", "cent", "cents"},
+                                    {kPound, "pound", "pounds", "penny", "pence"},
+                                    {kEuro, "euro", "euros", "cent", "cents"},
+                                    {kYen, "yen", "yen", "", ""},
+                                    {kRupee, "rupee", "rupees", "paisa", "paise"}};
 
 struct Code {
   const char *code, *one, *many;
 };
-constexpr Code kCodes[] = {{"USD", "dollar", "dollars"}, {"EUR", "euro", "euros"}, {"GBP", "pound", "pounds"},
-                           {"JPY", "yen", "yen"}, {"CHF", "swiss franc", "swiss francs"},
-                           {"CAD", "canadian dollar", "canadian dollars"}, {"AUD", "australian dollar", "australian dollars"},
-                           {"INR", "rupee", "rupees"}, {"CNY", "yuan", "yuan"}};
+constexpr Code kCodes[] = {{"USD", "dollar", "dollars"},
+                           {"EUR", "euro", "euros"},
+                           {"GBP", "pound", "pounds"},
+                           {"JPY", "yen", "yen"},
+                           {"CHF", "swiss franc", "swiss francs"},
+                           {"CAD", "canadian dollar", "canadian dollars"},
+                           {"AUD", "australian dollar", "australian dollars"},
+                           {"INR", "rupee", "rupees"},
+                           {"CNY", "yuan", "yuan"}};
 
 const Currency* currency_at(const Tokens& t, std::size_t i) {
   for (const Currency& c : kCurrencies) {
@@ -39,7 +45,11 @@ std::size_t read_scale(const Tokens& t, std::size_t i, std::string& scale) {
   }
   if (!t.joined(i)) return 0;
   const std::string& s = t[i].lower;
-  scale = s == "k" ? "thousand" : s == "m" || s == "mn" ? "million" : s == "b" || s == "bn" ? "billion" : s == "tn" ? "trillion" : "";
+  scale = s == "k"                ? "thousand"
+          : s == "m" || s == "mn" ? "million"
+          : s == "b" || s == "bn" ? "billion"
+          : s == "tn"             ? "trillion"
+                                  : "";
   return scale.empty() ? 0 : 1;
 }
 
@@ -48,7 +58,8 @@ std::string amount_words(const WrittenNumber& n, const std::string& scale, const
   if (n.fraction.empty()) return cardinal(n.whole) + " " + (n.is_one() ? c.one : c.many);
   if (n.fraction.size() != 2 || !*c.small_one) return words_of(n) + " " + c.many;
   const int small = small_value(n.fraction);
-  const std::string parts = small == 0 ? "" : cardinal(n.fraction) + " " + (small == 1 ? c.small_one : c.small_many);
+  const std::string parts =
+      small == 0 ? "" : cardinal(n.fraction) + " " + (small == 1 ? c.small_one : c.small_many);
   if (small_value(n.whole) == 0 && small > 0) return parts;
   const std::string whole = cardinal(n.whole) + " " + (small_value(n.whole) == 1 ? c.one : c.many);
   return parts.empty() ? whole : whole + " and " + parts;
@@ -68,7 +79,8 @@ std::size_t money(const Tokens& t, std::size_t i, Speech& out) {
   }
   if (!read_number(t, i, n)) return 0;
   const std::size_t unit = n.next + read_scale(t, n.next, scale);
-  if (const Currency* c = currency_at(t, unit); c && !(t.joined(unit + 1) && t.is_digits(unit + 1))) {
+  if (const Currency* c = currency_at(t, unit);
+      c && !(t.joined(unit + 1) && t.is_digits(unit + 1))) {
     say(t, i, unit + 1, amount_words(n, scale, *c), out);
     return unit + 1 - i;
   }

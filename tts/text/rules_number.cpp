@@ -7,51 +7,61 @@ namespace {
 
 // "3/4" at i with both parts joined; returns the words, empty if it is not a fraction.
 std::string fraction_words(const Tokens& t, std::size_t i) {
-  if (!t.is_digits(i) || !t.joined_sign(i + 1, '/') || !t.joined(i + 2) || !t.is_digits(i + 2)) return {};
+  if (!t.is_digits(i) || !t.joined_sign(i + 1, '/') || !t.joined(i + 2) || !t.is_digits(i + 2))
+    return {};
   if (t.joined_sign(i + 3, '/')) return {};
   const int top = small_value(t[i].text);
   const int bottom = small_value(t[i + 2].text);
   if (top < 0 || bottom < 1) return {};
-  if ((top == 24 && bottom == 7) || (top == 9 && bottom == 11)) return cardinal(t[i].text) + " " + cardinal(t[i + 2].text);
+  if ((top == 24 && bottom == 7) || (top == 9 && bottom == 11))
+    return cardinal(t[i].text) + " " + cardinal(t[i + 2].text);
   if (bottom == 2 && top == 1) return "one half";
   if (bottom == 2) return cardinal(t[i].text) + " halves";
   if (bottom == 4) return cardinal(t[i].text) + (top == 1 ? " quarter" : " quarters");
   if (bottom > 2 && bottom <= 100 && top < bottom && (top < 10 || bottom >= 16)) {
-    return cardinal(t[i].text) + " " + (top == 1 ? ordinal(t[i + 2].text) : plural_of(ordinal(t[i + 2].text)));
+    return cardinal(t[i].text) + " " +
+           (top == 1 ? ordinal(t[i + 2].text) : plural_of(ordinal(t[i + 2].text)));
   }
   return cardinal(t[i].text) + (top < bottom ? " out of " : " over ") + cardinal(t[i + 2].text);
 }
 
 bool is_ordinal_suffix(const Tokens& t, std::size_t i) {
-  return t.joined(i) && (t.lower_is(i, "st") || t.lower_is(i, "nd") || t.lower_is(i, "rd") || t.lower_is(i, "th"));
+  return t.joined(i) &&
+         (t.lower_is(i, "st") || t.lower_is(i, "nd") || t.lower_is(i, "rd") || t.lower_is(i, "th"));
 }
 
 // Whether four digits are a year here: "in 1984", "1984 was", but not "1984 people".
 bool reads_as_year(const Tokens& t, std::size_t i, std::size_t next) {
   const int value = small_value(t[i].text);
   if (t[i].text.size() != 4 || value < 1100 || value > 2099) return false;
-  for (const char* word : {"in", "since", "until", "till", "year", "from", "before", "after", "by", "circa", "during", "late", "early", "spring", "summer", "autumn", "fall", "winter"}) {
+  for (const char* word :
+       {"in", "since", "until", "till", "year", "from", "before", "after", "by", "circa", "during",
+        "late", "early", "spring", "summer", "autumn", "fall", "winter"}) {
     if (i > 0 && t.lower_is(i - 1, word)) return true;
   }
   const std::string& after = t[next].lower;
-  const bool counted = t.is_word(next) && !t.is_capital(next) && !t.joined(next) &&
-                       ((after.size() > 3 && after.ends_with("s") && !after.ends_with("ss")) || after == "people" || after == "men" ||
-                        after == "women" || after == "children" || after == "dollars");
+  const bool counted =
+      t.is_word(next) && !t.is_capital(next) && !t.joined(next) &&
+      ((after.size() > 3 && after.ends_with("s") && !after.ends_with("ss")) || after == "people" ||
+       after == "men" || after == "women" || after == "children" || after == "dollars");
   return !counted;
 }
 
 bool minus_before(const Tokens& t, std::size_t i) {
-  return (t.is_sign(i, '-') || t.is_sign(i, kMinus)) && t.joined(i + 1) && (!t.joined(i) || t.is_sign(i - 1, '('));
+  return (t.is_sign(i, '-') || t.is_sign(i, kMinus)) && t.joined(i + 1) &&
+         (!t.joined(i) || t.is_sign(i - 1, '('));
 }
 
 // What follows a number: ordinal suffix, unit, or nothing. Says all from `begin`.
-std::size_t say_measured(const Tokens& t, std::size_t begin, std::size_t at, const WrittenNumber& n, const std::string& sign_words, Speech& out) {
+std::size_t say_measured(const Tokens& t, std::size_t begin, std::size_t at, const WrittenNumber& n,
+                         const std::string& sign_words, Speech& out) {
   if (n.fraction.empty() && is_ordinal_suffix(t, n.next)) {
     say(t, begin, n.next + 1, sign_words + ordinal(n.whole), out);
     return n.next + 1 - begin;
   }
   std::string one, many;
-  const bool hyphen = t.joined_sign(n.next, '-') && t.joined(n.next + 1) && t.is_word(n.next + 1) && t[n.next + 1].text.size() > 1;
+  const bool hyphen = t.joined_sign(n.next, '-') && t.joined(n.next + 1) && t.is_word(n.next + 1) &&
+                      t[n.next + 1].text.size() > 1;
   const std::size_t unit = n.next + (hyphen ? 1 : 0);
   if (const std::size_t used = read_unit(t, unit, t.joined(unit), one, many)) {
     say(t, begin, n.next, sign_words + words_of(n), out);
@@ -65,7 +75,8 @@ std::size_t say_measured(const Tokens& t, std::size_t begin, std::size_t at, con
     words = year(n.whole);
   } else if (bare) {
     words = plain_number(n.whole);
-    const bool dialled = at > 0 && (t.lower_is(at - 1, "call") || t.lower_is(at - 1, "dial") || t.lower_is(at - 1, "called"));
+    const bool dialled = at > 0 && (t.lower_is(at - 1, "call") || t.lower_is(at - 1, "dial") ||
+                                    t.lower_is(at - 1, "called"));
     if (dialled && n.whole.size() == 3) words = digits_one_by_one(n.whole);
   }
   say(t, begin, n.next, sign_words + words, out);
@@ -80,7 +91,8 @@ bool read_number(const Tokens& t, std::size_t i, WrittenNumber& number) {
   if (t.is_digits(j)) {
     number.whole = t[j++].text;
     if (number.whole.size() <= 3) {
-      while (t.joined_sign(j, ',') && t.joined(j + 1) && t.is_digits(j + 1) && t[j + 1].text.size() == 3) {
+      while (t.joined_sign(j, ',') && t.joined(j + 1) && t.is_digits(j + 1) &&
+             t[j + 1].text.size() == 3) {
         number.whole += t[j + 1].text;
         number.grouped = true;
         j += 2;
@@ -126,7 +138,8 @@ std::size_t ratio_or_size(const Tokens& t, std::size_t i, Speech& out) {
   WrittenNumber first, second;
   if (!t.is_digits(i) || !read_number(t, i, first)) return 0;
   const std::size_t at = first.next;
-  const bool cross = t.is_sign(at, kTimes) || (t[at].text == "x" && t.joined(at) == t.joined(at + 1));
+  const bool cross =
+      t.is_sign(at, kTimes) || (t[at].text == "x" && t.joined(at) == t.joined(at + 1));
   const bool ratio = t.joined_sign(at, ':') && t.joined(at + 1);
   if ((!cross && !ratio) || !t.is_digits(at + 1) || !read_number(t, at + 1, second)) return 0;
   say(t, i, at, words_of(first), out);
@@ -141,7 +154,9 @@ std::size_t ratio_or_size(const Tokens& t, std::size_t i, Speech& out) {
 }
 
 std::size_t feet_and_inches(const Tokens& t, std::size_t i, Speech& out) {
-  if (!t.is_digits(i) || t[i].text.size() > 2 || !t.joined_sign(i + 1, '\'') || !t.joined(i + 2) || !t.is_digits(i + 2)) return 0;
+  if (!t.is_digits(i) || t[i].text.size() > 2 || !t.joined_sign(i + 1, '\'') || !t.joined(i + 2) ||
+      !t.is_digits(i + 2))
+    return 0;
   if (small_value(t[i + 2].text) > 11) return 0;
   const std::size_t quote = t.joined_sign(i + 3, '"') ? 1 : 0;
   say(t, i, i + 3 + quote, cardinal(t[i].text) + " foot " + cardinal(t[i + 2].text), out);
@@ -156,7 +171,13 @@ std::size_t number(const Tokens& t, std::size_t i, Speech& out) {
   const std::size_t at = i + (minus || plus || about || pound ? 1 : 0);
   WrittenNumber n;
   if (!read_number(t, at, n)) return 0;
-  return say_measured(t, i, at, n, minus ? "minus " : plus ? "plus " : about ? "about " : pound ? "number " : "", out);
+  return say_measured(t, i, at, n,
+                      minus   ? "minus "
+                      : plus  ? "plus "
+                      : about ? "about "
+                      : pound ? "number "
+                              : "",
+                      out);
 }
 
 }  // namespace antiphon::tts

@@ -5,7 +5,8 @@ namespace antiphon::tts {
 namespace {
 
 bool is_closing(const Tokens& t, std::size_t i) {
-  return t.joined_sign(i, '"') || t.joined_sign(i, '\'') || t.joined_sign(i, ')') || t.joined_sign(i, ']');
+  return t.joined_sign(i, '"') || t.joined_sign(i, '\'') || t.joined_sign(i, ')') ||
+         t.joined_sign(i, ']');
 }
 
 // A dot at i: the end of a sentence, dots of omission, or one inside a name.
@@ -14,7 +15,8 @@ std::size_t dot(const Tokens& t, std::size_t i, Speech& out) {
   while (t.joined_sign(j, '.')) ++j;
   std::size_t next = j;
   while (is_closing(t, next)) ++next;
-  const bool inside = t.joined(i) && t.joined(next) && next == j && t[next].kind != TokenKind::kSign && j == i + 1;
+  const bool inside =
+      t.joined(i) && t.joined(next) && next == j && t[next].kind != TokenKind::kSign && j == i + 1;
   if (inside && t.is_word(next) && !t.is_capital(next)) {
     say(t, i, i + 1, "dot", out);
     return 1;
@@ -26,12 +28,17 @@ std::size_t dot(const Tokens& t, std::size_t i, Speech& out) {
 
 std::size_t hyphen(const Tokens& t, std::size_t i, Speech& out) {
   const bool joined_both = t.joined(i) && t.joined(i + 1);
-  const bool number_next = t.is_digits(i + 1) || t.is_sign(i + 1, '$') || t.is_sign(i + 1, kPound) || t.is_sign(i + 1, kEuro);
-  const bool number_before = i > 0 && (t.is_digits(i - 1) || t.is_sign(i - 1, '%') || t.is_sign(i - 1, kDegree) || t[i - 1].lower == "am" || t[i - 1].lower == "pm" ||
-                                       ((t.is_sign(i - 1, '.') || t.is_word(i - 1)) && t.is_sign(i, kEnDash) && joined_both));
+  const bool number_next = t.is_digits(i + 1) || t.is_sign(i + 1, '$') ||
+                           t.is_sign(i + 1, kPound) || t.is_sign(i + 1, kEuro);
+  const bool number_before =
+      i > 0 &&
+      (t.is_digits(i - 1) || t.is_sign(i - 1, '%') || t.is_sign(i - 1, kDegree) ||
+       t[i - 1].lower == "am" || t[i - 1].lower == "pm" ||
+       ((t.is_sign(i - 1, '.') || t.is_word(i - 1)) && t.is_sign(i, kEnDash) && joined_both));
   if (number_next && number_before && (joined_both || t.is_sign(i, kEnDash))) {
     say(t, i, i + 1, "to", out);
-  } else if (!t.joined(i) && !t.joined(i + 1) && t.is_digits(i + 1) && i > 0 && t.is_digits(i - 1)) {
+  } else if (!t.joined(i) && !t.joined(i + 1) && t.is_digits(i + 1) && i > 0 &&
+             t.is_digits(i - 1)) {
     say(t, i, i + 1, "minus", out);
   } else if (!joined_both && (!t.joined(i) || t.is_sign(i, kEnDash) || t.is_sign(i + 1, '-'))) {
     out.mark(',');
@@ -44,7 +51,11 @@ std::size_t hyphen(const Tokens& t, std::size_t i, Speech& out) {
 std::size_t slash(const Tokens& t, std::size_t i, Speech& out) {
   if (!t.joined(i) || !t.joined(i + 1)) return 1;
   if (t.lower_is(i - 1, "and") && t.lower_is(i + 1, "or")) return 1;
-  const bool measured = !out.words.empty() && (t.is_digits(i - 1) || t.lower_is(i + 1, "hour") || t.lower_is(i + 1, "day") || t.lower_is(i + 1, "month") || t.lower_is(i + 1, "year") || t.lower_is(i + 1, "week")) && t.is_word(i + 1);
+  const bool measured =
+      !out.words.empty() &&
+      (t.is_digits(i - 1) || t.lower_is(i + 1, "hour") || t.lower_is(i + 1, "day") ||
+       t.lower_is(i + 1, "month") || t.lower_is(i + 1, "year") || t.lower_is(i + 1, "week")) &&
+      t.is_word(i + 1);
   say(t, i, i + 1, measured ? "per" : "slash", out);
   return 1;
 }
@@ -59,13 +70,17 @@ const char* sign_name(const Tokens& t, std::size_t i) {
     case '@': return "at";
     case '%': return "percent";
     case '+': return (t.joined(i) || spaced) && before ? "plus" : "plus";
-    case '=': return before && after ? (t.is_sign(i + 1, '=') || t.is_sign(i - 1, '=') ? nullptr : "equals") : nullptr;
+    case '=':
+      return before && after ? (t.is_sign(i + 1, '=') || t.is_sign(i - 1, '=') ? nullptr : "equals")
+                             : nullptr;
     case '<': return before && after && (spaced || t.is_digits(i + 1)) ? "less than" : nullptr;
     case '>': return before && after && (spaced || t.is_digits(i + 1)) ? "greater than" : nullptr;
     case '^': return t.joined(i) && t.joined(i + 1) ? "to the power of" : nullptr;
     case '*': return before && t.is_digits(i - 1) && t.is_digits(i + 1) ? "times" : nullptr;
     case '$': return "dollar";
-    case '#': return t.joined(i) && before && t.is_word(i - 1) && t[i - 1].text.size() == 1 ? "sharp" : nullptr;
+    case '#':
+      return t.joined(i) && before && t.is_word(i - 1) && t[i - 1].text.size() == 1 ? "sharp"
+                                                                                    : nullptr;
     case kPound: return "pound";
     case kEuro: return "euro";
     case kYen: return "yen";
@@ -91,9 +106,7 @@ std::size_t sign(const Tokens& t, std::size_t i, Speech& out) {
     case ';':
     case ':':
     case '!':
-    case '?':
-      out.mark(c);
-      return 1;
+    case '?': out.mark(c); return 1;
     case '-':
     case kEnDash: return hyphen(t, i, out);
     case '/': return slash(t, i, out);

@@ -8,11 +8,14 @@
 namespace antiphon::tts {
 namespace {
 
-constexpr std::array kDomains = {"com", "org", "net", "edu", "gov", "io", "ai", "dev", "app", "info", "tv",
-                                 "me", "uk", "de", "fr", "eu", "us", "ca", "au", "co", "biz", "gg", "ly", "mil", "int"};
+constexpr std::array kDomains = {"com",  "org", "net", "edu", "gov", "io",  "ai", "dev", "app",
+                                 "info", "tv",  "me",  "uk",  "de",  "fr",  "eu", "us",  "ca",
+                                 "au",   "co",  "biz", "gg",  "ly",  "mil", "int"};
 constexpr std::size_t kMaxRun = 200;  // tokens of one address
 
-bool is_domain(std::string_view lower) { return std::find(kDomains.begin(), kDomains.end(), lower) != kDomains.end(); }
+bool is_domain(std::string_view lower) {
+  return std::find(kDomains.begin(), kDomains.end(), lower) != kDomains.end();
+}
 
 const char* name_of(char c) {
   switch (c) {
@@ -36,14 +39,17 @@ const char* name_of(char c) {
 // The end of the run of joined tokens from i, without the punctuation that follows it.
 std::size_t run_end(const Tokens& t, std::size_t i) {
   std::size_t j = i + 1;
-  while (j < t.count() && t.joined(j) && j - i < kMaxRun && (t[j].kind != TokenKind::kSign || *name_of(t[j].text[0]))) ++j;
+  while (j < t.count() && t.joined(j) && j - i < kMaxRun &&
+         (t[j].kind != TokenKind::kSign || *name_of(t[j].text[0])))
+    ++j;
   while (j > i + 1 && t[j - 1].kind == TokenKind::kSign && !t.is_sign(j - 1, '/')) --j;
   return j;
 }
 
 // Letters of a name: a word if it can be read, else its letters.
 void say_name(const Token& token, Speech& out) {
-  const bool spelled = token.text.size() == 1 || !pronounceable(token.lower) || (token.lower.size() <= 2 && is_domain(token.lower)) || token.lower == "edu";
+  const bool spelled = token.text.size() == 1 || !pronounceable(token.lower) ||
+                       (token.lower.size() <= 2 && is_domain(token.lower)) || token.lower == "edu";
   if (spelled) {
     out.spell(token.text, token.begin, token.end);
   } else {
@@ -58,7 +64,10 @@ void say_address(const Tokens& t, std::size_t i, std::size_t j, Speech& out) {
       say_name(t[i], out);
     } else if (t.is_digits(i)) {
       const bool one_by_one = t[i].text.size() > 4 || t[i].text.size() == 3 || t[i].text[0] == '0';
-      out.say(one_by_one ? digits_one_by_one(t[i].text) : t[i].text.size() == 4 ? year(t[i].text) : cardinal(t[i].text), t[i].begin, t[i].end);
+      out.say(one_by_one              ? digits_one_by_one(t[i].text)
+              : t[i].text.size() == 4 ? year(t[i].text)
+                                      : cardinal(t[i].text),
+              t[i].begin, t[i].end);
     } else {
       out.say(name_of(t[i].text[0]), t[i].begin, t[i].end);
     }
@@ -87,8 +96,9 @@ void say_camel(const Token& token, Speech& out) {
 std::size_t web_address(const Tokens& t, std::size_t i, Speech& out) {
   if (t[i].kind == TokenKind::kSign || (t.joined(i) && t[i - 1].kind != TokenKind::kSign)) return 0;
   std::size_t begin = i;
-  const bool scheme = (t.lower_is(i, "http") || t.lower_is(i, "https") || t.lower_is(i, "ftp")) && t.joined_sign(i + 1, ':') &&
-                      t.joined_sign(i + 2, '/') && t.joined_sign(i + 3, '/') && t.joined(i + 4);
+  const bool scheme = (t.lower_is(i, "http") || t.lower_is(i, "https") || t.lower_is(i, "ftp")) &&
+                      t.joined_sign(i + 1, ':') && t.joined_sign(i + 2, '/') &&
+                      t.joined_sign(i + 3, '/') && t.joined(i + 4);
   if (scheme) begin = i + 4;
   const std::size_t end = run_end(t, begin);
   if (end - begin < 3) return 0;
@@ -97,10 +107,13 @@ std::size_t web_address(const Tokens& t, std::size_t i, Speech& out) {
   for (std::size_t k = begin; k < end; ++k) {
     if (t.is_sign(k, '/') && at == 0) break;
     at += t.is_sign(k, '@');
-    const bool dot = t.is_sign(k, '.') && t[k + 1].kind != TokenKind::kSign && k + 1 < end && k > begin;
+    const bool dot =
+        t.is_sign(k, '.') && t[k + 1].kind != TokenKind::kSign && k + 1 < end && k > begin;
     dots += dot;
-    const bool last = k + 2 == end || t.is_sign(k + 2, '/') || t.is_sign(k + 2, ':') || t.is_sign(k + 2, '?');
-    domain = domain || (dot && last && is_domain(t[k + 1].lower) && t[k + 1].lower == t[k + 1].text);
+    const bool last =
+        k + 2 == end || t.is_sign(k + 2, '/') || t.is_sign(k + 2, ':') || t.is_sign(k + 2, '?');
+    domain =
+        domain || (dot && last && is_domain(t[k + 1].lower) && t[k + 1].lower == t[k + 1].text);
   }
   const bool email = at == 1 && dots > 0 && !t.is_sign(end - 1, '@');
   const bool www = t.lower_is(begin, "www") && dots > 0;
@@ -111,14 +124,16 @@ std::size_t web_address(const Tokens& t, std::size_t i, Speech& out) {
 
 std::size_t hashtag_or_mention(const Tokens& t, std::size_t i, Speech& out) {
   const bool tag = t.is_sign(i, '#');
-  if (!(tag || (t.is_sign(i, '@') && !t.joined(i))) || !t.joined(i + 1) || !t.is_word(i + 1)) return 0;
+  if (!(tag || (t.is_sign(i, '@') && !t.joined(i))) || !t.joined(i + 1) || !t.is_word(i + 1))
+    return 0;
   out.say(tag ? "hashtag" : "at", t[i].begin, t[i + 1].end);
   std::size_t j = i + 1;
   for (; j == i + 1 || t.joined(j); ++j) {
     if (t.is_word(j)) {
       say_camel(t[j], out);
     } else if (t.is_digits(j)) {
-      out.say(t[j].text.size() == 4 ? year(t[j].text) : plain_number(t[j].text), t[j].begin, t[j].end);
+      out.say(t[j].text.size() == 4 ? year(t[j].text) : plain_number(t[j].text), t[j].begin,
+              t[j].end);
     } else if (!t.is_sign(j, '_')) {
       break;
     }

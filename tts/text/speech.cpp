@@ -44,8 +44,10 @@ void Speech::say_written(std::string_view written, std::int32_t begin, std::int3
   say(written, begin, end);
   if (words.size() == before) return;
   const auto capital = [](char c) { return c >= 'A' && c <= 'Z'; };
-  const bool any_lower = std::any_of(written.begin(), written.end(), [](char c) { return c >= 'a' && c <= 'z'; });
-  if (capital(written[0])) words.back().writing = any_lower || written.size() == 1 ? Writing::kCapital : Writing::kUpper;
+  const bool any_lower =
+      std::any_of(written.begin(), written.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+  if (capital(written[0]))
+    words.back().writing = any_lower || written.size() == 1 ? Writing::kCapital : Writing::kUpper;
 }
 
 void Speech::spell(std::string_view text, std::int32_t begin, std::int32_t end) {

@@ -12,20 +12,20 @@ enum class Writing : std::uint8_t { kLower, kCapital, kUpper };
 
 // One word to be spoken.
 struct SpokenWord {
-  std::string text;         // lower-case letters, apostrophes, hyphens; of letters: capitals ("FBI")
-  bool letters = false;     // said letter by letter
+  std::string text;      // lower-case letters, apostrophes, hyphens; of letters: capitals ("FBI")
+  bool letters = false;  // said letter by letter
   Writing writing = Writing::kLower;  // how it was written: a capital is said with more stress
-  char punctuation = 0;     // after it: one of , . ! ? ; : or 0
-  std::int32_t begin = 0;   // byte range in the user's text; several words may share one
+  char punctuation = 0;               // after it: one of , . ! ? ; : or 0
+  std::int32_t begin = 0;             // byte range in the user's text; several words may share one
   std::int32_t end = 0;
-  int pause_ms = 0;         // silence after it, asked for by SSML
-  float rate = 1.0f;        // of speech, by SSML
+  int pause_ms = 0;   // silence after it, asked for by SSML
+  float rate = 1.0f;  // of speech, by SSML
 };
 
 // Where rules put what they say.
 struct Speech {
   std::vector<SpokenWord> words;
-  float rate = 1.0f;        // of the words that follow
+  float rate = 1.0f;  // of the words that follow
 
   // One or more words separated by spaces, lower-case, all from the same bytes.
   void say(std::string_view words_text, std::int32_t begin, std::int32_t end);
@@ -37,7 +37,7 @@ struct Speech {
   void mark(char punctuation);
   void pause(int milliseconds);
 
-  int lead_pause_ms = 0;    // silence before the first word
+  int lead_pause_ms = 0;  // silence before the first word
 };
 
 // For tests and messages: "hello, the F-B-I called."

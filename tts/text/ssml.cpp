@@ -26,7 +26,9 @@ Status at_byte(std::size_t i, const std::string& message) {
 }
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
-bool is_name(char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == ':' || c == '.'; }
+bool is_name(char c) {
+  return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == ':' || c == '.';
+}
 
 // Length of the entity at i and its text; 0: not one.
 std::size_t read_entity(std::string_view s, std::size_t i, std::string& text) {
@@ -44,14 +46,17 @@ std::size_t read_entity(std::string_view s, std::size_t i, std::string& text) {
   const char* first = s.data() + i + (hex ? 3 : 2);
   std::uint32_t code = 0;
   const auto parsed = std::from_chars(first, s.data() + end, code, hex ? 16 : 10);
-  if (parsed.ec != std::errc() || parsed.ptr != s.data() + end || code == 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return 0;
+  if (parsed.ec != std::errc() || parsed.ptr != s.data() + end || code == 0 || code > 0x10FFFF ||
+      (code >= 0xD800 && code < 0xE000))
+    return 0;
   text.clear();
   if (code < 0x80) {
     text += static_cast<char>(code);
   } else if (code < 0x800) {
     text += {static_cast<char>(0xC0 | (code >> 6)), static_cast<char>(0x80 | (code & 63))};
   } else if (code < 0x10000) {
-    text += {static_cast<char>(0xE0 | (code >> 12)), static_cast<char>(0x80 | ((code >> 6) & 63)), static_cast<char>(0x80 | (code & 63))};
+    text += {static_cast<char>(0xE0 | (code >> 12)), static_cast<char>(0x80 | ((code >> 6) & 63)),
+             static_cast<char>(0x80 | (code & 63))};
   } else {
     text += {static_cast<char>(0xF0 | (code >> 18)), static_cast<char>(0x80 | ((code >> 12) & 63)),
              static_cast<char>(0x80 | ((code >> 6) & 63)), static_cast<char>(0x80 | (code & 63))};
@@ -73,7 +78,8 @@ class Reader {
       }
     }
     if (!seen_speak_) return at_byte(0, "wanted <speak> around the text");
-    if (!open_.empty()) return at_byte(s_.size(), "wanted </" + open_.back().name + ">, got the end");
+    if (!open_.empty())
+      return at_byte(s_.size(), "wanted </" + open_.back().name + ">, got the end");
     return std::move(speech_);
   }
 
@@ -106,7 +112,8 @@ class Reader {
     } else {
       FoldedText one;
       fold(text, 0, one);
-      for (const char c : one.text) folded_.push(c, static_cast<std::int32_t>(at), static_cast<std::int32_t>(at + n));
+      for (const char c : one.text)
+        folded_.push(c, static_cast<std::int32_t>(at), static_cast<std::int32_t>(at + n));
     }
     i_ += n;
     return {};
@@ -133,12 +140,17 @@ class Reader {
     if (say_as == "characters" || say_as == "spell-out") {
       speech_.spell(folded.text, begin, end);
     } else if (say_as == "digits" || say_as == "telephone") {
-      if (digits.empty()) return at_byte(static_cast<std::size_t>(begin), "say-as " + say_as + ": wanted digits");
+      if (digits.empty())
+        return at_byte(static_cast<std::size_t>(begin), "say-as " + say_as + ": wanted digits");
       speech_.say(digits_one_by_one(digits), begin, end);
-    } else if (say_as == "ordinal" || ((say_as == "cardinal" || say_as == "number") && folded.text.find('.') == std::string::npos)) {
-      if (digits.empty()) return at_byte(static_cast<std::size_t>(begin), "say-as " + say_as + ": wanted a number");
+    } else if (say_as == "ordinal" || ((say_as == "cardinal" || say_as == "number") &&
+                                       folded.text.find('.') == std::string::npos)) {
+      if (digits.empty())
+        return at_byte(static_cast<std::size_t>(begin), "say-as " + say_as + ": wanted a number");
       const bool minus = folded.text.find('-') != std::string::npos;
-      speech_.say((minus ? "minus " : "") + (say_as == "ordinal" ? ordinal(digits) : cardinal(digits)), begin, end);
+      speech_.say(
+          (minus ? "minus " : "") + (say_as == "ordinal" ? ordinal(digits) : cardinal(digits)),
+          begin, end);
     } else {
       normalise_folded(folded, speech_);
     }
@@ -147,10 +159,13 @@ class Reader {
 
   Status markup() {
     const std::size_t at = i_;
-    for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{"<!--", "-->"}, {"<?", "?>"}, {"<!", ">"}}) {
+    for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{"<!--", "-->"},
+                                      {"<?", "?>"},
+                                      {"<!", ">"}}) {
       if (!s_.substr(i_).starts_with(open)) continue;
       const std::size_t end = s_.find(close, i_ + open.size());
-      if (end == std::string_view::npos) return at_byte(at, "wanted '" + std::string(close) + "', got the end");
+      if (end == std::string_view::npos)
+        return at_byte(at, "wanted '" + std::string(close) + "', got the end");
       i_ = end + close.size();
       return {};
     }
@@ -161,7 +176,9 @@ class Reader {
 
   Status read_tag(Tag& tag) {
     const std::size_t at = i_++;
-    const auto skip_space = [&] { while (i_ < s_.size() && is_space(s_[i_])) ++i_; };
+    const auto skip_space = [&] {
+      while (i_ < s_.size() && is_space(s_[i_])) ++i_;
+    };
     const auto name = [&] {
       const std::size_t from = i_;
       while (i_ < s_.size() && is_name(s_[i_])) ++i_;
@@ -169,20 +186,25 @@ class Reader {
     };
     if (i_ < s_.size() && s_[i_] == '/') tag.closing = true, ++i_;
     tag.name = name();
-    if (tag.name.empty()) return at_byte(at, "wanted the name of an element after '<'; write &lt; for the sign");
+    if (tag.name.empty())
+      return at_byte(at, "wanted the name of an element after '<'; write &lt; for the sign");
     while (true) {
       skip_space();
       if (i_ >= s_.size()) return at_byte(at, "<" + tag.name + ": wanted '>', got the end");
       if (s_[i_] == '>') return ++i_, Status();
-      if (s_[i_] == '/' && i_ + 1 < s_.size() && s_[i_ + 1] == '>') return tag.empty = true, i_ += 2, Status();
+      if (s_[i_] == '/' && i_ + 1 < s_.size() && s_[i_ + 1] == '>')
+        return tag.empty = true, i_ += 2, Status();
       const std::string key = name();
       skip_space();
-      if (key.empty() || i_ >= s_.size() || s_[i_] != '=') return at_byte(i_, "<" + tag.name + ">: wanted name=\"value\"");
+      if (key.empty() || i_ >= s_.size() || s_[i_] != '=')
+        return at_byte(i_, "<" + tag.name + ">: wanted name=\"value\"");
       ++i_;
       skip_space();
       const char quote = i_ < s_.size() ? s_[i_] : 0;
-      const std::size_t end = quote == '"' || quote == '\'' ? s_.find(quote, i_ + 1) : std::string_view::npos;
-      if (end == std::string_view::npos) return at_byte(i_, "<" + tag.name + " " + key + ">: wanted a value in quotes");
+      const std::size_t end =
+          quote == '"' || quote == '\'' ? s_.find(quote, i_ + 1) : std::string_view::npos;
+      if (end == std::string_view::npos)
+        return at_byte(i_, "<" + tag.name + " " + key + ">: wanted a value in quotes");
       tag.attributes[key] = std::string(s_.substr(i_ + 1, end - i_ - 1));
       i_ = end + 1;
     }
@@ -209,12 +231,15 @@ class Reader {
       open.say_as = attribute("interpret-as");
       ANTIPHON_RETURN_IF_ERROR(check_say_as(open.say_as, at));
     } else if (tag.name == "prosody") {
-      if (const std::string rate = attribute("rate"); !rate.empty()) ANTIPHON_RETURN_IF_ERROR(set_rate(rate, at));
+      if (const std::string rate = attribute("rate"); !rate.empty())
+        ANTIPHON_RETURN_IF_ERROR(set_rate(rate, at));
     } else if (tag.name == "sub") {
       open.alias = attribute("alias");
       if (open.alias.empty()) return at_byte(at, "<sub>: wanted alias=\"what is said\"");
     } else if (tag.name != "p" && tag.name != "s") {
-      return at_byte(at, "<" + tag.name + "> is not supported; there are speak, p, s, break, say-as, prosody, sub");
+      return at_byte(at,
+                     "<" + tag.name +
+                         "> is not supported; there are speak, p, s, break, say-as, prosody, sub");
     }
     if (!tag.empty) open_.push_back(std::move(open));
     return {};
@@ -222,14 +247,17 @@ class Reader {
 
   Status close_tag(const Tag& tag, std::size_t at) {
     if (open_.empty() || open_.back().name != tag.name) {
-      return at_byte(at, "wanted " + (open_.empty() ? std::string("no") : "</" + open_.back().name + ">") + ", got </" + tag.name + ">");
+      return at_byte(at, "wanted " +
+                             (open_.empty() ? std::string("no") : "</" + open_.back().name + ">") +
+                             ", got </" + tag.name + ">");
     }
     const Open open = std::move(open_.back());
     open_.pop_back();
     if (open.name == "sub") {
       FoldedText alias, placed;
       fold(open.alias, 0, alias);
-      for (const char c : alias.text) placed.push(c, static_cast<std::int32_t>(open.begin), static_cast<std::int32_t>(i_));
+      for (const char c : alias.text)
+        placed.push(c, static_cast<std::int32_t>(open.begin), static_cast<std::int32_t>(i_));
       normalise_folded(placed, speech_);
     }
     if (open.name == "p" || open.name == "s") speech_.mark('.');
@@ -239,15 +267,21 @@ class Reader {
   }
 
   Status say_break(const std::string& time, const std::string& strength, std::size_t at) {
-    constexpr std::array<std::pair<const char*, int>, 6> kStrengths = {
-        {{"none", 0}, {"x-weak", 100}, {"weak", 200}, {"medium", 400}, {"strong", 700}, {"x-strong", 1200}}};
+    constexpr std::array<std::pair<const char*, int>, 6> kStrengths = {{{"none", 0},
+                                                                        {"x-weak", 100},
+                                                                        {"weak", 200},
+                                                                        {"medium", 400},
+                                                                        {"strong", 700},
+                                                                        {"x-strong", 1200}}};
     if (!time.empty()) {
       double value = 0;
       const auto parsed = std::from_chars(time.data(), time.data() + time.size(), value);
       const std::string unit(parsed.ptr, time.data() + time.size());
-      if (parsed.ec != std::errc() || (unit != "s" && unit != "ms")) return at_byte(at, "<break time>: wanted 300ms or 1.5s, got \"" + time + "\"");
+      if (parsed.ec != std::errc() || (unit != "s" && unit != "ms"))
+        return at_byte(at, "<break time>: wanted 300ms or 1.5s, got \"" + time + "\"");
       const double ms = unit == "s" ? value * 1000 : value;
-      if (!(ms >= 0 && ms <= 10000)) return at_byte(at, "<break time>: wanted 0 to 10 s, got \"" + time + "\"");
+      if (!(ms >= 0 && ms <= 10000))
+        return at_byte(at, "<break time>: wanted 0 to 10 s, got \"" + time + "\"");
       speech_.pause(static_cast<int>(ms));
       return {};
     }
@@ -255,19 +289,29 @@ class Reader {
     for (const auto& [name, ms] : kStrengths) {
       if (strength == name) return speech_.pause(ms), Status();
     }
-    return at_byte(at, "<break strength>: wanted none, x-weak, weak, medium, strong or x-strong, got \"" + strength + "\"");
+    return at_byte(
+        at, "<break strength>: wanted none, x-weak, weak, medium, strong or x-strong, got \"" +
+                strength + "\"");
   }
 
   static Status check_say_as(const std::string& value, std::size_t at) {
-    for (const char* known : {"characters", "spell-out", "cardinal", "number", "ordinal", "digits", "telephone", "date", "time"}) {
+    for (const char* known : {"characters", "spell-out", "cardinal", "number", "ordinal", "digits",
+                              "telephone", "date", "time"}) {
       if (value == known) return {};
     }
-    return at_byte(at, "<say-as interpret-as>: wanted characters, spell-out, cardinal, number, ordinal, digits, telephone, date or time, got \"" + value + "\"");
+    return at_byte(at,
+                   "<say-as interpret-as>: wanted characters, spell-out, cardinal, number, "
+                   "ordinal, digits, telephone, date or time, got \"" +
+                       value + "\"");
   }
 
   Status set_rate(const std::string& rate, std::size_t at) {
-    constexpr std::array<std::pair<const char*, float>, 6> kRates = {
-        {{"x-slow", 0.6f}, {"slow", 0.8f}, {"medium", 1.0f}, {"default", 1.0f}, {"fast", 1.25f}, {"x-fast", 1.6f}}};
+    constexpr std::array<std::pair<const char*, float>, 6> kRates = {{{"x-slow", 0.6f},
+                                                                      {"slow", 0.8f},
+                                                                      {"medium", 1.0f},
+                                                                      {"default", 1.0f},
+                                                                      {"fast", 1.25f},
+                                                                      {"x-fast", 1.6f}}};
     for (const auto& [name, value] : kRates) {
       if (rate == name) return speech_.rate = value, Status();
     }
@@ -275,8 +319,10 @@ class Reader {
     const auto parsed = std::from_chars(rate.data(), rate.data() + rate.size(), value);
     const std::string unit(parsed.ptr, rate.data() + rate.size());
     if (unit == "%") value /= 100;
-    if (parsed.ec != std::errc() || (!unit.empty() && unit != "%") || !(value >= 0.5f && value <= 2.0f)) {
-      return at_byte(at, "<prosody rate>: wanted x-slow to x-fast, or 50% to 200%, got \"" + rate + "\"");
+    if (parsed.ec != std::errc() || (!unit.empty() && unit != "%") ||
+        !(value >= 0.5f && value <= 2.0f)) {
+      return at_byte(
+          at, "<prosody rate>: wanted x-slow to x-fast, or 50% to 200%, got \"" + rate + "\"");
     }
     speech_.rate = value;
     return {};

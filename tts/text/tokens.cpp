@@ -29,7 +29,9 @@ Tokens::Tokens(const FoldedText& folded) {
     TokenKind kind = TokenKind::kSign;
     if (is_letter(s[i])) {
       kind = TokenKind::kWord;
-      while (j < s.size() && (is_letter(s[j]) || (s[j] == '\'' && j + 1 < s.size() && is_letter(s[j + 1])))) ++j;
+      while (j < s.size() &&
+             (is_letter(s[j]) || (s[j] == '\'' && j + 1 < s.size() && is_letter(s[j + 1]))))
+        ++j;
     } else if (is_digit(s[i])) {
       kind = TokenKind::kDigits;
       while (j < s.size() && is_digit(s[j])) ++j;

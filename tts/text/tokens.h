@@ -15,10 +15,10 @@ enum class TokenKind : std::uint8_t { kWord, kDigits, kSign };
 // kWord: letters with apostrophes between them; kDigits: ASCII digits; kSign: one other character.
 struct Token {
   TokenKind kind = TokenKind::kSign;
-  std::string text;           // as written
+  std::string text;  // as written
   std::string lower;
-  bool space_before = true;   // also at the start of the text
-  std::int32_t begin = 0;     // byte range in the original text
+  bool space_before = true;  // also at the start of the text
+  std::int32_t begin = 0;    // byte range in the original text
   std::int32_t end = 0;
 };
 
@@ -30,7 +30,9 @@ class Tokens {
   const Token& operator[](std::size_t i) const { return i < tokens_.size() ? tokens_[i] : end_; }
 
   bool is_word(std::size_t i) const { return i < count() && tokens_[i].kind == TokenKind::kWord; }
-  bool is_digits(std::size_t i) const { return i < count() && tokens_[i].kind == TokenKind::kDigits; }
+  bool is_digits(std::size_t i) const {
+    return i < count() && tokens_[i].kind == TokenKind::kDigits;
+  }
   bool is_sign(std::size_t i, char c) const {
     return i < count() && tokens_[i].kind == TokenKind::kSign && tokens_[i].text[0] == c;
   }
@@ -38,7 +40,9 @@ class Tokens {
   bool joined(std::size_t i) const { return i < count() && i > 0 && !tokens_[i].space_before; }
   // A sign directly joined to what is before it.
   bool joined_sign(std::size_t i, char c) const { return joined(i) && is_sign(i, c); }
-  bool lower_is(std::size_t i, std::string_view word) const { return i < count() && tokens_[i].lower == word; }
+  bool lower_is(std::size_t i, std::string_view word) const {
+    return i < count() && tokens_[i].lower == word;
+  }
   bool is_capital(std::size_t i) const;  // a word that begins with a capital
   bool is_upper(std::size_t i) const;    // a word all in capitals
 

@@ -9,36 +9,96 @@ namespace {
 struct Unit {
   const char* sign;
   const char* one;
-  const char* many;      // null: the same with an s
+  const char* many;          // null: the same with an s
   bool joined_only = false;  // "5t" but not "5 t"
 };
 
-constexpr Unit kUnits[] = {
-    {"km", "kilometer", nullptr}, {"m", "meter", nullptr}, {"cm", "centimeter", nullptr}, {"mm", "millimeter", nullptr},
-    {"nm", "nanometer", nullptr}, {"mi", "mile", nullptr}, {"ft", "foot", "feet"}, {"in", "inch", "inches", true},
-    {"yd", "yard", nullptr}, {"kg", "kilogram", nullptr}, {"g", "gram", nullptr}, {"mg", "milligram", nullptr},
-    {"lb", "pound", nullptr}, {"lbs", "pound", nullptr}, {"oz", "ounce", nullptr}, {"t", "ton", nullptr, true},
-    {"l", "liter", nullptr}, {"L", "liter", nullptr}, {"ml", "milliliter", nullptr}, {"mL", "milliliter", nullptr},
-    {"cl", "centiliter", nullptr}, {"dl", "deciliter", nullptr}, {"gal", "gallon", nullptr}, {"qt", "quart", nullptr},
-    {"tbsp", "tablespoon", nullptr}, {"tsp", "teaspoon", nullptr},
-    {"h", "hour", nullptr}, {"hr", "hour", nullptr}, {"hrs", "hour", nullptr}, {"min", "minute", nullptr},
-    {"mins", "minute", nullptr}, {"s", "second", nullptr, true}, {"sec", "second", nullptr}, {"secs", "second", nullptr},
-    {"ms", "millisecond", nullptr}, {"ns", "nanosecond", nullptr}, {"yr", "year", nullptr}, {"yrs", "year", nullptr},
-    {"Hz", "hertz", "hertz"}, {"kHz", "kilohertz", "kilohertz"}, {"MHz", "megahertz", "megahertz"},
-    {"GHz", "gigahertz", "gigahertz"}, {"W", "watt", nullptr}, {"kW", "kilowatt", nullptr}, {"MW", "megawatt", nullptr},
-    {"GW", "gigawatt", nullptr}, {"kWh", "kilowatt hour", nullptr}, {"Wh", "watt hour", nullptr}, {"MWh", "megawatt hour", nullptr},
-    {"V", "volt", nullptr}, {"mV", "millivolt", nullptr}, {"kV", "kilovolt", nullptr}, {"mA", "milliamp", nullptr},
-    {"mAh", "milliamp hour", nullptr}, {"KB", "kilobyte", nullptr}, {"kB", "kilobyte", nullptr}, {"MB", "megabyte", nullptr},
-    {"GB", "gigabyte", nullptr}, {"TB", "terabyte", nullptr}, {"PB", "petabyte", nullptr}, {"MiB", "mebibyte", nullptr},
-    {"GiB", "gibibyte", nullptr}, {"kbps", "kilobit per second", "kilobits per second"},
-    {"Mbps", "megabit per second", "megabits per second"}, {"Gbps", "gigabit per second", "gigabits per second"},
-    {"mph", "mile per hour", "miles per hour"}, {"kph", "kilometer per hour", "kilometers per hour"},
-    {"mpg", "mile per gallon", "miles per gallon"}, {"rpm", "revolution per minute", "revolutions per minute"},
-    {"fps", "frame per second", "frames per second"}, {"bpm", "beat per minute", "beats per minute"},
-    {"ppm", "part per million", "parts per million"}, {"dpi", "dot per inch", "dots per inch"},
-    {"dB", "decibel", nullptr}, {"Pa", "pascal", nullptr}, {"kPa", "kilopascal", nullptr}, {"hPa", "hectopascal", nullptr},
-    {"psi", "P S I", "P S I"}, {"kJ", "kilojoule", nullptr}, {"J", "joule", nullptr}, {"kcal", "kilocalorie", nullptr},
-    {"cal", "calorie", nullptr}, {"ha", "hectare", nullptr}, {"cc", "C C", "C C"}, {"px", "pixel", nullptr}, {"N", "newton", nullptr, true}};
+constexpr Unit kUnits[] = {{"km", "kilometer", nullptr},
+                           {"m", "meter", nullptr},
+                           {"cm", "centimeter", nullptr},
+                           {"mm", "millimeter", nullptr},
+                           {"nm", "nanometer", nullptr},
+                           {"mi", "mile", nullptr},
+                           {"ft", "foot", "feet"},
+                           {"in", "inch", "inches", true},
+                           {"yd", "yard", nullptr},
+                           {"kg", "kilogram", nullptr},
+                           {"g", "gram", nullptr},
+                           {"mg", "milligram", nullptr},
+                           {"lb", "pound", nullptr},
+                           {"lbs", "pound", nullptr},
+                           {"oz", "ounce", nullptr},
+                           {"t", "ton", nullptr, true},
+                           {"l", "liter", nullptr},
+                           {"L", "liter", nullptr},
+                           {"ml", "milliliter", nullptr},
+                           {"mL", "milliliter", nullptr},
+                           {"cl", "centiliter", nullptr},
+                           {"dl", "deciliter", nullptr},
+                           {"gal", "gallon", nullptr},
+                           {"qt", "quart", nullptr},
+                           {"tbsp", "tablespoon", nullptr},
+                           {"tsp", "teaspoon", nullptr},
+                           {"h", "hour", nullptr},
+                           {"hr", "hour", nullptr},
+                           {"hrs", "hour", nullptr},
+                           {"min", "minute", nullptr},
+                           {"mins", "minute", nullptr},
+                           {"s", "second", nullptr, true},
+                           {"sec", "second", nullptr},
+                           {"secs", "second", nullptr},
+                           {"ms", "millisecond", nullptr},
+                           {"ns", "nanosecond", nullptr},
+                           {"yr", "year", nullptr},
+                           {"yrs", "year", nullptr},
+                           {"Hz", "hertz", "hertz"},
+                           {"kHz", "kilohertz", "kilohertz"},
+                           {"MHz", "megahertz", "megahertz"},
+                           {"GHz", "gigahertz", "gigahertz"},
+                           {"W", "watt", nullptr},
+                           {"kW", "kilowatt", nullptr},
+                           {"MW", "megawatt", nullptr},
+                           {"GW", "gigawatt", nullptr},
+                           {"kWh", "kilowatt hour", nullptr},
+                           {"Wh", "watt hour", nullptr},
+                           {"MWh", "megawatt hour", nullptr},
+                           {"V", "volt", nullptr},
+                           {"mV", "millivolt", nullptr},
+                           {"kV", "kilovolt", nullptr},
+                           {"mA", "milliamp", nullptr},
+                           {"mAh", "milliamp hour", nullptr},
+                           {"KB", "kilobyte", nullptr},
+                           {"kB", "kilobyte", nullptr},
+                           {"MB", "megabyte", nullptr},
+                           {"GB", "gigabyte", nullptr},
+                           {"TB", "terabyte", nullptr},
+                           {"PB", "petabyte", nullptr},
+                           {"MiB", "mebibyte", nullptr},
+                           {"GiB", "gibibyte", nullptr},
+                           {"kbps", "kilobit per second", "kilobits per second"},
+                           {"Mbps", "megabit per second", "megabits per second"},
+                           {"Gbps", "gigabit per second", "gigabits per second"},
+                           {"mph", "mile per hour", "miles per hour"},
+                           {"kph", "kilometer per hour", "kilometers per hour"},
+                           {"mpg", "mile per gallon", "miles per gallon"},
+                           {"rpm", "revolution per minute", "revolutions per minute"},
+                           {"fps", "frame per second", "frames per second"},
+                           {"bpm", "beat per minute", "beats per minute"},
+                           {"ppm", "part per million", "parts per million"},
+                           {"dpi", "dot per inch", "dots per inch"},
+                           {"dB", "decibel", nullptr},
+                           {"Pa", "pascal", nullptr},
+                           {"kPa", "kilopascal", nullptr},
+                           {"hPa", "hectopascal", nullptr},
+                           {"psi", "P S I", "P S I"},
+                           {"kJ", "kilojoule", nullptr},
+                           {"J", "joule", nullptr},
+                           {"kcal", "kilocalorie", nullptr},
+                           {"cal", "calorie", nullptr},
+                           {"ha", "hectare", nullptr},
+                           {"cc", "C C", "C C"},
+                           {"px", "pixel", nullptr},
+                           {"N", "newton", nullptr, true}};
 
 std::string many_of(const Unit& unit) {
   if (unit.many) return unit.many;
@@ -78,14 +138,16 @@ std::size_t read_signed_unit(const Tokens& t, std::size_t i, std::string& one, s
 
 }  // namespace
 
-std::size_t read_unit(const Tokens& t, std::size_t i, bool joined, std::string& one, std::string& many) {
+std::size_t read_unit(const Tokens& t, std::size_t i, bool joined, std::string& one,
+                      std::string& many) {
   std::size_t n = read_signed_unit(t, i, one, many);
   if (n == 0) {
     const bool square = t.lower_is(i, "sq") || t.lower_is(i, "cu");
     const std::size_t skip = square ? (t.joined_sign(i + 1, '.') ? 2 : 1) : 0;
     const Unit* unit = t.is_word(i + skip) ? find_unit(t[i + skip].text, joined) : nullptr;
     if (!unit) return 0;
-    // A lone capital or letter that a word could begin with must not be followed by an apostrophe or dot + letter.
+    // A lone capital or letter that a word could begin with must not be followed by an apostrophe
+    // or dot + letter.
     one = unit->one, many = many_of(*unit);
     if (square) {
       const char* prefix = t.lower_is(i, "sq") ? "square " : "cubic ";

@@ -9,7 +9,9 @@ namespace {
 bool ends_sentence(char mark) { return mark == '.' || mark == '!' || mark == '?'; }
 
 // Letters said one by one are longer than they look.
-std::size_t spoken_letters(const SpokenWord& word) { return word.letters ? 3 * word.text.size() + 1 : word.text.size() + 1; }
+std::size_t spoken_letters(const SpokenWord& word) {
+  return word.letters ? 3 * word.text.size() + 1 : word.text.size() + 1;
+}
 
 }  // namespace
 
@@ -32,7 +34,9 @@ std::vector<Utterance> cut_utterances(const Speech& speech, std::size_t max_lett
     }
     if (words[i].punctuation) clause = i + 1;
     const bool rate_changes = i + 1 < words.size() && words[i + 1].rate != words[i].rate;
-    if (ends_sentence(words[i].punctuation) || words[i].pause_ms > 0 || rate_changes || i + 1 == words.size()) close(i + 1);
+    if (ends_sentence(words[i].punctuation) || words[i].pause_ms > 0 || rate_changes ||
+        i + 1 == words.size())
+      close(i + 1);
   }
   return utterances;
 }

@@ -15,8 +15,8 @@ struct Utterance {
   float rate = 1.0f;
 };
 
-// Sentences end at . ! ?; a pause of SSML or a change of rate ends an utterance too. A sentence over
-// max_letters is cut at its last clause mark before that, else at a word.
+// Sentences end at . ! ?; a pause of SSML or a change of rate ends an utterance too. A sentence
+// over max_letters is cut at its last clause mark before that, else at a word.
 std::vector<Utterance> cut_utterances(const Speech& speech, std::size_t max_letters = 180);
 
 }  // namespace antiphon::tts

@@ -62,7 +62,9 @@ TEST(Normalise, WordsNameTheUsersBytes) {
   const auto speech = normalise(text);
   ASSERT_TRUE(speech.ok());
   std::map<std::string, std::string> said;
-  for (const SpokenWord& w : speech->words) said[w.text] = text.substr(static_cast<std::size_t>(w.begin), static_cast<std::size_t>(w.end - w.begin));
+  for (const SpokenWord& w : speech->words)
+    said[w.text] =
+        text.substr(static_cast<std::size_t>(w.begin), static_cast<std::size_t>(w.end - w.begin));
   EXPECT_EQ(said["zoe"], "Zoë");
   EXPECT_EQ(said["dollars"], "$3.50");
   EXPECT_EQ(said["fifty"], "$3.50");
@@ -82,7 +84,8 @@ TEST(Normalise, RefusesWhatItCannotTake) {
   const auto bad = normalise("ab\xff");
   EXPECT_EQ(bad.status().code(), StatusCode::kInvalidArgument);
   EXPECT_NE(bad.status().message().find("byte 2"), std::string::npos) << bad.status().message();
-  for (const char* text : {"\xc3", "\xe2\x82", "\xed\xa0\x80", "\xc0\xaf", "\xf5\x80\x80\x80"}) EXPECT_FALSE(normalise(text).ok());
+  for (const char* text : {"\xc3", "\xe2\x82", "\xed\xa0\x80", "\xc0\xaf", "\xf5\x80\x80\x80"})
+    EXPECT_FALSE(normalise(text).ok());
   EXPECT_FALSE(normalise(std::string(20001, 'a')).ok());
   EXPECT_TRUE(normalise(std::string(20000, 'a')).ok());
   ASSERT_TRUE(normalise("").ok());
@@ -94,7 +97,8 @@ TEST(Normalise, RefusesWhatItCannotTake) {
 
 TEST(Normalise, EveryAsciiCharacterInEveryCompany) {
   for (int c = 1; c < 128; ++c) {
-    for (const std::string frame : {"%", "a%b", "1%2", " % ", "a %", "% 1", "1%", "%1", "A%", "%%", "3.%4", "Dr%", "$%5"}) {
+    for (const std::string frame :
+         {"%", "a%b", "1%2", " % ", "a %", "% 1", "1%", "%1", "A%", "%%", "3.%4", "Dr%", "$%5"}) {
       std::string text;
       for (const char f : frame) text += f == '%' ? static_cast<char>(c) : f;
       const auto speech = normalise(text);
@@ -105,9 +109,13 @@ TEST(Normalise, EveryAsciiCharacterInEveryCompany) {
 }
 
 TEST(Normalise, RandomPiecesKeepTheInvariants) {
-  const std::string pieces[] = {"1", "23", "2024", "0", ".", ",", ":", "-", "–", "$", "€", "%", "°C", "km", "p.m.", "am", "Dr.", "St.", "U.S.", "I", "II",
-                                "XIV", "Henry", "March", "May", "/", "'", "\"", "(", ")", "@", "#", "&", "+", "http://", "www.", ".com", " ", " ", " ",
-                                "the", "a", "A", "x", "½", "²", "😀", "é", "\n", "\n\n", "- ", "1st", "5'10\"", "v", "FBI", "PCs", "and", "_", "~", "^", "million"};
+  const std::string pieces[] = {
+      "1",     "23",      "2024", "0",    ".",  ",",      ":",   "-",    "–",      "$",  "€",
+      "%",     "°C",      "km",   "p.m.", "am", "Dr.",    "St.", "U.S.", "I",      "II", "XIV",
+      "Henry", "March",   "May",  "/",    "'",  "\"",     "(",   ")",    "@",      "#",  "&",
+      "+",     "http://", "www.", ".com", " ",  " ",      " ",   "the",  "a",      "A",  "x",
+      "½",     "²",       "😀",    "é",    "\n", "\n\n",   "- ",  "1st",  "5'10\"", "v",  "FBI",
+      "PCs",   "and",     "_",    "~",    "^",  "million"};
   std::mt19937 random(7);
   for (int round = 0; round < 4000; ++round) {
     std::string text;
@@ -130,7 +138,8 @@ TEST(Normalise, RandomBytesNeverCrash) {
 }
 
 TEST(Normalise, TwentyThousandBytesInTime) {
-  for (const std::string piece : {"a", "1", "1,", ".", "-", "1.2", "a.", "(a", "1-", "a@", "/", "I ", "1 ", "$1 ", "#", "'", "1:2", "a/b.", "é", "1x"}) {
+  for (const std::string piece : {"a", "1",  "1,", ".",   "-", "1.2", "a.",  "(a",   "1-", "a@",
+                                  "/", "I ", "1 ", "$1 ", "#", "'",   "1:2", "a/b.", "é",  "1x"}) {
     std::string text;
     while (text.size() + piece.size() <= 20000) text += piece;
     const auto began = std::chrono::steady_clock::now();

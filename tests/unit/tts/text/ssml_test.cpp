@@ -15,8 +15,11 @@ std::string said(const std::string& ssml) {
 }
 
 TEST(Ssml, SaysItsText) {
-  EXPECT_EQ(said("<speak>Hello &amp; welcome, 5 km.</speak>"), "hello and welcome, five kilometers.");
-  EXPECT_EQ(said("<?xml version=\"1.0\"?><!-- hi --><speak xml:lang='en'><p><s>One</s><s>Two</s></p></speak>"), "one. two.");
+  EXPECT_EQ(said("<speak>Hello &amp; welcome, 5 km.</speak>"),
+            "hello and welcome, five kilometers.");
+  EXPECT_EQ(said("<?xml version=\"1.0\"?><!-- hi --><speak "
+                 "xml:lang='en'><p><s>One</s><s>Two</s></p></speak>"),
+            "one. two.");
   EXPECT_EQ(said("<speak>a &#233; &#x41;</speak>"), "a E A");
   EXPECT_EQ(said("<speak></speak>"), "");
   EXPECT_EQ(said("<speak/>"), "");
@@ -24,14 +27,19 @@ TEST(Ssml, SaysItsText) {
 
 TEST(Ssml, SayAs) {
   EXPECT_EQ(said("<speak><say-as interpret-as='characters'>nasa1</say-as></speak>"), "N-A-S-A one");
-  EXPECT_EQ(said("<speak><say-as interpret-as='ordinal'>21</say-as> of <say-as interpret-as='cardinal'>1984</say-as></speak>"),
+  EXPECT_EQ(said("<speak><say-as interpret-as='ordinal'>21</say-as> of <say-as "
+                 "interpret-as='cardinal'>1984</say-as></speak>"),
             "twenty first of one thousand nine hundred and eighty four");
-  EXPECT_EQ(said("<speak><say-as interpret-as='digits'>1984</say-as></speak>"), "one nine eight four");
-  EXPECT_EQ(said("<speak><sub alias='World Wide Web Consortium'>W3C</sub> rules</speak>"), "world wide web consortium rules");
+  EXPECT_EQ(said("<speak><say-as interpret-as='digits'>1984</say-as></speak>"),
+            "one nine eight four");
+  EXPECT_EQ(said("<speak><sub alias='World Wide Web Consortium'>W3C</sub> rules</speak>"),
+            "world wide web consortium rules");
 }
 
 TEST(Ssml, BreaksAndRates) {
-  const auto speech = parse_ssml("<speak>one<break time='300ms'/> two <prosody rate='80%'>three</prosody> four<break strength='strong'/></speak>");
+  const auto speech = parse_ssml(
+      "<speak>one<break time='300ms'/> two <prosody rate='80%'>three</prosody> four<break "
+      "strength='strong'/></speak>");
   ASSERT_TRUE(speech.ok()) << speech.status().message();
   ASSERT_EQ(speech->words.size(), 4u);
   EXPECT_EQ(speech->words[0].pause_ms, 300);
@@ -51,7 +59,8 @@ TEST(Ssml, WordsNameTheirBytes) {
   ASSERT_EQ(speech->words.size(), 3u);
   const auto slice = [&](int k) {
     const SpokenWord& w = speech->words[static_cast<std::size_t>(k)];
-    return text.substr(static_cast<std::size_t>(w.begin), static_cast<std::size_t>(w.end - w.begin));
+    return text.substr(static_cast<std::size_t>(w.begin),
+                       static_cast<std::size_t>(w.end - w.begin));
   };
   EXPECT_EQ(slice(0), "a");
   EXPECT_EQ(slice(1), "&amp;");
@@ -84,13 +93,26 @@ TEST(Ssml, ErrorsNameWhatWasWanted) {
     const auto speech = parse_ssml(ssml);
     ASSERT_FALSE(speech.ok()) << ssml;
     EXPECT_EQ(speech.status().code(), StatusCode::kInvalidArgument);
-    EXPECT_NE(speech.status().message().find(wanted), std::string::npos) << ssml << " -> " << speech.status().message();
+    EXPECT_NE(speech.status().message().find(wanted), std::string::npos)
+        << ssml << " -> " << speech.status().message();
   }
 }
 
 TEST(Ssml, RandomMarkupNeverCrashes) {
-  const std::string pieces[] = {"<speak>", "</speak>", "<p>", "</p>", "<break/>", "<", ">", "&", "&amp;", "&#", "&#99999999;", "'", "\"", "=", "/", "<!--", "-->",
-                                "<prosody rate='", "80%", "'>", "text ", "5 km ", "é", "<say-as interpret-as='digits'>", "</say-as>", "<sub alias='a'>", "</sub>"};
+  const std::string pieces[] = {"<speak>",     "</speak>",
+                                "<p>",         "</p>",
+                                "<break/>",    "<",
+                                ">",           "&",
+                                "&amp;",       "&#",
+                                "&#99999999;", "'",
+                                "\"",          "=",
+                                "/",           "<!--",
+                                "-->",         "<prosody rate='",
+                                "80%",         "'>",
+                                "text ",       "5 km ",
+                                "é",           "<say-as interpret-as='digits'>",
+                                "</say-as>",   "<sub alias='a'>",
+                                "</sub>"};
   std::mt19937 random(3);
   int good = 0;
   for (int round = 0; round < 20000; ++round) {

@@ -10,7 +10,8 @@ namespace antiphon::tts {
 namespace {
 
 TEST(Utterances, OnePerSentence) {
-  const auto speech = normalise("Dr. Smith lives at 5 Elm St. in the U.S. and likes it. Do you? Yes! Mr. Jones, too");
+  const auto speech = normalise(
+      "Dr. Smith lives at 5 Elm St. in the U.S. and likes it. Do you? Yes! Mr. Jones, too");
   ASSERT_TRUE(speech.ok());
   EXPECT_EQ(cut_utterances(*speech).size(), 4u);
   EXPECT_TRUE(cut_utterances(Speech{}).empty());
@@ -19,7 +20,8 @@ TEST(Utterances, OnePerSentence) {
 TEST(Utterances, CoverEveryWordOnceAndStayShort) {
   std::string text;
   for (int k = 0; k < 300; ++k) text += k % 40 == 39 ? "word, " : "word ";
-  for (const std::string& t : {text, std::string(2000, 'a'), std::string("a ") + std::string(500, 'b') + " c"}) {
+  for (const std::string& t :
+       {text, std::string(2000, 'a'), std::string("a ") + std::string(500, 'b') + " c"}) {
     const auto speech = normalise(t);
     ASSERT_TRUE(speech.ok());
     std::size_t at = 0;
@@ -36,7 +38,8 @@ TEST(Utterances, CoverEveryWordOnceAndStayShort) {
 }
 
 TEST(Utterances, PausesAndRatesCut) {
-  const auto speech = parse_ssml("<speak>one two<break time='1s'/> three <prosody rate='slow'>four</prosody> five</speak>");
+  const auto speech = parse_ssml(
+      "<speak>one two<break time='1s'/> three <prosody rate='slow'>four</prosody> five</speak>");
   ASSERT_TRUE(speech.ok());
   const auto cut = cut_utterances(*speech);
   ASSERT_EQ(cut.size(), 4u);

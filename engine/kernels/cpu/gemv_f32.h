@@ -1,0 +1,57 @@
+// y = x w^T with f32 weights packed in panels, for one row of x or many. For kernels and for the
+// loop compiler, which calls it inside its phases.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/kernels/kernel.h"
+
+namespace antiphon {
+
+constexpr std::int64_t kPanelRows = 16;  // outputs that are computed together
+
+// Weights [rows, cols] as [ceil(rows / 16)][cols][16], the last panel filled up with zeros.
+// Immutable after pack_f32; any thread.
+struct F32Matrix {
+  std::int64_t rows = 0, cols = 0;
+  std::vector<float> panels;
+  std::size_t offset = 0;  // of the first panel, so that it is 64-byte aligned
+  Isa isa = Isa::kPortable;
+
+  const float* panel(std::int64_t p) const {
+    return panels.data() + offset + static_cast<std::size_t>(p * cols * kPanelRows);
+  }
+  std::size_t bytes() const { return panels.size() * sizeof(float); }
+};
+
+// w: [rows, cols] row-major f32; or i8 with scale [rows]. Allocates.
+F32Matrix pack_f32(std::int64_t rows, std::int64_t cols, const float* w, Isa isa);
+F32Matrix pack_f32(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,
+                   Isa isa);
+
+// Rows of x that need not be contiguous: row r, column c of tap t is at
+// x[r * row_stride + t * tap_stride + c], c < tap_cols; taps * tap_cols == cols of the weights.
+template <typename T>
+struct TappedRows {
+  const T* x = nullptr;
+  std::int64_t row_stride = 0;
+  int taps = 1;
+  std::int64_t tap_stride = 0, tap_cols = 0;
+};
+
+// y[i * y_stride + r] = sum over c of x[i][c] w[r][c], for i < num_rows and the output rows r in
+// [row_begin, row_end). Other elements of y stay. Overwrites, adds no bias. row_begin must be a
+// multiple of kPanelRows. No allocation, any thread. Sums in f32; their order depends on num_rows
+// only: every division of the outputs gives the same bits. Error <= cols eps sum |x w|.
+void gemm_f32(const F32Matrix& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
+              std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end);
+
+// The same for x [num_rows, cols] with a stride between rows.
+inline void gemv_f32(const F32Matrix& w, const float* x, std::int64_t x_stride,
+                     std::int64_t num_rows, float* y, std::int64_t y_stride, std::int64_t row_begin,
+                     std::int64_t row_end) {
+  gemm_f32(w, {x, x_stride, 1, 0, w.cols}, num_rows, y, y_stride, row_begin, row_end);
+}
+
+}  // namespace antiphon

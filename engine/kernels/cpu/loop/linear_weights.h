@@ -1,0 +1,37 @@
+// Weights of a body's linear and conv nodes, packed once and shared.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/kernels/cpu/gemv_f32.h"
+#include "engine/kernels/cpu/gemv_int8.h"
+#include "engine/kernels/kernel.h"
+
+namespace antiphon::loop {
+
+// w [n, k]: f32 or int8 panels, one matrix for each of `groups` blocks of equal height: the gates
+// of a recurrent cell, of which a member owns the same rows. Both empty: the weights are no
+// constant.
+struct LinearWeights {
+  std::int64_t n = 0, k = 0;
+  std::int64_t groups = 1;
+  std::vector<F32Matrix> f32;
+  std::vector<std::unique_ptr<Int8Matrix>> i8;
+  int q_max = 0;                // of the int8 groups, the smallest
+  const float* bias = nullptr;  // may be null
+  std::vector<float> plain;     // row-major f32
+};
+
+// Below this, a panel of 16 rows would be mostly zeros.
+constexpr std::int64_t kFewRows = 5;
+
+struct LoopPacked final : Packed {
+  std::vector<std::unique_ptr<LinearWeights>> by_node;  // of the body; null for other nodes
+  std::size_t packed_bytes = 0;
+  std::size_t bytes() const override { return packed_bytes; }
+};
+
+Result<std::unique_ptr<LoopPacked>> pack_weights(const NodeView& view);
+
+}  // namespace antiphon::loop

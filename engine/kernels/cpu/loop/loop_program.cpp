@@ -1,0 +1,135 @@
+// Loops as one program over their steps: every member runs its tasks of a phase, then all meet.
+// Bodies of any supported ops; state in double buffers; nothing is dispatched between steps.
+#include <cstring>
+
+#include "engine/kernels/cpu/kernels.h"
+#include "engine/kernels/cpu/loop/body_shapes.h"
+#include "engine/kernels/cpu/loop/compile.h"
+#include "engine/kernels/kernel.h"
+
+namespace antiphon {
+namespace {
+
+using loop::LoopProgram;
+
+std::size_t u(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+const char* refuse(const NodeView& view) {
+  if (!view.node->body) return "has no body";
+  for (const Tensor& input : view.inputs)
+    if (input.rank < 0) return "an input is absent";
+  return loop::refuse_body(*view.node->body);
+}
+
+Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
+  ANTIPHON_ASSIGN_OR_RETURN(auto packed, loop::pack_weights(view));
+  return std::unique_ptr<Packed>(std::move(packed));
+}
+
+Result<std::unique_ptr<Prepared>> prepare(const NodeView& view, const Packed* packed) {
+  ANTIPHON_ASSIGN_OR_RETURN(auto program,
+                            loop::compile(view, static_cast<const loop::LoopPacked*>(packed)));
+  return std::unique_ptr<Prepared>(std::move(program));
+}
+
+std::size_t workspace_bytes(const NodeView& view) {
+  auto program = loop::compile(view, nullptr);
+  return program.ok() ? (*program)->workspace_bytes() : 0;
+}
+
+// Where every base lies in this run.
+void bind(const NodeView& view, std::byte* workspace, LoopProgram& program) {
+  for (std::size_t i = 0; i < program.bases.size(); ++i) {
+    const loop::Base& base = program.bases[i];
+    std::byte* memory = workspace;
+    using Kind = loop::Base::Kind;
+    if (base.kind == Kind::kInput)
+      memory = static_cast<std::byte*>(view.inputs[u(base.index)].data);
+    if (base.kind == Kind::kOutput)
+      memory = static_cast<std::byte*>(view.outputs[u(base.index)].data);
+    if (base.kind == Kind::kConstant)
+      memory = static_cast<std::byte*>(const_cast<void*>(base.constant));
+    program.bound[i] = {{memory + base.offset[0], memory + base.offset[1]}, base.step};
+  }
+}
+
+bool stops(const loop::Frame& frame, const loop::Place& place) {
+  if (place.dtype == DType::kF32) return *loop::at<float>(frame, place) > 0.0f;
+  return *loop::at<std::uint8_t>(frame, place) != 0;
+}
+
+// One member's whole loop; gives the number of iterations run, the same on every member.
+std::int64_t run_member(LoopProgram& program, const VectorMath& math, std::byte* workspace,
+                        Team& team, int member) {
+  loop::Frame frame;
+  frame.bases = program.bound.data();
+  frame.math = &math;
+  frame.failed = &program.failed;
+  frame.temp = workspace + program.scratch_bytes + u(program.members) * program.private_bytes +
+               u(member) * program.temp_bytes;
+  loop::Place stop = program.stop;
+  if (program.has_stop && member < program.members)
+    stop.offset +=
+        static_cast<std::int64_t>(program.private_bytes / dtype_bytes(stop.dtype)) * member;
+  for (; frame.iteration < program.trips; ++frame.iteration) {
+    for (const auto& phase : program.phases) {
+      for (const loop::Task& task : phase[u(member)]) task.run(task, frame);
+      if (program.members > 1) team.barrier();
+    }
+    if (program.has_stop && stops(frame, stop)) return frame.iteration + 1;
+  }
+  return program.trips;
+}
+
+// Zeros in the steps of a sequence that were not run.
+void clear_rest(const LoopProgram& program, const Tensor& sequence, std::int64_t run) {
+  if (run == program.trips) return;
+  std::size_t step = dtype_bytes(sequence.dtype);
+  std::int64_t outer = 1;
+  for (int i = 0; i < sequence.rank; ++i) {
+    const std::int64_t extent = sequence.dims[u(i)];
+    if (i < program.scan_axis) outer *= extent;
+    if (i > program.scan_axis) step *= u(extent);
+  }
+  const std::int64_t first = program.reverse ? 0 : run;
+  for (std::int64_t o = 0; o < outer; ++o)
+    std::memset(static_cast<std::byte*>(sequence.data) + u(o * program.trips + first) * step, 0,
+                u(program.trips - run) * step);
+}
+
+Status run(const NodeView& view, const LaunchArgs& args) {
+  auto& program = static_cast<LoopProgram&>(*args.prepared);
+  if (args.team->size() != program.members)
+    return internal_error("loop: compiled for another number of threads");
+  bind(view, args.workspace, program);
+  program.failed.store(nullptr, std::memory_order_relaxed);
+  const std::size_t num_carried = program.carried.size();
+  for (std::size_t i = 0; i < num_carried; ++i)
+    std::memcpy(args.workspace + program.carried[i].offset[0], view.inputs[i].data,
+                program.carried[i].bytes);
+  const VectorMath& math = vector_math(view.isa);
+  std::int64_t iterations = 0;
+  args.team->run([&](int member) {
+    const std::int64_t n = run_member(program, math, args.workspace, *args.team, member);
+    if (member == 0) iterations = n;
+  });
+  for (std::size_t i = 0; i < num_carried; ++i)
+    std::memcpy(view.outputs[i].data, args.workspace + program.carried[i].offset[iterations & 1],
+                program.carried[i].bytes);
+  for (int i = 0; i < program.num_emitted; ++i)
+    clear_rest(program, view.outputs[num_carried + u(i)], iterations);
+  if (program.has_stop)
+    *static_cast<std::int32_t*>(view.outputs.back().data) = static_cast<std::int32_t>(iterations);
+  if (const loop::Op* op = program.failed.load(std::memory_order_relaxed))
+    return invalid_argument("body: " + op->node->name + ": an id is outside the table");
+  return {};
+}
+
+}  // namespace
+
+namespace cpu {
+constinit const Kernel kLoopProgram = {
+    ir::OpKind::kLoop, "cpu/loop_program", refuse, workspace_bytes, run, pack, prepare, nullptr};
+}  // namespace cpu
+
+}  // namespace antiphon

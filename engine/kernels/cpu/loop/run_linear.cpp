@@ -1,0 +1,123 @@
+// Matrix-vector tasks: up to 16 rows of x share one pass over the weights.
+#include "engine/kernels/cpu/loop/linear_weights.h"
+#include "engine/kernels/cpu/loop/tasks.h"
+
+namespace antiphon::loop {
+namespace {
+
+// Up to kMaxRows rows at equal distances.
+constexpr int kMaxRows = 16;
+struct Rows {
+  int count = 0;
+  const float* x = nullptr;
+  float* y = nullptr;
+  const float* residual = nullptr;
+  std::int64_t x_step = 0, y_step = 0, residual_step = 0;
+
+  // False: the row lies elsewhere.
+  bool take(const float* next_x, float* next_y, const float* next_residual) {
+    if (count == 0) {
+      x = next_x;
+      y = next_y;
+      residual = next_residual;
+    } else if (count == 1) {
+      x_step = next_x - x;
+      y_step = next_y - y;
+      residual_step = next_residual - residual;
+    } else if (count >= kMaxRows || next_x - x != count * x_step || next_y - y != count * y_step ||
+               next_residual - residual != count * residual_step) {
+      return false;
+    }
+    ++count;
+    return true;
+  }
+};
+
+// begin: of the weights' rows.
+void epilogue(const Task& task, const VectorMath& math, const Rows& rows, std::int64_t begin,
+              std::int64_t n) {
+  const Op& op = *task.op;
+  const float* bias = op.weights ? op.weights->bias : nullptr;
+  const auto& add = math.binary[static_cast<std::size_t>(Binary::kAdd)];
+  for (int r = 0; r < rows.count; ++r) {
+    float* y = rows.y + r * rows.y_step + begin;
+    if (bias) add(y, bias + begin, y, n);
+    if (op.act >= 0) math.unary[static_cast<std::size_t>(op.act)](y, y, n);
+    if (op.residual) add(y, rows.residual + r * rows.residual_step + begin, y, n);
+    if (op.act2 >= 0) math.unary[static_cast<std::size_t>(op.act2)](y, y, n);
+  }
+}
+
+// Row-major weights: very few rows of constants, or what an earlier node made.
+void multiply_plain(const Task& task, const Frame& frame, const Rows& rows, std::int64_t begin,
+                    std::int64_t end) {
+  const LinearWeights* weights = task.op->weights;
+  const bool constant = weights && !weights->plain.empty();
+  const Place& made = task.in.back();
+  const float* w = constant ? weights->plain.data() : at<float>(frame, made);
+  const std::int64_t k = task.in[0].dim(task.in[0].rank - 1);
+  const std::int64_t step = constant ? k : made.stride(0);
+  for (std::int64_t n = begin; n < end; ++n)
+    for (int r = 0; r < rows.count; ++r)
+      rows.y[r * rows.y_step + n] = frame.math->dot(rows.x + r * rows.x_step, w + n * step, k);
+}
+
+QuantizedRows quantize(const Task& task, const Frame& frame, const Rows& rows) {
+  const LinearWeights& weights = *task.op->weights;
+  const QuantizedRows q = quantized_rows_at(frame.temp, rows.count, weights.k);
+  quantize_rows(weights.i8[0]->isa, rows.x, rows.x_step, weights.k, weights.q_max, q);
+  return q;
+}
+
+void run_rows(const Task& task, const Frame& frame, const Rows& rows) {
+  const LinearWeights* weights = task.op->weights;
+  const std::int64_t groups = weights ? weights->groups : 1;
+  const std::int64_t width = task.out[0].dim(task.out[0].rank - 1) / groups;
+  const Range range = task.by_rows ? task.range : Range{0, width};
+  QuantizedRows q;
+  if (weights && !weights->i8.empty()) q = quantize(task, frame, rows);
+  for (std::int64_t g = 0; g < groups; ++g) {
+    const std::size_t group = static_cast<std::size_t>(g);
+    float* y = rows.y + g * width;
+    if (q.values) {
+      gemv_int8(*weights->i8[group], q, y, rows.y_step, range.begin, range.end);
+    } else if (weights && !weights->f32.empty()) {
+      gemv_f32(weights->f32[group], rows.x, rows.x_step, rows.count, y, rows.y_step, range.begin,
+               range.end);
+    } else {
+      multiply_plain(task, frame, rows, range.begin, range.end);
+    }
+    epilogue(task, *frame.math, rows, g * width + range.begin, range.end - range.begin);
+  }
+}
+
+}  // namespace
+
+std::size_t linear_temp_bytes(std::int64_t num_rows, std::int64_t k) {
+  return quantized_rows_bytes(num_rows < kMaxRows ? num_rows : kMaxRows, k);
+}
+
+void run_linear(const Task& task, const Frame& frame) {
+  const Place& from = task.in[0];
+  const Place& to = task.out[0];
+  const Place& residual = task.in[task.op->residual ? 1 : 0];
+  float* y = at<float>(frame, to);
+  const float* x = at<float>(frame, from);
+  const float* added = at<float>(frame, residual);
+  // Batches of rows begin anew with the innermost axis of rows, so that they are the same ones for
+  // every split.
+  const std::int64_t run = to.rank > 1 ? to.dim(to.rank - 2) : 1;
+  std::int64_t done = 0;
+  Rows rows;
+  for_each_row<3>({&to, &from, &residual}, to.rank - 1, [&](const auto& offset) {
+    const bool first = done++ % run == 0;
+    if ((!first || rows.count == 0) && rows.take(x + offset[1], y + offset[0], added + offset[2]))
+      return;
+    run_rows(task, frame, rows);
+    rows = {};
+    rows.take(x + offset[1], y + offset[0], added + offset[2]);
+  });
+  if (rows.count > 0) run_rows(task, frame, rows);
+}
+
+}  // namespace antiphon::loop

@@ -1,0 +1,157 @@
+// Point-wise programs: all steps on a block that stays in cache, then the next block.
+#include <cstring>
+
+#include "engine/kernels/cpu/broadcast.h"
+#include "engine/kernels/cpu/kernels.h"
+#include "engine/kernels/cpu/split.h"
+#include "engine/kernels/cpu/vector_math.h"
+#include "engine/kernels/cpu/view.h"
+
+namespace antiphon::cpu {
+namespace {
+
+constexpr std::int64_t kBlock = 256;  // elements: 20 registers are 20 KiB
+constexpr std::size_t kMaxRegisters = 160;
+
+using Kind = ir::PointwiseStep::Kind;
+
+const char* refuse(const NodeView& view) {
+  if (!all_f32(view)) return "needs f32";
+  if (view.inputs.empty()) return "needs an input";
+  if (view.inputs.size() > static_cast<std::size_t>(kMaxBroadcastInputs))
+    return "takes at most 32 inputs";
+  if (view.inputs.size() + view.node->pointwise.steps.size() > kMaxRegisters)
+    return "takes at most 160 registers";
+  for (const Tensor& out : view.outputs)
+    if (!same_dims(out, view.outputs[0])) return "needs outputs of one shape";
+  return nullptr;
+}
+
+// One buffer for each step, and two for operands of `where` that are scalars.
+std::size_t member_bytes(const NodeView& view) {
+  return aligned_bytes((view.node->pointwise.steps.size() + 3) * kBlock * sizeof(float));
+}
+std::size_t workspace_bytes(const NodeView& view) {
+  return member_bytes(view) * static_cast<std::size_t>(view.num_threads);
+}
+
+// A value of the program: n elements, or one for the whole block.
+struct Register {
+  const float* data = nullptr;
+  bool is_scalar = false;
+};
+
+struct Block {
+  const VectorMath& math;
+  Register* registers;
+  float* spread;  // 3 * kBlock
+  std::int64_t n;
+};
+
+const float* spread(const Block& block, const Register& r, int operand) {
+  if (!r.is_scalar) return r.data;
+  float* out = block.spread + operand * kBlock;
+  std::fill(out, out + block.n, r.data[0]);
+  return out;
+}
+
+// Computes one step into y, which the result register will point to.
+bool compute(const Block& block, const ir::PointwiseStep& step, float* y) {
+  const auto reg = [&](std::int16_t i) { return block.registers[i]; };
+  if (step.kind == Kind::kScalar) {
+    y[0] = step.low;
+    return true;
+  }
+  const Register a = reg(step.a);
+  if (step.kind == Kind::kUnary || step.kind == Kind::kClamp) {
+    const std::int64_t n = a.is_scalar ? 1 : block.n;
+    if (step.kind == Kind::kUnary) {
+      block.math.unary[step.op](a.data, y, n);
+    } else {
+      block.math.clamp(a.data, step.low, step.high, y, n);
+    }
+    return a.is_scalar;
+  }
+  const Register b = reg(step.b);
+  if (step.kind == Kind::kBinary) {
+    const bool scalar = a.is_scalar && b.is_scalar;
+    const auto row = scalar || a.is_scalar == b.is_scalar ? block.math.binary[step.op]
+                     : a.is_scalar                        ? block.math.binary_left[step.op]
+                                                          : block.math.binary_right[step.op];
+    row(a.data, b.data, y, scalar ? 1 : block.n);
+    return scalar;
+  }
+  const Register c = reg(step.c);
+  if (a.is_scalar && b.is_scalar && c.is_scalar) {
+    block.math.where(a.data, b.data, c.data, y, 1);
+    return true;
+  }
+  block.math.where(spread(block, a, 0), spread(block, b, 1), spread(block, c, 2), y, block.n);
+  return false;
+}
+
+void run_block(const NodeView& view, Block& block, float* buffers, std::int64_t first) {
+  const ir::PointwiseProgram& program = view.node->pointwise;
+  const std::size_t num_inputs = view.inputs.size();
+  for (std::size_t s = 0; s < program.steps.size(); ++s) {
+    float* y = buffers + static_cast<std::int64_t>(s) * kBlock;
+    // The last step writes where its result is wanted: nothing is read after it but buffers.
+    const auto made = static_cast<std::int16_t>(num_inputs + s);
+    if (s + 1 == program.steps.size())
+      for (std::size_t r = 0; r < program.results.size(); ++r)
+        if (program.results[r] == made) y = view.outputs[r].f32() + first;
+    Register& out = block.registers[num_inputs + s];
+    out.is_scalar = compute(block, program.steps[s], y);
+    out.data = y;
+  }
+  for (std::size_t r = 0; r < program.results.size(); ++r) {
+    const Register& from = block.registers[program.results[r]];
+    float* to = view.outputs[r].f32() + first;
+    if (from.is_scalar) {
+      std::fill(to, to + block.n, float{from.data[0]});
+    } else if (from.data != to) {
+      std::memcpy(to, from.data, static_cast<std::size_t>(block.n) * sizeof(float));
+    }
+  }
+}
+
+Status run(const NodeView& view, const LaunchArgs& args) {
+  const BroadcastRows rows = broadcast_rows(view.inputs, view.outputs[0]);
+  const std::size_t stride = member_bytes(view);
+  split(*args.team, view.outputs[0].num_elements(), 2048,
+        [&](std::int64_t begin, std::int64_t end, int member) {
+          auto* space =
+              reinterpret_cast<float*>(args.workspace + stride * static_cast<std::size_t>(member));
+          Register registers[kMaxRegisters];
+          Block block{vector_math(view.isa), registers, space, 0};
+          for_each_piece(rows, begin, end, kBlock,
+                         [&](const std::int64_t* at, std::int64_t first, std::int64_t n) {
+                           for (std::size_t i = 0; i < view.inputs.size(); ++i)
+                             registers[i] = {view.inputs[i].f32() + at[i], rows.row_stride[i] == 0};
+                           block.n = n;
+                           run_block(view, block, space + 3 * kBlock, first);
+                         });
+        });
+  return {};
+}
+
+// A result that is an input itself would be copied after output 0 was written.
+bool in_place(const NodeView& view) {
+  if (!same_dims(view.inputs[0], view.outputs[0])) return false;
+  for (const std::int16_t r : view.node->pointwise.results)
+    if (static_cast<std::size_t>(r) < view.inputs.size()) return false;
+  return true;
+}
+
+}  // namespace
+
+constinit const Kernel kPointwiseBlocks = {ir::OpKind::kPointwise,
+                                           "cpu/pointwise_blocks",
+                                           refuse,
+                                           workspace_bytes,
+                                           run,
+                                           nullptr,
+                                           nullptr,
+                                           in_place};
+
+}  // namespace antiphon::cpu

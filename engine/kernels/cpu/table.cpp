@@ -1,0 +1,28 @@
+// The ordered kernel table of the CPU: for each operator the best first, the plainest last.
+#include "engine/kernels/cpu/backend.h"
+#include "engine/kernels/cpu/kernels.h"
+
+namespace antiphon {
+namespace {
+
+constexpr const Kernel* kAll[] = {
+    &cpu::kIdentityCopy,     &cpu::kUnaryRows,       &cpu::kUnaryPlain,     &cpu::kBinaryRows,
+    &cpu::kBinaryPlain,      &cpu::kClampRows,       &cpu::kWhereRows,      &cpu::kPointwiseBlocks,
+    &cpu::kLinearPanelsInt8, &cpu::kLinearPanelsF32, &cpu::kLinearPlain,    &cpu::kConvDepthwise,
+    &cpu::kConvPanelsInt8,   &cpu::kConvPanelsF32,   &cpu::kConvPlain,      &cpu::kMatMulRows,
+    &cpu::kEmbeddingRows,    &cpu::kSoftmaxRows,     &cpu::kLogSoftmaxRows, &cpu::kLayerNormRows,
+    &cpu::kReduceRows,       &cpu::kCastPlain,       &cpu::kTransposeTiles, &cpu::kReshapeCopy,
+    &cpu::kSliceCopy,        &cpu::kConcatCopy,      &cpu::kRepeatCopy,     &cpu::kReverseCopy,
+    &cpu::kPadCopy,          &cpu::kZerosFill,       &cpu::kAttentionRows,  &cpu::kDequantizePlain,
+    &cpu::kQuantizePlain,
+    &cpu::kLoopProgram,
+};
+
+}  // namespace
+
+const Backend& cpu_backend() {
+  static constexpr Backend kBackend = {"cpu", kAll};
+  return kBackend;
+}
+
+}  // namespace antiphon

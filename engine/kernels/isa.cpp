@@ -1,0 +1,50 @@
+// CPU detection, and the cap of oneDNN.
+#include "engine/kernels/isa.h"
+
+#include <array>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+
+namespace antiphon {
+namespace {
+constexpr std::array<std::string_view, 3> kNames = {"portable", "avx2", "avx512_vnni"};
+}  // namespace
+
+Isa detect_isa() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  // Highway's AVX3 code uses these; VNNI is for our own integer kernels.
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vnni");
+  if (avx2 && avx512) return Isa::kAvx512Vnni;
+  if (avx2) return Isa::kAvx2;
+#endif
+  return Isa::kPortable;
+}
+
+Result<Isa> parse_isa(std::string_view text) {
+  for (std::size_t i = 0; i < kNames.size(); ++i)
+    if (kNames[i] == text) return static_cast<Isa>(i);
+  return invalid_argument("isa '" + std::string(text) +
+                          "' is unknown; wanted portable, avx2 or avx512_vnni");
+}
+
+std::string_view isa_name(Isa isa) { return kNames[static_cast<std::size_t>(isa)]; }
+
+Status cap_onednn(Isa isa) {
+#if defined(__x86_64__)
+  const dnnl::cpu_isa cap = isa == Isa::kPortable ? dnnl::cpu_isa::sse41
+                            : isa == Isa::kAvx2   ? dnnl::cpu_isa::avx2
+                                                  : dnnl::cpu_isa::avx512_core_vnni;
+  if (dnnl::set_max_cpu_isa(cap) != dnnl::status::success)
+    return internal_error("oneDNN was used before its ISA was capped to " +
+                          std::string(isa_name(isa)));
+#else
+  (void)isa;
+#endif
+  return {};
+}
+
+}  // namespace antiphon

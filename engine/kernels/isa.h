@@ -1,0 +1,22 @@
+// Which SIMD level this machine has, and the cap that an operator may put on it.
+#pragma once
+
+#include <string_view>
+
+#include "engine/base/status.h"
+#include "engine/kernels/kernel.h"
+
+namespace antiphon {
+
+// The highest level that both the CPU and this build have. Any thread.
+Isa detect_isa();
+
+// "portable", "avx2", "avx512_vnni". kInvalidArgument: another word; the message lists these.
+Result<Isa> parse_isa(std::string_view text);
+std::string_view isa_name(Isa isa);
+
+// Tells oneDNN to stay at or below `isa`. Call it in main, before the first primitive is made;
+// kInternal: oneDNN was used before, and the cap did not take.
+Status cap_onednn(Isa isa);
+
+}  // namespace antiphon

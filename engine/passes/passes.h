@@ -1,0 +1,41 @@
+// Every pass: one function, one file. True: it changed the graph. A pass looks at one graph; the
+// pipeline runs it on loop bodies too. Graphs are valid before and after.
+#pragma once
+
+#include "engine/base/status.h"
+#include "engine/ir/graph.h"
+
+namespace antiphon::passes {
+
+// Nodes that nothing reads.
+Result<bool> eliminate_dead(ir::Graph& graph);
+// Nodes that hand on what they get: identity, whole slices, x * 1, x + 0, transposes in order.
+Result<bool> eliminate_identity(ir::Graph& graph);
+// Two nodes, or two small constants, that are the same.
+Result<bool> eliminate_common(ir::Graph& graph);
+// Cheap nodes of constants alone, evaluated. Dequantize stays: see fold_dequantize.
+Result<bool> fold_constants(ir::Graph& graph);
+// transpose(transpose(x)), reshape(reshape(x)).
+Result<bool> cancel_transposes(ir::Graph& graph);
+// A slice of a concat that lies within one part.
+Result<bool> cancel_slices(ir::Graph& graph);
+// int8 weights with scales go into linear, conv and embedding.
+Result<bool> fold_dequantize(ir::Graph& graph);
+// Dequantize of constants that is left: an f32 constant.
+Result<bool> expand_dequantize(ir::Graph& graph);
+// Precision f32: int8 weights of linear, conv and embedding become f32 constants.
+Result<bool> expand_int8(ir::Graph& graph);
+// Network::attention's operations: one attention node.
+Result<bool> fuse_attention(ir::Graph& graph);
+// q, k and v from one x: one product and packed attention.
+Result<bool> fuse_qkv(ir::Graph& graph);
+// Linears of one small x ([B, K]): one wide linear and slices of it.
+Result<bool> fuse_siblings(ir::Graph& graph);
+// layer_norm(a + b): the residual input.
+Result<bool> fuse_layer_norm(ir::Graph& graph);
+// Bias, activation, residual and second activation after linear and conv.
+Result<bool> fuse_epilogue(ir::Graph& graph);
+// Point-wise nodes of one shape that read each other: one program.
+Result<bool> fuse_pointwise(ir::Graph& graph);
+
+}  // namespace antiphon::passes

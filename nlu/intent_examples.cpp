@@ -1,0 +1,71 @@
+// Nearest example by cosine, with evidence from slots.
+#include "nlu/intent_examples.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "nlu/slot_matcher.h"
+
+namespace antiphon::nlu {
+namespace {
+
+// A slot that was found speaks for its intent, each further one less; an example whose slots are
+// all missing speaks against it.
+constexpr float kSlotBonus[] = {0.0f, 0.06f, 0.09f, 0.11f, 0.12f};
+constexpr float kNoSlotMalus = 0.08f;
+
+std::vector<float> unit_length(std::span<const float> vector) {
+  std::vector<float> out(vector.begin(), vector.end());
+  const float norm = std::sqrt(std::inner_product(out.begin(), out.end(), out.begin(), 0.0f));
+  if (norm > 0)
+    for (float& x : out) x /= norm;
+  return out;
+}
+
+// Numbers and free text are in too many sentences to speak for an intent.
+bool is_evidence(const IntentSpec& intent, const Slot& slot) {
+  return std::any_of(intent.slots.begin(), intent.slots.end(), [&](const SlotSpec& s) {
+    return s.name == slot.name && (s.type == SlotType::kList || s.type == SlotType::kTime);
+  });
+}
+
+}  // namespace
+
+void IntentExamples::add(const IntentSpec* intent, int num_slots, std::span<const float> vector) {
+  examples_.push_back({intent, num_slots, unit_length(vector)});
+}
+
+std::vector<IntentScore> IntentExamples::rank(std::span<const float> sentence,
+                                              std::string_view text) const {
+  const std::vector<float> query = unit_length(sentence);
+  std::vector<IntentScore> ranked;
+  for (const IntentSpec& intent : assistant_->intents) {
+    IntentScore entry{&intent, -1, match_slots(intent, text, "")};
+    const auto found = static_cast<std::size_t>(
+        std::count_if(entry.slots.begin(), entry.slots.end(),
+                      [&](const Slot& s) { return is_evidence(intent, s); }));
+    const float bonus = kSlotBonus[std::min(found, std::size(kSlotBonus) - 1)];
+    for (const Example& example : examples_) {
+      if (example.intent != &intent || example.vector.size() != query.size()) continue;
+      const float cosine =
+          std::inner_product(query.begin(), query.end(), example.vector.begin(), 0.0f);
+      const bool empty_handed = example.num_slots > 0 && entry.slots.empty();
+      entry.score = std::max(entry.score, cosine + bonus - (empty_handed ? kNoSlotMalus : 0));
+    }
+    entry.score = std::min(entry.score, 1.0f);
+    if (entry.score > -1) ranked.push_back(std::move(entry));
+  }
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const IntentScore& a, const IntentScore& b) { return a.score > b.score; });
+  return ranked;
+}
+
+const IntentScore* accepted(const std::vector<IntentScore>& ranked,
+                            const ExampleThresholds& thresholds) {
+  if (ranked.empty() || ranked[0].score < thresholds.accept) return nullptr;
+  const bool apart = ranked.size() < 2 || ranked[0].score - ranked[1].score >= thresholds.margin;
+  return apart || ranked[0].score >= thresholds.sure ? &ranked[0] : nullptr;
+}
+
+}  // namespace antiphon::nlu

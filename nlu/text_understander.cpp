@@ -1,0 +1,134 @@
+// One text through the encoder, then the readings in their order.
+#include "nlu/text_understander.h"
+
+#include <algorithm>
+
+#include "nlu/answers.h"
+#include "nlu/dialog_turn.h"
+#include "nlu/phrases.h"
+
+namespace antiphon::nlu {
+namespace {
+
+constexpr int kVariants = 3;           // of a phrase with slots
+constexpr float kSideQuestion = 0.9f;  // a trained intent this sure is answered within a dialogue
+
+Status check_size(std::string_view text, const char* name) {
+  if (text.size() <= kMostTextBytes) return {};
+  return invalid_argument(std::string(name) + ": " + std::to_string(text.size()) +
+                          " bytes, wanted at most " + std::to_string(kMostTextBytes));
+}
+
+Understanding understood(const char* domain, const IntentScore& best) {
+  Understanding u;
+  u.domain = domain;
+  u.intent = best.intent->name;
+  u.confidence = best.score;
+  u.in_scope = true;
+  u.slots = best.slots;
+  return u;
+}
+
+}  // namespace
+
+Status TextUnderstander::check_parts() const {
+  const EncoderShape& shape = parts_.encoder->shape();
+  const auto fits = [](const char* name, int head, std::size_t labels) -> Status {
+    if (head == 0 || static_cast<std::size_t>(head) == labels) return {};
+    return invalid_argument("labels." + std::string(name) + ": has " + std::to_string(labels) +
+                            " names, the network's head has " + std::to_string(head) + " rows");
+  };
+  ANTIPHON_RETURN_IF_ERROR(fits("intents", shape.intents, parts_.labels.intents.size()));
+  ANTIPHON_RETURN_IF_ERROR(fits("slots", shape.tags, parts_.labels.tags.size()));
+  for (const std::string& name : parts_.served)
+    if (!parts_.labels.domains.contains(name))
+      return invalid_argument("domain '" + name + "' is not in the pack's labels");
+  return {};
+}
+
+Result<std::unique_ptr<TextUnderstander>> TextUnderstander::create(UnderstanderParts parts) {
+  std::unique_ptr<TextUnderstander> made(new TextUnderstander(std::move(parts)));
+  ANTIPHON_RETURN_IF_ERROR(made->check_parts());
+  ANTIPHON_RETURN_IF_ERROR(made->embed_examples());
+  return made;
+}
+
+Status TextUnderstander::embed_examples() {
+  for (const IntentSpec& intent : parts_.assistant.intents)
+    for (const Example& example : expand_phrases(intent, kVariants)) {
+      const auto pieces = parts_.tokenizer.encode(example.text);
+      if (!pieces.ok()) return pieces.status().with_context("intent '" + intent.name + "'.phrases");
+      if (pieces->empty()) continue;
+      ANTIPHON_ASSIGN_OR_RETURN(const Encoded encoded, encode(*pieces));
+      examples_.add(&intent, example.num_slots, encoded.sentence);
+    }
+  return {};
+}
+
+Result<Encoded> TextUnderstander::encode(std::span<const Piece> pieces) {
+  const auto room = static_cast<std::size_t>(parts_.encoder->shape().max_tokens - 2);
+  ids_ = {parts_.tokenizer.cls()};
+  for (const Piece& piece : pieces.first(std::min(pieces.size(), room))) ids_.push_back(piece.id);
+  ids_.push_back(parts_.tokenizer.sep());
+  types_.assign(ids_.size(), 0);
+  return parts_.encoder->run(ids_, types_);
+}
+
+Result<Understanding> TextUnderstander::understand(const UnderstandRequest& request) {
+  ANTIPHON_RETURN_IF_ERROR(check_size(request.text, "text"));
+  ANTIPHON_RETURN_IF_ERROR(check_size(request.context, "context"));
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Piece> pieces, parts_.tokenizer.encode(request.text));
+  const auto finished = [&](Understanding u) {
+    u.text = std::string(request.text);
+    return u;
+  };
+  if (pieces.empty()) return finished({});
+
+  ANTIPHON_ASSIGN_OR_RETURN(const Encoded encoded, encode(pieces));
+  const EncoderShape& shape = parts_.encoder->shape();
+  TrainedIntent trained;
+  if (shape.intents > 0) trained = classify(parts_.labels, parts_.served, encoded.intent);
+  Understanding guess;
+  guess.domain = trained.domain;
+  guess.intent = trained.intent;
+  guess.confidence = trained.confidence;
+  guess.in_scope = trained.in_scope;
+  if (trained.in_scope && shape.tags > 0) {
+    const std::size_t seen = ids_.size() - 2;
+    guess.slots = tagged_slots(parts_.labels, trained.domain, request.text,
+                               std::span(pieces).first(seen), encoded.tags);
+  }
+
+  const auto ranked = examples_.rank(encoded.sentence, request.text);
+  const IntentScore* own = accepted(ranked, parts_.thresholds);
+  const bool pending = request.dialog && !request.dialog->pending_intent.empty();
+  if (pending) {
+    auto u =
+        continue_dialog(parts_.assistant, *request.dialog, request.text, ranked, parts_.thresholds);
+    if (u) return finished(*std::move(u));
+    if (trained.confidence < kSideQuestion) guess = {};
+  }
+  const bool sure = own && own->score >= parts_.thresholds.sure;
+  if (sure || (own && !guess.in_scope)) return finished(understood(kAssistantDomain, *own));
+  if (!request.context.empty() && shape.answers) {
+    ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Piece> context,
+                              parts_.tokenizer.encode(request.context));
+    ANTIPHON_ASSIGN_OR_RETURN(
+        const AnswerSpan answer,
+        find_answer(parts_.labels.question, parts_.tokenizer, *parts_.encoder, pieces, context));
+    guess.answer_confidence = answer.confidence;
+    if (answer.found) {
+      guess.answer =
+          std::string(request.context.substr(static_cast<std::size_t>(answer.start),
+                                             static_cast<std::size_t>(answer.end - answer.start)));
+      guess.in_scope = true;
+    }
+  }
+  if (guess.answer.empty() && own) {
+    // Both claim the text: the user's own unless the trained one is surer.
+    if (own->score >= guess.confidence) return finished(understood(kAssistantDomain, *own));
+  }
+  return finished(std::move(guess));
+}
+
+}  // namespace antiphon::nlu

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Tiny networks of the packs' shapes with seeded weights, and what PyTorch makes of them.
+
+    python3 tests/golden/tts/make_tiny_golden.py        from the repository root; writes tiny_*.safetensors beside itself
+
+The weights lie under the packs' own names; what is expected under `golden.*`. No noise, no dropout but by `masks`.
+"""
+import os
+import sys
+
+import torch
+from safetensors.torch import save_file
+
+sys.path.insert(0, os.getcwd())
+from training.tts.export import restored, tensors
+from training.tts.g2p import LETTERS, LetterToSound
+from training.tts.model import Tacotron2, drop_masks
+from training.vocoder.export import PackedWaveGlow
+from training.vocoder.export import tensors as vocoder_tensors
+from training.vocoder.model import SlimWaveGlow
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SYMBOLS, STEPS = 11, 40
+
+
+def f32(parts):
+    return {k: v.detach().float().contiguous() for k, v in parts.items()}
+
+
+@torch.no_grad()
+def tacotron():
+    torch.manual_seed(5)
+    net = Tacotron2(SYMBOLS, enc=16, rnn=24, pre=8, att=8, loc=4, post=12).eval()
+    for p in net.parameters():
+        p.mul_(1.5)
+    net.duration_out.bias.fill_(3.5)  # nothing stalls in 40 steps
+    net.stop.bias.fill_(-6.0)
+    weights = f32(tensors(net))
+    net = restored_tiny(weights)
+    ids = torch.randint(1, SYMBOLS + 1, (13,))
+    lengths = torch.tensor([len(ids)])
+    enc = net.encode(ids[None], lengths)
+    out = dict(ids=ids.int(), encoder=enc[0], key=net.key(enc)[0], log_frames=net.durations(enc)[0])
+    after, before, _, align, _ = net.synthesise(ids[None], lengths, steps=STEPS)
+    out.update(mel_before=before[0], mel_after=after[0], alignment=align[0])
+    masks = [drop_masks((1, 1), 1.0, "cpu", pre=8) for _ in range(STEPS)]
+    out["mel_dropped"] = net.synthesise(ids[None], lengths, masks=masks, steps=STEPS)[1][0]
+    out["masks"] = torch.stack([torch.cat([m[0][0, 0], m[1][0, 0]]) for m in masks])
+    out["mel_durations"] = net.synthesise(ids[None], lengths, by_durations=True, steps=STEPS)[1][0]
+    save_file(weights | {f"golden.{k}": v.contiguous() for k, v in out.items()}, f"{HERE}/tiny_tacotron.safetensors")
+
+
+def restored_tiny(weights):
+    """The folded weights in a network of this size, as training/tts/export.py does for the pack's."""
+    import training.tts.export as export
+    keep = export.Tacotron2
+    export.Tacotron2 = lambda symbols: keep(symbols, enc=16, rnn=24, pre=8, att=8, loc=4, post=12)
+    try:
+        return restored(weights, SYMBOLS)
+    finally:
+        export.Tacotron2 = keep
+
+
+@torch.no_grad()
+def vocoder():
+    torch.manual_seed(6)
+    net = SlimWaveGlow(flows=2, channels=8, layers=5)
+    for wn in net.wn:
+        wn.end_w.normal_(0, 0.1), wn.end_b.normal_(0, 0.1)
+    weights = f32(vocoder_tensors(net))
+    mel, noise = torch.randn(1, 80, 19), 0.3 * torch.randn(1, 76, 64)
+    audio = PackedWaveGlow(weights)(mel, noise)
+    golden = dict(mel=mel[0].T, noise=noise[0], audio=audio[0])
+    save_file(weights | {f"golden.{k}": v.contiguous() for k, v in golden.items()}, f"{HERE}/tiny_vocoder.safetensors")
+
+
+@torch.no_grad()
+def g2p():
+    torch.manual_seed(7)
+    net = LetterToSound(9, width=12).eval()
+    ids = torch.tensor([[LETTERS.index(c) + 1 for c in "antiphon's"]])
+    golden = {"golden.ids": ids[0].int(), "golden.logits": net(ids)[0].contiguous()}
+    save_file(f32(net.state_dict()) | golden, f"{HERE}/tiny_g2p.safetensors")
+
+
+if __name__ == "__main__":
+    tacotron()
+    vocoder()
+    g2p()

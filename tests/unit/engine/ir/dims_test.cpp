@@ -1,0 +1,54 @@
+// Arithmetic on extents, static and symbolic.
+#include "engine/ir/dims.h"
+
+#include <gtest/gtest.h>
+
+namespace antiphon::ir {
+namespace {
+
+TEST(Dims, StayAffine) {
+  EXPECT_EQ(dim_sum("T", 4), Dim("T+4"));
+  EXPECT_EQ(dim_sum("T", "T"), Dim("2*T"));
+  EXPECT_EQ(dim_plus("T+4", -4), Dim("T"));
+  EXPECT_EQ(dim_plus("T", -4), Dim("T-4"));
+  EXPECT_EQ(dim_times("T-1", 3), Dim("3*T-3"));
+  EXPECT_EQ(dim_windows("T+4", 5, 1), Dim("T"));
+  EXPECT_EQ(dim_windows("4*T+1", 3, 2), Dim("2*T"));
+  EXPECT_EQ(dim_windows("T", 3, 2), Dim{});
+  EXPECT_EQ(dim_sum("T", "U"), Dim{});
+  EXPECT_EQ(dim_sum("T", Dim{}), Dim{});
+  EXPECT_EQ(dim_plus(Dim{}, 1), Dim{});
+}
+
+TEST(Dims, StaticStaysStatic) {
+  EXPECT_EQ(dim_sum(3, 4), Dim(7));
+  EXPECT_EQ(dim_times(3, 4), Dim(12));
+  EXPECT_EQ(dim_windows(11, 3, 2), Dim(5));
+  EXPECT_EQ(dim_windows(10, 3, 2), Dim(4));
+  EXPECT_TRUE(dim_times(std::int64_t{1} << 40, std::int64_t{1} << 40).is_static());  // saturates
+}
+
+TEST(Dims, SameExtentNeedsKnowledge) {
+  EXPECT_TRUE(same_extent("T", "T"));
+  EXPECT_FALSE(same_extent(Dim{}, Dim{}));
+  EXPECT_FALSE(same_extent("T", "U"));
+  EXPECT_TRUE(compatible("T", 4));
+  EXPECT_FALSE(compatible(3, 4));
+}
+
+TEST(Dims, Broadcast) {
+  EXPECT_EQ(*broadcast({"B", 1, 3}, {4, 1}), (Shape{"B", 4, 3}));
+  EXPECT_EQ(*broadcast({"B", "T"}, {"B", Dim{}}), (Shape{"B", Dim{}}));
+  EXPECT_EQ(*broadcast({"B"}, {7}), (Shape{7}));
+  EXPECT_EQ(*broadcast({}, {2}), (Shape{2}));
+  EXPECT_EQ(*broadcast({1}, {0}), (Shape{0}));
+  EXPECT_FALSE(broadcast({3}, {4}).ok());
+}
+
+TEST(Dims, SymbolsAreIdentifiers) {
+  EXPECT_TRUE(valid_symbol("T_2"));
+  for (const char* bad : {"", "2T", "T+1", "2*T", "a b"}) EXPECT_FALSE(valid_symbol(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace antiphon::ir

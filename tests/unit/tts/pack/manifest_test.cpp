@@ -1,0 +1,108 @@
+// Manifests: what is read, and how each mistake is named.
+#include "tts/pack/manifest.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace antiphon::tts {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Manifest : public testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = testing::TempDir() + "tts_manifest_" +
+           testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::create_directories(dir_);
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+  void write(const std::string& text) { std::ofstream(dir_ + "/manifest.toml") << text; }
+  std::string error_of_tts(const std::string& text) {
+    write(text);
+    const auto manifest = read_tts_manifest(dir_);
+    return manifest.ok() ? "" : manifest.status().message();
+  }
+  std::string dir_;
+};
+
+TEST_F(Manifest, ReadsWhatExportWrites) {
+  write(
+      "name = \"tts-en\"\nkind = \"tts\"\nversion = 1\n[tts]\nsymbols = \" !$^ˈə\"  # ids\nrate_hz "
+      "= 22050\nhop_samples = 256\nmel_bins = 80\n"
+      "prenet_dropout = false\nalignment = \"durations\"\nattention_back = 1\nattention_ahead = "
+      "4\nalignment_width = 0.5\nstall_factor = 3.0\n"
+      "stall_frames = 15.0\nstop_threshold = 0.5\nmax_frames = 1500\n[files]\n\"x\" = { bytes = 3 "
+      "}\n");
+  const auto m = read_tts_manifest(dir_);
+  ASSERT_TRUE(m.ok()) << m.status().to_string();
+  EXPECT_EQ(m->symbols, U" !$^ˈə");
+  EXPECT_EQ(m->decoder.alignment, Alignment::kDurations);
+  EXPECT_EQ(m->guard.max_frames, 1500);
+  EXPECT_TRUE(m->g2p_path.empty());
+}
+
+TEST_F(Manifest, VocoderKeys) {
+  write(
+      "kind = \"vocoder\"\n[vocoder]\nrate_hz = 22050\nflows = 6\nlayers = 10\nchannels = "
+      "256\nsigma = 0.3\n");
+  const auto m = read_vocoder_manifest(dir_);
+  ASSERT_TRUE(m.ok()) << m.status().to_string();
+  EXPECT_EQ(m->network.delay_groups(), 60);
+  EXPECT_EQ(m->network.delay_frames(), 15);
+  EXPECT_FLOAT_EQ(m->sigma, 0.3f);
+  write("kind = \"vocoder\"\n[vocoder]\ngroup_samples = 100\n");
+  EXPECT_NE(read_vocoder_manifest(dir_).status().message().find("vocoder.group_samples"),
+            std::string::npos);
+}
+
+TEST_F(Manifest, ErrorsNameFileAndKey) {
+  const std::string good = "[tts]\nsymbols = \"^$ a\"\n";
+  EXPECT_EQ(error_of_tts(good), "");
+  const std::pair<std::string, std::string> cases[] = {
+      {"", "[tts]"},
+      {"[tts]\n", "tts.symbols"},
+      {"[tts]\nsymbols = \"abc\"\n", "tts.symbols"},
+      {"[tts]\nsymbols = 3\n", "tts.symbols: wanted a string"},
+      {good + "rate_hz = \"fast\"\n", "tts.rate_hz: wanted an integer from 8000"},
+      {good + "rate_hz = 1\n", "tts.rate_hz"},
+      {good + "stop_threshold = 2\n", "tts.stop_threshold: wanted a number from 0"},
+      {good + "prenet_dropout = 1\n", "tts.prenet_dropout: wanted true or false"},
+      {good + "alignment = \"magic\"\n", "got \"magic\""},
+      {"kind = \"asr\"\n" + good, "kind: wanted \"tts\", got \"asr\""},
+      {"version = 9\n" + good, "version: wanted 1, got 9"},
+      {"[tts\n", "line 1"},
+      {std::string("\xff\xfe", 2), "manifest.toml"},
+  };
+  for (const auto& [text, wanted] : cases) {
+    const std::string error = error_of_tts(text);
+    EXPECT_NE(error.find(wanted), std::string::npos) << text << " -> " << error;
+    EXPECT_NE(error.find("manifest.toml"), std::string::npos) << error;
+  }
+  EXPECT_EQ(read_tts_manifest("/nowhere").status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(Manifest, EveryCutOfAManifestIsHarmless) {
+  const std::string text =
+      "name = \"tts-en\"\n[tts]\nsymbols = \"^$ ab\"\nrate_hz = 22050\nalignment = \"attention\"\n";
+  for (std::size_t n = 0; n < text.size(); ++n) (void)error_of_tts(text.substr(0, n));
+}
+
+TEST_F(Manifest, MetadataOfWeights) {
+  const std::string header = "{\"__metadata__\":{\"phonemes\":\"abə\"}}";
+  std::string file(8, '\0');
+  file[0] = static_cast<char>(header.size());
+  std::ofstream(dir_ + "/w", std::ios::binary) << file + header;
+  EXPECT_EQ(safetensors_metadata(dir_ + "/w", "phonemes"), "abə");
+  EXPECT_EQ(safetensors_metadata(dir_ + "/w", "letters"), "");
+  EXPECT_EQ(safetensors_metadata(dir_ + "/none", "phonemes"), "");
+  for (std::size_t n = 0; n < 8 + header.size(); ++n) {
+    std::ofstream(dir_ + "/w", std::ios::binary | std::ios::trunc) << (file + header).substr(0, n);
+    EXPECT_EQ(safetensors_metadata(dir_ + "/w", "phonemes"), "");
+  }
+}
+
+}  // namespace
+}  // namespace antiphon::tts

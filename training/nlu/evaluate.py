@@ -1,0 +1,71 @@
+"""Prints every accuracy of a trained network at f32 and with its INT8 weights.
+
+    python3 -m training.nlu.evaluate CHECKPOINT.pt --prepared FOLDER [--json OUT.json]
+
+Intents: share of the test utterances whose best in-scope intent of their domain is right ("intent"), and the same counting
+refusals as wrong ("intent_accepted"); *_spoken: as a recogniser writes them. Slots: F1 of whole spans (conlleval). Questions:
+SQuAD's exact match and F1 on the kept-out paragraphs of XQuAD, best span whatever its score, and the share refused at threshold 0.
+embed_cosine: mean cosine with the start network's sentence embedding on test utterances.
+"""
+import argparse
+import json
+import os
+
+import numpy as np
+import torch
+
+from .examples import Prepared
+from .measure import measure, run_utterances
+from .model import Understanding
+from .quantise import pack, unpack
+
+
+def load_network(data, state, device):
+    net = Understanding(len(data.tokenizer.pieces), len(data.labels["intents"]), len(data.labels["slots"]))
+    net.load_state_dict(state)
+    return net.to(device).eval()
+
+
+def embed_cosine(net, data, prepared, device, most=1500):
+    """Against the network that training started from."""
+    from safetensors.torch import load_file
+    start = Understanding(len(data.tokenizer.pieces), 1, 1)
+    start.load_start(load_file(os.path.join(prepared, "minilm.safetensors")))
+    rows = np.random.default_rng(5).permutation(data.rows("test"))[:most]
+    ours, theirs = (run_utterances(n.to(device).eval(), data, rows, device)[2] for n in (net, start))
+    return float((ours * theirs).sum(-1).mean())
+
+
+def evaluate(state, data, prepared, device, questions=None, most=None):
+    """-> {"f32": figures, "int8": figures}, thresholds (of the INT8 weights)."""
+    out = {}
+    for name, weights in (("f32", state), ("int8", unpack(pack(state)))):
+        net = load_network(data, weights, device)
+        out[name], thresholds = measure(net, data, device, questions=questions, most=most)
+        out[name]["embed_cosine"] = embed_cosine(net, data, prepared, device, most or 1500)
+    return out, thresholds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint")
+    parser.add_argument("--prepared", required=True)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--questions", type=int, help="only the questions of so many paragraphs")
+    parser.add_argument("--most", type=int, help="only so many utterances of each part")
+    parser.add_argument("--json", help="writes the figures here")
+    a = parser.parse_args()
+    data = Prepared(a.prepared)
+    figures, thresholds = evaluate(torch.load(a.checkpoint, map_location="cpu")["net"], data, a.prepared, a.device, a.questions, a.most)
+    print(f"{'':44}{'f32':>8}{'int8':>8}")
+    for key, value in figures["f32"].items():
+        print(f"{key:44}{value:8.2f}{figures['int8'][key]:8.2f}")
+    for domain, t in thresholds.items():
+        print(domain, t)
+    if a.json:
+        with open(a.json, "w", encoding="utf-8") as f:
+            json.dump(figures | {"thresholds": thresholds}, f, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+// Reads manifests with toml++, whose exceptions end here.
+#include "tts/pack/manifest.h"
+
+#include <toml++/toml.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace antiphon::tts {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Keys of one section of one file, with the first error.
+class Section {
+ public:
+  Section(const toml::table& table, const char* name)
+      : name_(name), table_(table[name].as_table()) {
+    if (table_ == nullptr) fail(std::string("wanted a section [") + name + "]");
+  }
+
+  void integer(const char* key, int& out, int low, int high) {
+    const auto* node = find(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<std::int64_t>();
+    if (!value || *value < low || *value > high)
+      return fail(path(key) + ": wanted an integer from " + std::to_string(low) + " to " +
+                  std::to_string(high));
+    out = static_cast<int>(*value);
+  }
+  void number(const char* key, float& out, double low, double high) {
+    const auto* node = find(key);
+    if (node == nullptr) return;
+    const auto value = node->value<double>();
+    if (!value || !(*value >= low && *value <= high))
+      return fail(path(key) + ": wanted a number from " + std::to_string(low) + " to " +
+                  std::to_string(high));
+    out = static_cast<float>(*value);
+  }
+  void boolean(const char* key, bool& out) {
+    const auto* node = find(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<bool>();
+    if (!value) return fail(path(key) + ": wanted true or false");
+    out = *value;
+  }
+  void text(const char* key, std::string& out) {
+    const auto* node = find(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<std::string>();
+    if (!value) return fail(path(key) + ": wanted a string");
+    out = *value;
+  }
+  void fail(std::string message) {
+    if (status.ok()) status = invalid_argument(std::move(message));
+  }
+
+  Status status;
+
+ private:
+  const toml::node* find(const char* key) const { return table_ ? table_->get(key) : nullptr; }
+  std::string path(const char* key) const { return name_ + "." + key; }
+  std::string name_;
+  const toml::table* table_;
+};
+
+template <typename Manifest>
+Result<Manifest> read_file(const std::string& dir, const char* kind,
+                           Status (*read)(const toml::table&, const fs::path&, Manifest&)) {
+  const std::string path = (fs::path(dir) / "manifest.toml").string();
+  std::error_code ignored;
+  if (!fs::exists(path, ignored))
+    return not_found(path + ": there is no such file; is '" + dir + "' a " + kind + " pack?");
+  try {
+    const toml::table table = toml::parse_file(path);
+    Manifest manifest;
+    manifest.name = table["name"].value_or(std::string(kind));
+    const std::string found = table["kind"].value_or(std::string(kind));
+    if (found != kind)
+      return invalid_argument(path + ": kind: wanted \"" + kind + "\", got \"" + found + "\"");
+    if (const std::int64_t version = table["version"].value_or(std::int64_t{1}); version != 1) {
+      return invalid_argument(path + ": version: wanted 1, got " + std::to_string(version));
+    }
+    if (Status status = read(table, dir, manifest); !status.ok()) return status.with_context(path);
+    return manifest;
+  } catch (const toml::parse_error& e) {
+    return invalid_argument(path + ": line " + std::to_string(e.source().begin.line) + ": " +
+                            std::string(e.description()));
+  } catch (const std::exception& e) {
+    return invalid_argument(path + ": " + e.what());
+  }
+}
+
+Status read_tts(const toml::table& table, const fs::path& dir, TtsManifest& m) {
+  Section s(table, "tts");
+  std::string symbols, alignment = "attention";
+  s.text("symbols", symbols);
+  s.text("voice", m.voice);
+  s.integer("rate_hz", m.rate_hz, 8000, 192000);
+  s.integer("hop_samples", m.hop_samples, 1, 4096);
+  s.integer("mel_bins", m.mel_bins, 1, 1024);
+  s.integer("sentence_pause_ms", m.sentence_pause_ms, 0, 5000);
+  s.boolean("prenet_dropout", m.decoder.dropout);
+  s.text("alignment", alignment);
+  s.integer("attention_back", m.decoder.attention_back, 0, 100);
+  s.integer("attention_ahead", m.guard.ahead, 1, 100);
+  s.number("alignment_width", m.alignment_width, 0.01, 10);
+  s.number("stall_factor", m.guard.stall_factor, 1, 100);
+  s.number("stall_frames", m.guard.stall_frames, 1, 1000);
+  s.number("stop_threshold", m.decoder.stop_threshold, 0, 1);
+  s.integer("max_frames", m.guard.max_frames, 1, 100000);
+  if (alignment != "attention" && alignment != "durations")
+    s.fail("tts.alignment: wanted \"attention\" or \"durations\", got \"" + alignment + "\"");
+  m.decoder.alignment = alignment == "durations" ? Alignment::kDurations : Alignment::kAttention;
+  m.symbols = to_phonemes(symbols);
+  if (m.symbols.find(U'^') == Phonemes::npos || m.symbols.find(U'$') == Phonemes::npos)
+    s.fail("tts.symbols: wanted the symbols in the order of their ids, with ^ and $ among them");
+  m.weights_path = (dir / "weights.safetensors").string();
+  m.lexicon_path = (dir / "lexicon.tsv.zst").string();
+  std::error_code ignored;
+  if (fs::exists(dir / "g2p.safetensors", ignored)) m.g2p_path = (dir / "g2p.safetensors").string();
+  return s.status;
+}
+
+Status read_vocoder(const toml::table& table, const fs::path& dir, VocoderManifest& m) {
+  Section s(table, "vocoder");
+  s.integer("rate_hz", m.rate_hz, 8000, 192000);
+  s.integer("hop_samples", m.network.hop_samples, 1, 4096);
+  s.integer("mel_bins", m.network.mel_bins, 1, 1024);
+  s.integer("group_samples", m.network.group_samples, 2, 1024);
+  s.integer("flows", m.network.flows, 1, 64);
+  s.integer("layers", m.network.layers, 1, 64);
+  s.integer("channels", m.network.channels, 1, 4096);
+  s.number("sigma", m.sigma, 0, 2);
+  if (m.network.hop_samples % m.network.group_samples != 0 || m.network.group_samples % 2 != 0) {
+    s.fail("vocoder.group_samples: wanted an even divisor of hop_samples " +
+           std::to_string(m.network.hop_samples) + ", got " +
+           std::to_string(m.network.group_samples));
+  }
+  m.weights_path = (dir / "weights.safetensors").string();
+  return s.status;
+}
+
+}  // namespace
+
+Result<TtsManifest> read_tts_manifest(const std::string& dir) {
+  return read_file<TtsManifest>(dir, "tts", read_tts);
+}
+Result<VocoderManifest> read_vocoder_manifest(const std::string& dir) {
+  return read_file<VocoderManifest>(dir, "vocoder", read_vocoder);
+}
+
+std::string safetensors_metadata(const std::string& path, const std::string& key) {
+  std::ifstream file(path, std::ios::binary);
+  std::uint64_t bytes = 0;
+  char head[8];
+  if (!file.read(head, 8)) return {};
+  std::memcpy(&bytes, head, 8);
+  if (bytes > (16u << 20)) return {};
+  std::string header(static_cast<std::size_t>(bytes), ' ');
+  if (!file.read(header.data(), static_cast<std::streamsize>(bytes))) return {};
+  const auto json = nlohmann::json::parse(header, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("__metadata__") || !json["__metadata__"].is_object())
+    return {};
+  const auto& metadata = json["__metadata__"];
+  const auto found = metadata.find(key);
+  return found != metadata.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+}  // namespace antiphon::tts

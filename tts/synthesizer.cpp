@@ -1,0 +1,226 @@
+// Loads the packs, builds the plans, and lends networks and state slots to streams.
+#include "tts/synthesizer.h"
+
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+
+#include "tts/stream/plan_runner.h"
+#include "tts/stream/speech_stream.h"
+#include "tts/text/normalise.h"
+#include "tts/text/ssml.h"
+
+namespace antiphon::tts {
+namespace {
+
+struct Plans {
+  std::shared_ptr<const Plan> encoder, decoder, postnet, vocoder, g2p;
+};
+
+// The networks of one lane.
+struct Lane {
+  std::unique_ptr<PlanRunner> encoder, decoder, postnet, vocoder, g2p;
+  Runners runners;
+  bool lent = false;
+};
+
+// Shared by the synthesiser and its streams. Slot numbers are the same in both pools.
+class Lanes final : public RunnerSource {
+ public:
+  static Result<std::shared_ptr<Lanes>> create(const Plans& plans,
+                                               const SynthesizerConfig& config) {
+    std::shared_ptr<Lanes> lanes(new Lanes);
+    ANTIPHON_ASSIGN_OR_RETURN(lanes->postnet_pool_,
+                              StatePool::create(plans.postnet, config.max_streams));
+    ANTIPHON_ASSIGN_OR_RETURN(lanes->vocoder_pool_,
+                              StatePool::create(plans.vocoder, config.max_streams));
+    for (int i = 0; i < config.num_lanes; ++i) {
+      ThreadTeam* team = i == 0 ? config.team : nullptr;
+      auto lane = std::make_unique<Lane>();
+      ANTIPHON_ASSIGN_OR_RETURN(lane->encoder, PlanRunner::create(plans.encoder, team, nullptr));
+      ANTIPHON_ASSIGN_OR_RETURN(lane->decoder, PlanRunner::create(plans.decoder, team, nullptr));
+      ANTIPHON_ASSIGN_OR_RETURN(
+          lane->postnet, PlanRunner::create(plans.postnet, team, lanes->postnet_pool_.get()));
+      ANTIPHON_ASSIGN_OR_RETURN(
+          lane->vocoder, PlanRunner::create(plans.vocoder, team, lanes->vocoder_pool_.get()));
+      if (plans.g2p) {
+        ANTIPHON_ASSIGN_OR_RETURN(lane->g2p, PlanRunner::create(plans.g2p, team, nullptr));
+      }
+      lane->runners = {lane->encoder.get(), lane->decoder.get(), lane->postnet.get(),
+                       lane->vocoder.get(), lane->g2p.get()};
+      lanes->lanes_.push_back(std::move(lane));
+    }
+    return lanes;
+  }
+
+  // A slot in both pools, or kExhausted.
+  Result<int> acquire() {
+    const std::lock_guard lock(mutex_);
+    ANTIPHON_ASSIGN_OR_RETURN(const int slot, postnet_pool_->acquire());
+    const auto vocoder = vocoder_pool_->acquire();
+    if (!vocoder.ok() || *vocoder != slot) {
+      if (vocoder.ok()) vocoder_pool_->release(*vocoder);
+      postnet_pool_->release(slot);
+      return vocoder.ok() ? internal_error("synthesis: the pools' slots differ") : vocoder.status();
+    }
+    return slot;
+  }
+
+  Runners& take() override {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      for (const auto& lane : lanes_) {
+        if (lane->lent) continue;
+        lane->lent = true;
+        return lane->runners;
+      }
+      free_.wait(lock);
+    }
+  }
+  void give(Runners& runners) override {
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& lane : lanes_) lane->lent = lane->lent && &lane->runners != &runners;
+    }
+    free_.notify_one();
+  }
+  void reset(int slot) override {
+    postnet_pool_->reset(slot);
+    vocoder_pool_->reset(slot);
+  }
+  void release(int slot) override {
+    const std::lock_guard lock(mutex_);
+    postnet_pool_->release(slot);
+    vocoder_pool_->release(slot);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable free_;
+  std::unique_ptr<StatePool> postnet_pool_, vocoder_pool_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+class SynthesizerImpl final : public Synthesizer {
+ public:
+  SynthesizerImpl(std::shared_ptr<const VoiceData> voice, std::shared_ptr<Lanes> lanes)
+      : voice_(std::move(voice)), lanes_(std::move(lanes)) {}
+
+  int rate_hz() const override { return voice_->tts.rate_hz; }
+  std::vector<std::string> voices() const override { return {voice_->tts.voice}; }
+
+  Result<std::unique_ptr<SynthesisStream>> open(std::string_view text,
+                                                const SynthesisOptions& options) override {
+    if (!options.voice.empty() && options.voice != voice_->tts.voice) {
+      return invalid_argument("voice: wanted \"" + voice_->tts.voice + "\", got \"" +
+                              options.voice + "\"");
+    }
+    if (!(options.speed >= 0.5f && options.speed <= 2.0f))
+      return invalid_argument("speed: wanted 0.5 to 2, got " + std::to_string(options.speed));
+    ANTIPHON_ASSIGN_OR_RETURN(Speech speech, options.ssml ? parse_ssml(text) : normalise(text));
+    ANTIPHON_ASSIGN_OR_RETURN(const int slot, lanes_->acquire());
+    return std::unique_ptr<SynthesisStream>(new SpeechStream(
+        voice_, lanes_, slot, std::string(text), std::move(speech), options.speed));
+  }
+
+ private:
+  std::shared_ptr<const VoiceData> voice_;
+  std::shared_ptr<Lanes> lanes_;
+};
+
+// Loads the plan from plan_dir if it is there and fits, else builds it (and keeps it there).
+Result<std::shared_ptr<const Plan>> plan_of(const Network& net, const SynthesizerConfig& config,
+                                            const std::string& file,
+                                            std::map<std::string, DimRange> profile) {
+  const std::string path =
+      config.plan_dir.empty()
+          ? ""
+          : (std::filesystem::path(config.plan_dir) / (file + ".plan")).string();
+  if (!path.empty()) {
+    if (auto loaded = Plan::load(path, config.max_isa); loaded.ok()) return loaded;
+  }
+  BuildOptions options;
+  options.precision = config.precision;
+  options.profile = std::move(profile);
+  options.tune = config.tune;
+  options.timing_cache = config.timing_cache;
+  options.max_isa = config.max_isa;
+  options.num_threads = config.team ? config.team->num_threads() : 1;
+  options.logger = config.logger;
+  ANTIPHON_ASSIGN_OR_RETURN(std::shared_ptr<const Plan> plan, build(net, options));
+  if (!path.empty()) ANTIPHON_RETURN_IF_ERROR(plan->save(path));
+  return plan;
+}
+
+Status load_voice(const SynthesizerConfig& config, VoiceData& voice) {
+  ANTIPHON_ASSIGN_OR_RETURN(voice.tts, read_tts_manifest(config.tts_dir));
+  ANTIPHON_ASSIGN_OR_RETURN(voice.vocoder, read_vocoder_manifest(config.vocoder_dir));
+  const auto& v = voice.vocoder;
+  if (v.rate_hz != voice.tts.rate_hz || v.network.hop_samples != voice.tts.hop_samples ||
+      v.network.mel_bins != voice.tts.mel_bins) {
+    return invalid_argument(config.vocoder_dir +
+                            ": rate_hz, hop_samples, mel_bins: wanted those of " + config.tts_dir);
+  }
+  ANTIPHON_ASSIGN_OR_RETURN(voice.lexicon, Lexicon::load(voice.tts.lexicon_path));
+  return {};
+}
+
+Result<Plans> build_plans(const SynthesizerConfig& config, VoiceData& voice) {
+  Plans plans;
+  ANTIPHON_ASSIGN_OR_RETURN(const auto weights, Weights::load(voice.tts.weights_path));
+  ANTIPHON_ASSIGN_OR_RETURN(voice.geometry, read_geometry(*weights));
+  if (voice.geometry.symbols != static_cast<int>(voice.tts.symbols.size()) + 1 ||
+      voice.geometry.mel_bins != voice.tts.mel_bins) {
+    return invalid_argument(voice.tts.weights_path + ": embedding.weight: wanted " +
+                            std::to_string(voice.tts.symbols.size() + 1) +
+                            " rows for the manifest's symbols, got " +
+                            std::to_string(voice.geometry.symbols) + "; or mel_bins differ");
+  }
+  if (voice.tts.decoder.alignment == Alignment::kDurations && !voice.geometry.has_durations) {
+    return invalid_argument(voice.tts.weights_path +
+                            ": tts.alignment is \"durations\": wanted duration.conv.weight");
+  }
+  ANTIPHON_ASSIGN_OR_RETURN(const auto vocoder, Weights::load(voice.vocoder.weights_path));
+  ANTIPHON_RETURN_IF_ERROR(check_vocoder(*vocoder, voice.vocoder.network));
+  const DimRange symbols = {1, 96, static_cast<std::int64_t>(voice.max_symbols)};
+  const std::int64_t block = voice.tts.decoder.block_frames;
+  const auto most = std::max(voice.first_vocoder_frames, voice.vocoder_frames);
+  ANTIPHON_ASSIGN_OR_RETURN(plans.encoder, plan_of(encoder_network(*weights, voice.geometry),
+                                                   config, "encoder", {{"N", symbols}}));
+  ANTIPHON_ASSIGN_OR_RETURN(
+      plans.decoder, plan_of(decoder_network(*weights, voice.geometry, voice.tts.decoder), config,
+                             "decoder", {{"N", symbols}}));
+  ANTIPHON_ASSIGN_OR_RETURN(plans.postnet,
+                            plan_of(postnet_network(*weights, voice.geometry), config, "postnet",
+                                    {{"T", {block, block, block}}}));
+  ANTIPHON_ASSIGN_OR_RETURN(
+      plans.vocoder, plan_of(vocoder_network(*vocoder, voice.vocoder.network), config, "vocoder",
+                             {{"T", {1, voice.vocoder_frames, most}}}));
+  if (voice.tts.g2p_path.empty()) return plans;
+  ANTIPHON_ASSIGN_OR_RETURN(const auto g2p, Weights::load(voice.tts.g2p_path));
+  voice.g2p.phonemes = to_phonemes(safetensors_metadata(voice.tts.g2p_path, "phonemes"));
+  if (const std::string letters = safetensors_metadata(voice.tts.g2p_path, "letters");
+      !letters.empty())
+    voice.g2p.letters = letters;
+  ANTIPHON_RETURN_IF_ERROR(check_g2p(*g2p, voice.g2p));
+  const std::int64_t repeat = voice.g2p.repeat;
+  const DimRange letters = {repeat, 8 * repeat,
+                            static_cast<std::int64_t>(voice.g2p.max_letters) * repeat};
+  ANTIPHON_ASSIGN_OR_RETURN(plans.g2p,
+                            plan_of(g2p_network(*g2p, voice.g2p), config, "g2p", {{"T", letters}}));
+  return plans;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Synthesizer>> create_synthesizer(const SynthesizerConfig& config) {
+  if (config.max_streams < 1 || config.num_lanes < 1)
+    return invalid_argument("synthesizer: max_streams and num_lanes: wanted at least 1");
+  auto voice = std::make_shared<VoiceData>();
+  ANTIPHON_RETURN_IF_ERROR(load_voice(config, *voice));
+  ANTIPHON_ASSIGN_OR_RETURN(const Plans plans, build_plans(config, *voice));
+  ANTIPHON_ASSIGN_OR_RETURN(auto lanes, Lanes::create(plans, config));
+  return std::unique_ptr<Synthesizer>(new SynthesizerImpl(std::move(voice), std::move(lanes)));
+}
+
+}  // namespace antiphon::tts
