@@ -116,8 +116,8 @@ void antiphon_destroy(antiphon_assistant* assistant) { delete assistant; }
 int32_t antiphon_transcribe(antiphon_assistant* assistant, const float* samples, size_t num_samples,
                             int32_t rate_hz, char** json) {
   return guarded([&]() -> Status {
-    ANTIPHON_ASSIGN_OR_RETURN(
-        const auto finals, assistant->assistant->transcribe({samples, num_samples}, rate_hz));
+    ANTIPHON_ASSIGN_OR_RETURN(const auto finals,
+                              assistant->assistant->transcribe({samples, num_samples}, rate_hz));
     std::string out = "[";
     for (const Transcript& final : finals) out += (out.size() > 1 ? "," : "") + final_json(final);
     return give(out + "]", json);

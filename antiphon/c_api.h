@@ -43,7 +43,8 @@ int32_t antiphon_ask(antiphon_assistant* assistant, const float* samples, size_t
                      int32_t* answer_rate_hz);
 
 /* Streaming. Events are the messages of the native protocol as JSON, or reply audio (json is null).
-   They come one at a time on the assistant's thread; what they point to is valid during the call. */
+   They come one at a time on the assistant's thread; what they point to is valid during the call.
+ */
 typedef void (*antiphon_event)(void* user, const char* json, const float* audio,
                                size_t num_samples);
 antiphon_conversation* antiphon_open(antiphon_assistant* assistant, antiphon_event event,
