@@ -23,6 +23,7 @@ struct AssistantConfig {
   bool f32 = false;                   // weights as f32 instead of int8
   int threads = 0;                    // of the team; 0: one a core, at most 2
   int max_sessions = 64;              // state slots of recognition and synthesis
+  std::string plan_dir;               // built plans are kept here; empty: built at every start
   std::string max_isa;                // caps the SIMD path; empty: what the CPU has
   Logger* logger = nullptr;           // may be null; must outlive the assistant
 };

@@ -1,4 +1,5 @@
-// Boost.Asio and Beast's HTTP: the only way to include them (Boost 1.74 as C++20 needs <utility> first).
+// Boost.Asio and Beast's HTTP: the only way to include them (Boost 1.74 as C++20 needs <utility>
+// first).
 #pragma once
 
 #include <utility>

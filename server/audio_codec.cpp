@@ -63,7 +63,8 @@ Result<std::vector<float>> decode_audio(Encoding encoding, std::string_view byte
       out[i] = static_cast<float>(sample) / 32768.0f;
     } else {
       const auto byte = static_cast<std::uint8_t>(*at);
-      const int linear = encoding == Encoding::kMulaw ? mulaw_to_linear(byte) : alaw_to_linear(byte);
+      const int linear =
+          encoding == Encoding::kMulaw ? mulaw_to_linear(byte) : alaw_to_linear(byte);
       out[i] = static_cast<float>(linear) / 32768.0f;
     }
   }

@@ -54,12 +54,11 @@ struct Metrics::State {
                                        .Help("Open connections")
                                        .Register(registry)
                                        .Add({});
-  prometheus::Gauge& sessions =
-      prometheus::BuildGauge()
-          .Name("antiphon_sessions")
-          .Help("Conversations that hold recognition state slots")
-          .Register(registry)
-          .Add({});
+  prometheus::Gauge& sessions = prometheus::BuildGauge()
+                                    .Name("antiphon_sessions")
+                                    .Help("Conversations that hold recognition state slots")
+                                    .Register(registry)
+                                    .Add({});
 };
 
 Metrics::Metrics() : state_(std::make_unique<State>()) {

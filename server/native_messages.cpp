@@ -39,8 +39,7 @@ Status read(const json& in, const char* field, bool& out) {
 Status read(const json& in, const char* field, double low, double high, double& out) {
   const auto found = in.find(field);
   if (found == in.end() || found->is_null()) return {};
-  const std::string wanted =
-      "a number from " + std::to_string(low) + " to " + std::to_string(high);
+  const std::string wanted = "a number from " + std::to_string(low) + " to " + std::to_string(high);
   if (!found->is_number()) return wrong(field, wanted.c_str());
   out = found->get<double>();
   if (!(out >= low && out <= high)) return wrong(field, wanted.c_str());
@@ -78,10 +77,14 @@ Result<ClientMessage> read_start(const json& in) {
   ANTIPHON_RETURN_IF_ERROR(read(in, "encoding", encoding, 20));
   ANTIPHON_ASSIGN_OR_RETURN(out.encoding, parse_encoding(encoding));
   ANTIPHON_RETURN_IF_ERROR(read(in, "reply", reply, 20));
-  if (reply == "audio") out.reply = ReplyMode::kAudio;
-  else if (reply == "text") out.reply = ReplyMode::kText;
-  else if (reply == "none") out.reply = ReplyMode::kNone;
-  else return wrong("reply", "audio, text or none");
+  if (reply == "audio")
+    out.reply = ReplyMode::kAudio;
+  else if (reply == "text")
+    out.reply = ReplyMode::kText;
+  else if (reply == "none")
+    out.reply = ReplyMode::kNone;
+  else
+    return wrong("reply", "audio, text or none");
   ANTIPHON_RETURN_IF_ERROR(read(in, "partials", out.partials));
   ANTIPHON_RETURN_IF_ERROR(read(in, "endpointing", out.endpointing));
   ANTIPHON_RETURN_IF_ERROR(read_hotwords(in, out.hotwords));
@@ -129,19 +132,6 @@ Result<ClientMessage> read_message(const json& in) {
   return ClientMessage(UnknownMessage{type.substr(0, 40)});
 }
 
-double tenth(double ms) { return std::round(ms * 10) / 10; }
-double thousandth(double value) { return std::round(value * 1000) / 1000; }
-
-json words_json(const std::vector<WordTiming>& words) {
-  json out = json::array();
-  for (const WordTiming& w : words)
-    out.push_back({{"word", w.word},
-                   {"start_ms", tenth(w.start_ms)},
-                   {"end_ms", tenth(w.end_ms)},
-                   {"confidence", thousandth(w.confidence)}});
-  return out;
-}
-
 }  // namespace
 
 Result<ClientMessage> parse_client_message(std::string_view text) {
@@ -164,84 +154,6 @@ std::string ready_json(const ReadyInfo& info) {
                  {{"max_message_bytes", info.max_message_bytes},
                   {"max_audio_s", info.max_audio_s},
                   {"idle_timeout_s", info.idle_timeout_s}}}});
-}
-
-std::string speech_json(bool begins, std::uint32_t turn, double at_ms) {
-  return write({{"type", begins ? "speech_start" : "speech_end"},
-                {"turn", turn},
-                {"at_ms", tenth(at_ms)}});
-}
-
-std::string partial_json(const Transcript& t) {
-  return write(
-      {{"type", "partial"}, {"turn", t.ref.turn}, {"text", t.text}, {"stable", t.stable_chars}});
-}
-
-std::string final_json(const Transcript& t) {
-  json alternatives = json::array();
-  for (const TranscriptAlternative& a : t.alternatives)
-    alternatives.push_back({{"text", a.text}, {"confidence", thousandth(a.confidence)}});
-  return write({{"type", "final"},
-                {"turn", t.ref.turn},
-                {"text", t.text},
-                {"confidence", thousandth(t.confidence)},
-                {"words", words_json(t.words)},
-                {"alternatives", std::move(alternatives)}});
-}
-
-std::string understanding_json(const Understanding& u) {
-  json slots = json::array();
-  for (const Slot& s : u.slots)
-    slots.push_back({{"name", s.name},
-                     {"value", s.value},
-                     {"text", s.text},
-                     {"start", s.start},
-                     {"end", s.end}});
-  json out = {{"type", "understanding"},
-              {"turn", u.ref.turn},
-              {"intent", u.intent},
-              {"confidence", thousandth(u.confidence)},
-              {"in_scope", u.in_scope},
-              {"slots", std::move(slots)}};
-  if (!u.answer.empty()) out["answer"] = u.answer;
-  return write(out);
-}
-
-std::string reply_json(const Reply& reply) {
-  return write({{"type", "reply"}, {"turn", reply.ref.turn}, {"text", reply.text}});
-}
-
-std::string_view reason_name(TurnEndReason reason) {
-  switch (reason) {
-    case TurnEndReason::kDone: return "done";
-    case TurnEndReason::kCancelled: return "cancelled";
-    case TurnEndReason::kInterrupted: return "interrupted";
-    case TurnEndReason::kNoSpeech: return "no_speech";
-    case TurnEndReason::kError: return "error";
-  }
-  return "error";
-}
-
-std::string turn_end_json(const TurnEnd& end) {
-  const TurnLatency& l = end.latency;
-  return write({{"type", "turn_end"},
-                {"turn", end.ref.turn},
-                {"reason", reason_name(end.reason)},
-                {"reply_samples", end.reply_samples},
-                {"latency_ms",
-                 {{"asr", tenth(l.asr_ms)},
-                  {"nlu", tenth(l.nlu_ms)},
-                  {"tts", tenth(l.tts_ms)},
-                  {"total", tenth(l.total_ms)},
-                  {"endpoint", tenth(l.endpoint_ms)},
-                  {"heard", tenth(l.heard_ms)}}}});
-}
-
-std::string error_json(const Status& status, bool fatal) {
-  return write({{"type", "error"},
-                {"code", code_name(status.code())},
-                {"message", status.message()},
-                {"fatal", fatal}});
 }
 
 }  // namespace antiphon::server

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "antiphon/event_json.h"
 #include "engine/base/status.h"
 #include "pipeline/messages.h"
 #include "pipeline/session.h"
@@ -54,13 +55,5 @@ struct ReadyInfo {
   double max_audio_s = 0, idle_timeout_s = 0;
 };
 std::string ready_json(const ReadyInfo& info);
-std::string speech_json(bool begins, std::uint32_t turn, double at_ms);
-std::string partial_json(const Transcript& transcript);
-std::string final_json(const Transcript& transcript);
-std::string understanding_json(const Understanding& understanding);
-std::string reply_json(const Reply& reply);
-std::string turn_end_json(const TurnEnd& end);
-std::string error_json(const Status& status, bool fatal);
-std::string_view reason_name(TurnEndReason reason);
 
 }  // namespace antiphon::server

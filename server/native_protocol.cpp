@@ -94,8 +94,7 @@ void NativeProtocol::start(const StartMessage& message) {
 
 void NativeProtocol::on_binary_frame(std::string_view payload) {
   if (failed_) return;
-  if (!session_)
-    return fail(invalid_argument("audio came before \"start\""), kCloseWrongKind);
+  if (!session_) return fail(invalid_argument("audio came before \"start\""), kCloseWrongKind);
   const Result<std::vector<float>> pcm = decode_audio(start_.encoding, payload);
   if (!pcm.ok()) return fail(pcm.status(), kCloseBadPayload);
   audio_s_ += static_cast<double>(pcm->size()) / start_.rate_hz;

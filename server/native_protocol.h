@@ -41,10 +41,10 @@ class NativeProtocol final : public SessionSink {
 
   void on_text_frame(std::string_view payload);
   void on_binary_frame(std::string_view payload);
-  void on_room();       // the outbox has room again
+  void on_room();  // the outbox has room again
   bool started() const { return session_ != nullptr; }
   bool busy() const { return session_ && session_->busy(); }
-  void stop();          // nothing is sent after it
+  void stop();  // nothing is sent after it
   void on_drained(std::function<void()> call) { turn_ended_ = std::move(call); }
 
   void on_speech_start(TurnRef ref, double at_ms) override;

@@ -1,10 +1,11 @@
 // The table of keys, and TOML against it.
 #include "server/server_config.h"
 
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
-#include <toml++/toml.h>
 #include <variant>
 #include <vector>
 
@@ -79,7 +80,7 @@ Status set_value(const Key& key, const toml::node& node, ServerConfig& out) {
   if (const auto* text = std::get_if<std::string ServerConfig::*>(&key.field)) {
     const auto value = node.value_exact<std::string>();
     if (!value) return invalid_argument("wanted a string");
-    out.**text = *value;
+    out.** text = *value;
     return {};
   }
   const bool whole = !std::holds_alternative<double ServerConfig::*>(key.field);
@@ -88,10 +89,11 @@ Status set_value(const Key& key, const toml::node& node, ServerConfig& out) {
     return invalid_argument(std::string("wanted a ") + (whole ? "whole " : "") + "number from " +
                             shown(key.min) + " to " + shown(key.max));
   if (const auto* i = std::get_if<int ServerConfig::*>(&key.field))
-    out.**i = static_cast<int>(*value);
+    out.** i = static_cast<int>(*value);
   else if (const auto* n = std::get_if<std::size_t ServerConfig::*>(&key.field))
-    out.**n = static_cast<std::size_t>(*value);
-  else out.*std::get<double ServerConfig::*>(key.field) = *value;
+    out.** n = static_cast<std::size_t>(*value);
+  else
+    out.*std::get<double ServerConfig::*>(key.field) = *value;
   return {};
 }
 

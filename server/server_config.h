@@ -17,14 +17,14 @@ struct ServerConfig {
   // [limits]
   int max_sessions = 32;  // of connections that speak WebSocket
   std::size_t max_message_bytes = 65536;
-  double max_audio_s = 3600;        // of one session
-  double max_waiting_audio_s = 10;  // not recognised yet: reading pauses
-  double max_pause_s = 30;          // of reading, then the connection is closed
+  double max_audio_s = 3600;                 // of one session
+  double max_waiting_audio_s = 10;           // not recognised yet: reading pauses
+  double max_pause_s = 30;                   // of reading, then the connection is closed
   std::size_t max_output_bytes = 4u << 20;   // waiting to be written: the connection is closed
   std::size_t room_output_bytes = 1u << 18;  // a reply waits while so much is waiting
-  double handshake_timeout_s = 5;   // for the request
-  double start_timeout_s = 10;      // for "start"
-  double idle_timeout_s = 300;      // without a message of the client
+  double handshake_timeout_s = 5;            // for the request
+  double start_timeout_s = 10;               // for "start"
+  double idle_timeout_s = 300;               // without a message of the client
   double ping_interval_s = 20;
   double pong_timeout_s = 20;
   // [turn]

@@ -1,0 +1,182 @@
+// The C ABI over Assistant: no exception and no C++ object crosses it.
+#include "antiphon/c_api.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <string>
+
+#include "antiphon/assistant.h"
+#include "antiphon/event_json.h"
+
+struct antiphon_assistant {
+  std::unique_ptr<antiphon::Assistant> assistant;
+};
+
+namespace {
+
+using namespace antiphon;
+
+// The C contract is an error text a thread; nothing else in the project is kept this way.
+std::string& last_error() {
+  static thread_local std::string text;
+  return text;
+}
+
+int32_t guarded(const std::function<Status()>& call) {
+  try {
+    const Status status = call();
+    last_error() = status.ok() ? "" : status.to_string();
+    return static_cast<int32_t>(status.code());
+  } catch (const std::exception& error) {
+    last_error() = error.what();
+    return static_cast<int32_t>(StatusCode::kInternal);
+  }
+}
+
+Status give(const std::string& text, char** out) {
+  *out = static_cast<char*>(std::malloc(text.size() + 1));
+  if (!*out) return exhausted("out of memory");
+  std::memcpy(*out, text.c_str(), text.size() + 1);
+  return {};
+}
+
+Status give(const SpokenAudio& audio, float** samples, std::size_t* count, int32_t* rate_hz) {
+  *samples = static_cast<float*>(std::malloc(audio.samples.size() * sizeof(float) + 1));
+  if (!*samples) return exhausted("out of memory");
+  if (!audio.samples.empty())
+    std::memcpy(*samples, audio.samples.data(), audio.samples.size() * sizeof(float));
+  *count = audio.samples.size();
+  *rate_hz = audio.rate_hz;
+  return {};
+}
+
+class CallbackSink final : public SessionSink {
+ public:
+  CallbackSink(antiphon_event event, void* user) : event_(event), user_(user) {}
+  void on_speech_start(TurnRef ref, double at_ms) override {
+    json(speech_json(true, ref.turn, at_ms));
+  }
+  void on_speech_end(TurnRef ref, double at_ms) override {
+    json(speech_json(false, ref.turn, at_ms));
+  }
+  void on_partial(const Transcript& transcript) override { json(partial_json(transcript)); }
+  void on_final(const Transcript& transcript, FinalOrigin origin) override {
+    if (origin != FinalOrigin::kNone) json(final_json(transcript));
+  }
+  void on_understanding(const Understanding& u) override { json(understanding_json(u)); }
+  void on_reply(const Reply& reply) override { json(reply_json(reply)); }
+  bool on_audio(const AudioChunk& chunk) override {
+    event_(user_, nullptr, chunk.samples.data(), chunk.samples.size());
+    return true;
+  }
+  void on_error(TurnRef, const Status& status) override { json(error_json(status, false)); }
+  void on_turn_end(const TurnEnd& end) override { json(turn_end_json(end)); }
+
+ private:
+  void json(const std::string& text) { event_(user_, text.c_str(), nullptr, 0); }
+  antiphon_event event_;
+  void* user_;
+};
+
+}  // namespace
+
+struct antiphon_conversation {
+  std::unique_ptr<CallbackSink> sink;
+  std::unique_ptr<antiphon::Conversation> conversation;  // goes first
+};
+
+extern "C" {
+
+int32_t antiphon_abi_version(void) { return 1; }
+const char* antiphon_last_error(void) { return last_error().c_str(); }
+void antiphon_free(void* memory) { std::free(memory); }
+
+antiphon_assistant* antiphon_create(const antiphon_options* options) {
+  antiphon_assistant* out = nullptr;
+  guarded([&]() -> Status {
+    if (!options || options->struct_bytes < sizeof(antiphon_options))
+      return invalid_argument("options.struct_bytes must be sizeof(antiphon_options)");
+    AssistantConfig config;
+    if (options->models_dir) config.models_dir = options->models_dir;
+    if (options->assistant_path) config.assistant_path = options->assistant_path;
+    config.f32 = options->f32 != 0;
+    config.threads = options->threads;
+    if (options->max_sessions > 0) config.max_sessions = options->max_sessions;
+    ANTIPHON_ASSIGN_OR_RETURN(auto assistant, Assistant::create(config));
+    out = new antiphon_assistant{std::move(assistant)};
+    return {};
+  });
+  return out;
+}
+
+void antiphon_destroy(antiphon_assistant* assistant) { delete assistant; }
+
+int32_t antiphon_transcribe(antiphon_assistant* assistant, const float* samples, size_t num_samples,
+                            int32_t rate_hz, char** json) {
+  return guarded([&]() -> Status {
+    ANTIPHON_ASSIGN_OR_RETURN(const auto finals,
+                              assistant->assistant->transcribe({samples, num_samples}, rate_hz));
+    std::string out = "[";
+    for (const Transcript& final : finals) out += (out.size() > 1 ? "," : "") + final_json(final);
+    return give(out + "]", json);
+  });
+}
+
+int32_t antiphon_understand(antiphon_assistant* assistant, const char* text, const char* context,
+                            char** json) {
+  return guarded([&]() -> Status {
+    ANTIPHON_ASSIGN_OR_RETURN(const Understanding out,
+                              assistant->assistant->understand(text, context ? context : ""));
+    return give(understanding_json(out), json);
+  });
+}
+
+int32_t antiphon_synthesize(antiphon_assistant* assistant, const char* text, float** samples,
+                            size_t* num_samples, int32_t* rate_hz) {
+  return guarded([&]() -> Status {
+    ANTIPHON_ASSIGN_OR_RETURN(const SpokenAudio out, assistant->assistant->synthesize(text));
+    return give(out, samples, num_samples, rate_hz);
+  });
+}
+
+int32_t antiphon_ask(antiphon_assistant* assistant, const float* samples, size_t num_samples,
+                     int32_t rate_hz, char** json, float** answer, size_t* num_answer_samples,
+                     int32_t* answer_rate_hz) {
+  return guarded([&]() -> Status {
+    ANTIPHON_ASSIGN_OR_RETURN(const ConverseResult out,
+                              assistant->assistant->ask({samples, num_samples}, rate_hz));
+    TurnEnd end;
+    end.ref = out.transcript.ref;
+    end.reason = out.reason;
+    end.latency = out.latency;
+    end.reply_samples = static_cast<int64_t>(out.answer.samples.size());
+    ANTIPHON_RETURN_IF_ERROR(give("[" + final_json(out.transcript) + "," +
+                                      understanding_json(out.understanding) + "," +
+                                      reply_json(out.reply) + "," + turn_end_json(end) + "]",
+                                  json));
+    return give(out.answer, answer, num_answer_samples, answer_rate_hz);
+  });
+}
+
+antiphon_conversation* antiphon_open(antiphon_assistant* assistant, antiphon_event event,
+                                     void* user) {
+  antiphon_conversation* out = nullptr;
+  guarded([&]() -> Status {
+    auto sink = std::make_unique<CallbackSink>(event, user);
+    ANTIPHON_ASSIGN_OR_RETURN(auto conversation, assistant->assistant->converse({}, *sink));
+    out = new antiphon_conversation{std::move(sink), std::move(conversation)};
+    return {};
+  });
+  return out;
+}
+
+void antiphon_push(antiphon_conversation* conversation, const float* samples, size_t num_samples) {
+  conversation->conversation->push_audio({samples, samples + num_samples});
+}
+void antiphon_end(antiphon_conversation* conversation) { conversation->conversation->end(); }
+void antiphon_cancel(antiphon_conversation* conversation) { conversation->conversation->cancel(); }
+void antiphon_close(antiphon_conversation* conversation) { delete conversation; }
+
+}  // extern "C"

@@ -1,0 +1,78 @@
+// antiphon serve: the server, until SIGTERM or SIGINT.
+#include <signal.h>
+
+#include "cli/command.h"
+#include "cli/stderr_logger.h"
+#include "server/server.h"
+#include "server/server_config.h"
+
+namespace antiphon::cli {
+namespace {
+
+struct Options {
+  std::string config_path, address, models_dir, assistant_path, precision, plan_dir;
+  int port = -1;
+};
+
+Result<server::ServerConfig> read_config(const Options& options) {
+  server::ServerConfig config;
+  if (!options.config_path.empty()) {
+    ANTIPHON_ASSIGN_OR_RETURN(config, server::read_server_config(options.config_path));
+  }
+  if (options.port >= 0) config.port = options.port;
+  if (!options.address.empty()) config.address = options.address;
+  if (!options.models_dir.empty()) config.models_dir = options.models_dir;
+  if (!options.assistant_path.empty()) config.assistant_path = options.assistant_path;
+  if (!options.precision.empty()) config.precision = options.precision;
+  return config;
+}
+
+int run(const Options& options) {
+  const auto config = read_config(options);
+  if (!config.ok()) return fail(config.status());
+  // Before the first thread: all of them inherit it, and only sigwait() below takes the signals.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  StderrLogger logger;
+  AssistantConfig models;
+  models.models_dir = config->models_dir;
+  models.assistant_path = config->assistant_path;
+  models.f32 = config->precision == "f32";
+  models.threads = config->threads;
+  models.max_sessions = config->max_sessions;
+  models.plan_dir = options.plan_dir;
+  models.logger = &logger;
+  const auto assistant = Assistant::create(models);
+  if (!assistant.ok()) return fail(assistant.status());
+  auto server = server::Server::start(*config, **assistant, logger);
+  if (!server.ok()) return fail(server.status());
+  std::printf("listening on ws://%s:%d/v1/converse\n", config->address.c_str(), (*server)->port());
+  std::fflush(stdout);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  logger.log(LogLevel::kInfo, "server", "shutting down: open turns are finished");
+  (*server)->stop();
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App* sub = app.add_subcommand("serve", "The server, until SIGTERM");
+  sub->add_option("--config", options->config_path, "server.toml");
+  sub->add_option("--port", options->port, "0: any free one")->check(CLI::Range(0, 65535));
+  sub->add_option("--address", options->address, "Default: 127.0.0.1");
+  sub->add_option("--models", options->models_dir, "Folder of the model packs");
+  sub->add_option("--assistant", options->assistant_path, "assistant.toml: your own intents");
+  sub->add_option("--precision", options->precision, "Of the weights")
+      ->check(CLI::IsMember({"int8", "f32"}));
+  sub->add_option("--plans", options->plan_dir, "Folder that keeps built plans between starts");
+  sub->footer("Example:\n  antiphon serve --port 8080 --assistant models/assistants/coffee.toml");
+  sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
+}
+
+}  // namespace antiphon::cli

@@ -1,0 +1,155 @@
+// The native protocol from the client's side.
+#include "cli/server_turn.h"
+
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "antiphon/resampler.h"
+#include "cli/command.h"
+#include "server/audio_codec.h"
+#include "server/ws_client.h"
+
+namespace antiphon::cli {
+namespace {
+
+using nlohmann::json;
+using Time = std::chrono::steady_clock::time_point;
+
+constexpr double kChunkMs = 100;
+constexpr int kMaxRateHz = 48000;
+
+double seconds_until(Time time) {
+  return std::max(0.0,
+                  std::chrono::duration<double>(time - std::chrono::steady_clock::now()).count());
+}
+
+struct Turn {
+  ConverseResult result;
+  Status error;
+  bool ready = false, ended = false;
+};
+
+void read_final(const json& m, Transcript& out) {
+  out.text = m.value("text", "");
+  out.is_final = true;
+  out.confidence = m.value("confidence", 0.0f);
+  for (const json& w : m.value("words", json::array()))
+    out.words.push_back({w.value("word", ""), w.value("start_ms", 0.0), w.value("end_ms", 0.0),
+                         w.value("confidence", 0.0f)});
+}
+
+void read_understanding(const json& m, Understanding& out) {
+  out.intent = m.value("intent", "");
+  out.confidence = m.value("confidence", 0.0f);
+  out.in_scope = m.value("in_scope", false);
+  out.answer = m.value("answer", "");
+  for (const json& s : m.value("slots", json::array()))
+    out.slots.push_back({s.value("name", ""), s.value("value", ""), s.value("text", ""),
+                         s.value("start", 0), s.value("end", 0)});
+}
+
+void read_end(const json& m, ConverseResult& out) {
+  const json l = m.value("latency_ms", json::object());
+  out.latency = {l.value("asr", 0.0),   l.value("nlu", 0.0),      l.value("tts", 0.0),
+                 l.value("total", 0.0), l.value("endpoint", 0.0), l.value("heard", 0.0)};
+  const std::string reason = m.value("reason", "error");
+  out.reason = reason == "done"        ? TurnEndReason::kDone
+               : reason == "no_speech" ? TurnEndReason::kNoSpeech
+                                       : TurnEndReason::kError;
+}
+
+Status take(const server::WsMessage& message, const ServerTurnOptions& options, Turn& turn) {
+  if (!message.is_text) {
+    ANTIPHON_ASSIGN_OR_RETURN(const auto pcm,
+                              server::decode_audio(server::Encoding::kPcm16, message.payload));
+    auto& samples = turn.result.answer.samples;
+    samples.insert(samples.end(), pcm.begin(), pcm.end());
+    return {};
+  }
+  try {
+    const json m = json::parse(message.payload);
+    const std::string type = m.value("type", "");
+    if (type == "ready") {
+      turn.ready = true;
+      turn.result.answer.rate_hz = m.value("reply_rate_hz", 0);
+    } else if (type == "partial" && options.on_partial) {
+      options.on_partial(m.value("text", ""));
+    } else if (type == "final") {
+      read_final(m, turn.result.transcript);
+    } else if (type == "understanding") {
+      read_understanding(m, turn.result.understanding);
+    } else if (type == "reply") {
+      turn.result.reply.text = m.value("text", "");
+    } else if (type == "turn_end") {
+      read_end(m, turn.result);
+      turn.ended = true;
+    } else if (type == "error") {
+      turn.error = internal_error("the server says: " + m.value("message", ""));
+    }
+  } catch (const json::exception& error) {
+    return internal_error(std::string("the server sent a message that is not understood: ") +
+                          error.what());
+  }
+  return {};
+}
+
+// Takes messages until `time`, or until `done`.
+Status take_until(server::WsClient& client, Time time, const bool& done,
+                  const ServerTurnOptions& options, Turn& turn) {
+  do {
+    ANTIPHON_ASSIGN_OR_RETURN(const auto message, client.receive(seconds_until(time)));
+    if (message) ANTIPHON_RETURN_IF_ERROR(take(*message, options, turn));
+    if (!turn.error.ok() && (turn.ended || !turn.ready)) return turn.error;
+  } while (!done && seconds_until(time) > 0);
+  return {};
+}
+
+std::string start_message(int rate_hz, const ServerTurnOptions& options) {
+  return write_json({{"type", "start"},
+                     {"rate_hz", rate_hz},
+                     {"endpointing", options.endpointing},
+                     {"context", options.context},
+                     {"reply", options.speak_reply ? "audio" : "none"}});
+}
+
+}  // namespace
+
+Result<ConverseResult> converse_with_server(const Recording& question,
+                                            const ServerTurnOptions& options) {
+  int rate_hz = question.rate_hz;
+  std::vector<float> pcm = question.samples;
+  if (rate_hz < 8000 || rate_hz > kMaxRateHz) {  // what the protocol takes
+    ANTIPHON_ASSIGN_OR_RETURN(pcm, resample(pcm, rate_hz, 16000));
+    rate_hz = 16000;
+  }
+  ANTIPHON_ASSIGN_OR_RETURN(auto client, server::WsClient::connect(options.url, 10));
+  Turn turn;
+  const auto timeout =
+      std::chrono::microseconds(static_cast<std::int64_t>(options.timeout_s * 1e6));
+  ANTIPHON_RETURN_IF_ERROR(client->send_text(start_message(rate_hz, options)));
+  ANTIPHON_RETURN_IF_ERROR(
+      take_until(*client, std::chrono::steady_clock::now() + timeout, turn.ready, options, turn));
+  const auto chunk = static_cast<std::size_t>(rate_hz * kChunkMs / 1000);
+  Time due = std::chrono::steady_clock::now();
+  for (std::size_t at = 0; at < pcm.size() && !turn.ended; at += chunk) {
+    const std::size_t count = std::min(chunk, pcm.size() - at);
+    // A chunk is sent when its last sample would have been spoken.
+    if (options.real_time)
+      due += std::chrono::microseconds(
+          static_cast<std::int64_t>(1e6 * static_cast<double>(count) / rate_hz));
+    ANTIPHON_RETURN_IF_ERROR(take_until(*client, due, turn.ended, options, turn));
+    ANTIPHON_RETURN_IF_ERROR(
+        client->send_binary(server::encode_pcm16(std::span(pcm).subspan(at, count))));
+  }
+  if (!options.endpointing) ANTIPHON_RETURN_IF_ERROR(client->send_text("{\"type\":\"end\"}"));
+  ANTIPHON_RETURN_IF_ERROR(
+      take_until(*client, std::chrono::steady_clock::now() + timeout, turn.ended, options, turn));
+  if (!turn.ended) return timed_out("the turn did not end in time");
+  client->close();
+  return std::move(turn.result);
+}
+
+}  // namespace antiphon::cli

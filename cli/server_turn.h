@@ -1,0 +1,25 @@
+// One turn with a server, streamed in real time.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "antiphon/assistant.h"
+#include "cli/audio_file.h"
+
+namespace antiphon::cli {
+
+struct ServerTurnOptions {
+  std::string url;
+  std::string context;
+  bool speak_reply = true;   // else: recognition and understanding only
+  bool real_time = true;     // else: as fast as the server takes it
+  bool endpointing = false;  // the server finds the end of speech; else `end` is sent
+  double timeout_s = 30;     // after the last audio
+  std::function<void(const std::string& text)> on_partial;  // may be empty
+};
+
+Result<ConverseResult> converse_with_server(const Recording& question,
+                                            const ServerTurnOptions& options);
+
+}  // namespace antiphon::cli

@@ -1,0 +1,117 @@
+// The façade over fake stages: one-shot calls, and a streaming conversation.
+#include "antiphon/assistant.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
+#include "antiphon/c_api.h"
+#include "tests/support/fake_stages.h"
+
+namespace antiphon {
+namespace {
+
+struct AssistantTest : testing::Test {
+  AssistantTest() {
+    AssistantStages stages;
+    stages.recognizer.reset(recognizer = new test::FakeRecognizer);
+    stages.understander.reset(understander = new test::FakeUnderstander);
+    stages.dialog.reset(dialog = new test::FakeDialog);
+    stages.synthesizer.reset(synthesizer = new test::FakeSynthesizer);
+    assistant = Assistant::with_stages(std::move(stages));
+  }
+  test::FakeRecognizer* recognizer = nullptr;
+  test::FakeUnderstander* understander = nullptr;
+  test::FakeDialog* dialog = nullptr;
+  test::FakeSynthesizer* synthesizer = nullptr;
+  std::unique_ptr<Assistant> assistant;
+  const std::vector<float> speech = std::vector<float>(8000, 0.5f);
+};
+
+TEST_F(AssistantTest, Transcribes) {
+  const auto got = assistant->transcribe(speech, 8000);
+  ASSERT_TRUE(got.ok());
+  ASSERT_EQ(got->size(), 1u);
+  EXPECT_EQ((*got)[0].text, "two large lattes");
+  EXPECT_NEAR((*got)[0].words[0].end_ms, 1000, 2);
+  EXPECT_TRUE(assistant->transcribe(std::vector<float>(8000), 8000)->empty());
+  EXPECT_TRUE(assistant->transcribe({}, 8000)->empty());
+  EXPECT_FALSE(assistant->transcribe(speech, 7).ok());
+  EXPECT_EQ(recognizer->num_open, 0);
+}
+
+TEST_F(AssistantTest, LongRecordingsGiveSeveralUtterances) {
+  std::vector<float> audio;
+  for (int i = 0; i < 4; ++i) {
+    audio.insert(audio.end(), 16000, 0.5f);
+    audio.insert(audio.end(), 16000, 0.0f);
+  }
+  const auto got = assistant->transcribe(audio, 16000);
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(got->size(), 4u);
+}
+
+TEST_F(AssistantTest, UnderstandsAndSpeaks) {
+  EXPECT_EQ(assistant->understand("order coffee")->intent, "order");
+  const auto said = assistant->synthesize("hello");
+  ASSERT_TRUE(said.ok());
+  EXPECT_EQ(said->rate_hz, 22050);
+  EXPECT_EQ(said->samples.size(), 3u * 2205);
+  EXPECT_EQ(assistant->synthesize(std::string(20001, 'a')).status().code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST_F(AssistantTest, AsksOneTurn) {
+  const auto got = assistant->ask(speech, 16000);
+  ASSERT_TRUE(got.ok()) << got.status().message();
+  EXPECT_EQ(got->reason, TurnEndReason::kDone);
+  EXPECT_EQ(got->transcript.text, "two large lattes");
+  EXPECT_EQ(got->reply.text, "You said two large lattes.");
+  EXPECT_EQ(got->answer.samples.size(), 3u * 2205);
+  EXPECT_GT(got->latency.total_ms, 0);
+  EXPECT_EQ(assistant->ask(std::vector<float>(1600), 16000)->reason, TurnEndReason::kNoSpeech);
+}
+
+TEST_F(AssistantTest, AskTellsErrorsAndTimeOuts) {
+  dialog->fail = true;
+  EXPECT_EQ(assistant->ask(speech, 16000).status().code(), StatusCode::kTimeout);
+  dialog->fail = false;
+  synthesizer->num_chunks = 100000;
+  synthesizer->on_chunk = [](int) { std::this_thread::sleep_for(std::chrono::milliseconds(5)); };
+  ConverseOptions options;
+  options.timeout_ms = 50;
+  EXPECT_EQ(assistant->ask(speech, 16000, options).status().code(), StatusCode::kTimeout);
+  assistant->wait_idle();
+  EXPECT_EQ(synthesizer->num_open, 0);
+}
+
+TEST_F(AssistantTest, ManyThreadsAtOnce) {
+  std::vector<std::thread> threads;
+  std::atomic<int> good{0};
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 5; ++k) {
+        const auto got = assistant->ask(speech, 16000);
+        good += got.ok() && got->reason == TurnEndReason::kDone;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, 20);
+  EXPECT_EQ(recognizer->num_open, 0);
+}
+
+TEST(CApi, RefusesWrongOptions) {
+  EXPECT_EQ(antiphon_create(nullptr), nullptr);
+  EXPECT_NE(std::string(antiphon_last_error()).find("struct_bytes"), std::string::npos);
+  antiphon_options options{};
+  options.struct_bytes = sizeof(options);
+  options.models_dir = "/nowhere";
+  EXPECT_EQ(antiphon_create(&options), nullptr);
+  EXPECT_NE(std::string(antiphon_last_error()).find("/nowhere"), std::string::npos);
+  EXPECT_EQ(antiphon_abi_version(), 1);
+}
+
+}  // namespace
+}  // namespace antiphon
