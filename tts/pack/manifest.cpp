@@ -53,6 +53,10 @@ class Section {
     if (!value) return fail(path(key) + ": wanted a string");
     out = *value;
   }
+  void require(std::initializer_list<const char*> keys) {
+    for (const char* key : keys)
+      if (find(key) == nullptr) fail(path(key) + ": is absent");
+  }
   void fail(std::string message) {
     if (status.ok()) status = invalid_argument(std::move(message));
   }
@@ -139,6 +143,7 @@ Status read_vocoder(const toml::table& table, const fs::path& dir, VocoderManife
            std::to_string(m.network.hop_samples) + ", got " +
            std::to_string(m.network.group_samples));
   }
+  s.require({"flows", "layers", "channels"});
   m.weights_path = (dir / "weights.safetensors").string();
   return s.status;
 }

@@ -135,22 +135,28 @@ std::size_t fraction(const Tokens& t, std::size_t i, Speech& out) {
 }
 
 std::size_t ratio_or_size(const Tokens& t, std::size_t i, Speech& out) {
-  WrittenNumber first, second;
-  if (!t.is_digits(i) || !read_number(t, i, first)) return 0;
-  const std::size_t at = first.next;
-  const bool cross =
-      t.is_sign(at, kTimes) || (t[at].text == "x" && t.joined(at) == t.joined(at + 1));
-  const bool ratio = t.joined_sign(at, ':') && t.joined(at + 1);
-  if ((!cross && !ratio) || !t.is_digits(at + 1) || !read_number(t, at + 1, second)) return 0;
-  say(t, i, at, words_of(first), out);
-  say(t, at, at + 1, cross ? "by" : "to", out);
-  const std::size_t rest = ratio_or_size(t, at + 1, out);  // "3 x 4 x 5"
-  if (rest) return at + 1 + rest - i;
+  WrittenNumber part;
+  if (!t.is_digits(i) || !read_number(t, i, part)) return 0;
+  std::size_t from = i;
+  // A loop, not a recursion: the text decides how many parts there are, as in "3 x 4 x 5".
+  while (true) {
+    const std::size_t at = part.next;
+    const bool cross =
+        t.is_sign(at, kTimes) || (t[at].text == "x" && t.joined(at) == t.joined(at + 1));
+    const bool ratio = t.joined_sign(at, ':') && t.joined(at + 1);
+    WrittenNumber next;
+    if ((!cross && !ratio) || !t.is_digits(at + 1) || !read_number(t, at + 1, next)) break;
+    say(t, from, at, words_of(part), out);
+    say(t, at, at + 1, cross ? "by" : "to", out);
+    from = at + 1;
+    part = std::move(next);
+  }
+  if (from == i) return 0;
   std::string one, many;
-  say(t, at + 1, second.next, words_of(second), out);
-  const std::size_t unit = read_unit(t, second.next, t.joined(second.next), one, many);
-  if (unit) say(t, second.next, second.next + unit, many, out);
-  return second.next + unit - i;
+  say(t, from, part.next, words_of(part), out);
+  const std::size_t unit = read_unit(t, part.next, t.joined(part.next), one, many);
+  if (unit) say(t, part.next, part.next + unit, many, out);
+  return part.next + unit - i;
 }
 
 std::size_t feet_and_inches(const Tokens& t, std::size_t i, Speech& out) {

@@ -136,18 +136,15 @@ std::size_t read_signed_unit(const Tokens& t, std::size_t i, std::string& one, s
   return 0;
 }
 
-}  // namespace
-
-std::size_t read_unit(const Tokens& t, std::size_t i, bool joined, std::string& one,
-                      std::string& many) {
+// A unit without a "/".
+std::size_t read_one_unit(const Tokens& t, std::size_t i, bool joined, std::string& one,
+                          std::string& many) {
   std::size_t n = read_signed_unit(t, i, one, many);
   if (n == 0) {
     const bool square = t.lower_is(i, "sq") || t.lower_is(i, "cu");
     const std::size_t skip = square ? (t.joined_sign(i + 1, '.') ? 2 : 1) : 0;
     const Unit* unit = t.is_word(i + skip) ? find_unit(t[i + skip].text, joined) : nullptr;
     if (!unit) return 0;
-    // A lone capital or letter that a word could begin with must not be followed by an apostrophe
-    // or dot + letter.
     one = unit->one, many = many_of(*unit);
     if (square) {
       const char* prefix = t.lower_is(i, "sq") ? "square " : "cubic ";
@@ -160,9 +157,17 @@ std::size_t read_unit(const Tokens& t, std::size_t i, bool joined, std::string& 
     one = prefix + one, many = prefix + many;
     ++n;
   }
-  if (t.joined_sign(i + n, '/') && t.joined(i + n + 1)) {
+  return n;
+}
+
+}  // namespace
+
+std::size_t read_unit(const Tokens& t, std::size_t i, bool joined, std::string& one,
+                      std::string& many) {
+  std::size_t n = read_one_unit(t, i, joined, one, many);
+  if (n > 0 && t.joined_sign(i + n, '/') && t.joined(i + n + 1)) {
     std::string one_below, many_below;
-    if (const std::size_t below = read_unit(t, i + n + 1, true, one_below, many_below)) {
+    if (const std::size_t below = read_one_unit(t, i + n + 1, true, one_below, many_below)) {
       one += " per " + one_below, many += " per " + one_below;
       n += 1 + below;
     }

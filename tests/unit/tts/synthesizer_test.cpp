@@ -1,0 +1,217 @@
+// The stage through the engine, on packs of tiny networks: equal to the reference, limits, bad
+// packs.
+#include "tts/synthesizer.h"
+
+#include <gtest/gtest.h>
+#include <zstd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "tests/unit/tts/reference_runner.h"
+#include "tts/stream/speech_stream.h"
+#include "tts/text/normalise.h"
+
+namespace antiphon::tts {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+class SynthesizerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = testing::TempDir() + "tts_packs_" +
+           testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::create_directories(dir_ + "/tts");
+    fs::create_directories(dir_ + "/vocoder");
+    const std::string golden = ANTIPHON_SOURCE_DIR "/tests/golden/tts/";
+    write("tts/weights.safetensors", read(golden + "tiny_tacotron.safetensors"));
+    write("vocoder/weights.safetensors", read(golden + "tiny_vocoder.safetensors"));
+    const std::string lines = "a.\tæ\ncat\tkæt\nsat\tsæt\nthe\tðə\nthe(c)\tðə\n";
+    std::string packed(ZSTD_compressBound(lines.size()), ' ');
+    packed.resize(ZSTD_compress(packed.data(), packed.size(), lines.data(), lines.size(), 3));
+    write("tts/lexicon.tsv.zst", packed);
+    write("tts/manifest.toml",
+          "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nvoice = \"tiny\"\nstall_factor = 1.0\n"
+          "stall_frames = 1.0\nmax_frames = 60\n");
+    write("vocoder/manifest.toml",
+          "kind = \"vocoder\"\n[vocoder]\nflows = 2\nlayers = 5\nchannels = 8\nsigma = 0.1\n");
+    config_.tts_dir = dir_ + "/tts";
+    config_.vocoder_dir = dir_ + "/vocoder";
+    config_.precision = Precision::kF32;
+    config_.max_streams = 3;
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  void write(const std::string& name, const std::string& bytes) {
+    std::ofstream(dir_ + "/" + name, std::ios::binary | std::ios::trunc) << bytes;
+  }
+
+  static std::vector<float> speak(Synthesizer& synthesizer, std::string_view text,
+                                  const SynthesisOptions& options = {}) {
+    auto stream = synthesizer.open(text, options);
+    EXPECT_TRUE(stream.ok()) << stream.status().to_string();
+    return stream.ok() ? drain(**stream) : std::vector<float>();
+  }
+  static std::vector<float> drain(SynthesisStream& stream) {
+    std::vector<float> samples;
+    for (bool last = false; !last;) {
+      const auto chunk = stream.next();
+      EXPECT_TRUE(chunk.ok()) << chunk.status().to_string();
+      if (!chunk.ok()) break;
+      samples.insert(samples.end(), chunk->samples.begin(), chunk->samples.end());
+      last = chunk->is_last;
+    }
+    return samples;
+  }
+  std::string error() {
+    const auto made = create_synthesizer(config_);
+    return made.ok() ? "" : made.status().to_string();
+  }
+
+  std::string dir_;
+  SynthesizerConfig config_;
+};
+
+TEST_F(SynthesizerTest, EngineEqualsTheReference) {
+  auto synthesizer = create_synthesizer(config_);
+  ASSERT_TRUE(synthesizer.ok()) << synthesizer.status().to_string();
+  EXPECT_EQ((*synthesizer)->rate_hz(), 22050);
+  const std::vector<float> got = speak(**synthesizer, "The cat sat.");
+  // The same chain over the interpreter.
+  class Source final : public RunnerSource {
+   public:
+    explicit Source(Runners runners) : runners_(runners) {}
+    Runners& take() override { return runners_; }
+    void give(Runners&) override {}
+    void reset(int) override {}
+    void release(int) override {}
+
+   private:
+    Runners runners_;
+  };
+  auto voice = std::make_shared<VoiceData>();
+  voice->tts = *read_tts_manifest(config_.tts_dir);
+  voice->vocoder = *read_vocoder_manifest(config_.vocoder_dir);
+  voice->lexicon = *Lexicon::load(voice->tts.lexicon_path);
+  const auto weights = golden_weights("tiny_tacotron.safetensors");
+  const auto vocoder_weights = golden_weights("tiny_vocoder.safetensors");
+  voice->geometry = *read_geometry(*weights);
+  ReferenceRunner encoder(encoder_network(*weights, voice->geometry));
+  ReferenceRunner decoder(decoder_network(*weights, voice->geometry, voice->tts.decoder));
+  ReferenceRunner postnet(postnet_network(*weights, voice->geometry));
+  ReferenceRunner vocoder(vocoder_network(*vocoder_weights, voice->vocoder.network));
+  const auto source = std::make_shared<Source>(Runners{&encoder, &decoder, &postnet, &vocoder});
+  SpeechStream reference(voice, source, 0, "The cat sat.", *normalise("The cat sat."), 1);
+  const std::vector<float> want = drain(reference);
+  // f32 against double over 60 recurrent frames and the flows' exponentials.
+  expect_near(got, want, 2e-3, "audio");
+}
+
+TEST_F(SynthesizerTest, StreamsAreIndependent) {
+  config_.num_lanes = 2;
+  auto synthesizer = create_synthesizer(config_);
+  ASSERT_TRUE(synthesizer.ok()) << synthesizer.status().to_string();
+  const std::vector<float> alone = speak(**synthesizer, "The cat sat.");
+  auto a = (*synthesizer)->open("The cat sat.", {}).value();
+  auto b = (*synthesizer)->open("cat sat the cat", {}).value();
+  std::vector<float> interleaved;
+  for (bool last = false; !last;) {
+    (void)b->next();
+    const auto chunk = a->next();
+    ASSERT_TRUE(chunk.ok());
+    interleaved.insert(interleaved.end(), chunk->samples.begin(), chunk->samples.end());
+    last = chunk->is_last;
+  }
+  EXPECT_EQ(interleaved, alone);
+  std::vector<std::vector<float>> spoken(3);
+  std::vector<std::thread> threads;
+  a.reset(), b.reset();
+  for (auto& samples : spoken)
+    threads.emplace_back([&] { samples = speak(**synthesizer, "The cat sat."); });
+  for (auto& thread : threads) thread.join();
+  for (const auto& samples : spoken) EXPECT_EQ(samples, alone);
+}
+
+TEST_F(SynthesizerTest, SlotsRunOutAndComeBack) {
+  auto synthesizer = create_synthesizer(config_);
+  ASSERT_TRUE(synthesizer.ok());
+  std::vector<std::unique_ptr<SynthesisStream>> streams;
+  for (int i = 0; i < 3; ++i) streams.push_back((*synthesizer)->open("the cat", {}).value());
+  EXPECT_EQ((*synthesizer)->open("the cat", {}).status().code(), StatusCode::kExhausted);
+  ASSERT_TRUE(streams[1]->next().ok());
+  for (int round = 0; round < 50; ++round) {  // leaving in the middle leaves nothing behind
+    streams[1].reset();
+    streams[1] = (*synthesizer)->open("the cat sat", {}).value();
+    if (round % 2) (void)streams[1]->next();
+  }
+  // A stream outlives the synthesiser.
+  synthesizer->reset();
+  EXPECT_FALSE(drain(*streams[0]).empty());
+}
+
+TEST_F(SynthesizerTest, BadRequestsAreNamed) {
+  auto made = create_synthesizer(config_);
+  ASSERT_TRUE(made.ok());
+  Synthesizer& s = **made;
+  const auto with = [](const char* voice, float speed, bool ssml) {
+    SynthesisOptions options;
+    options.voice = voice, options.speed = speed, options.ssml = ssml;
+    return options;
+  };
+  const auto message = [&](std::string_view text, const SynthesisOptions& options) {
+    const auto stream = s.open(text, options);
+    EXPECT_EQ(stream.status().code(), StatusCode::kInvalidArgument);
+    return stream.status().message();
+  };
+  EXPECT_NE(message("x", with("nobody", 1, false)).find("got \"nobody\""), std::string::npos);
+  EXPECT_NE(message("x", with("", 3, false)).find("0.5 to 2"), std::string::npos);
+  EXPECT_NE(message("x", with("", NAN, false)).find("speed"), std::string::npos);
+  EXPECT_NE(message("\xff", {}).find("UTF-8"), std::string::npos);
+  EXPECT_NE(message(std::string(20001, 'a'), {}).find("20000"), std::string::npos);
+  EXPECT_NE(message("no tags", with("", 1, true)).find("<speak>"), std::string::npos);
+  EXPECT_TRUE(speak(s, "").empty());
+}
+
+TEST_F(SynthesizerTest, PlansAreKeptAndLoadedAgain) {
+  config_.plan_dir = dir_;
+  const auto first = create_synthesizer(config_);
+  ASSERT_TRUE(first.ok()) << first.status().to_string();
+  EXPECT_TRUE(fs::exists(dir_ + "/vocoder.plan"));
+  const auto again = create_synthesizer(config_);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(speak(**first, "the cat"), speak(**again, "the cat"));
+  write("vocoder.plan", read(dir_ + "/vocoder.plan").substr(0, 1000));
+  EXPECT_EQ(error(), "");  // a cut plan is built anew
+}
+
+TEST_F(SynthesizerTest, BrokenPacksAreNamed) {
+  for (const std::string name :
+       {"tts/weights.safetensors", "tts/lexicon.tsv.zst", "tts/manifest.toml",
+        "vocoder/weights.safetensors", "vocoder/manifest.toml"}) {
+    const std::string whole = read(dir_ + "/" + name);
+    for (const std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{9},
+                                whole.size() / 2, whole.size() - 1}) {
+      if (name.ends_with("toml") && n + 1 == whole.size()) continue;  // its last line break
+      write(name, whole.substr(0, n));
+      const std::string got = error();
+      EXPECT_NE(got.find(name), std::string::npos) << name << " cut to " << n << ": " << got;
+    }
+    fs::remove(dir_ + "/" + name);
+    EXPECT_NE(error().find(name), std::string::npos) << error();
+    write(name, whole);
+  }
+  EXPECT_EQ(error(), "");
+  write("tts/manifest.toml", "kind = \"tts\"\n[tts]\nsymbols = \"^$ kæt\"\n");
+  EXPECT_NE(error().find("embedding.weight"), std::string::npos) << error();
+}
+
+}  // namespace
+}  // namespace antiphon::tts
