@@ -12,6 +12,12 @@
 namespace antiphon {
 namespace {
 
+#ifdef NDEBUG
+constexpr bool kVerifyPasses = false;  // once at the end, by the plan
+#else
+constexpr bool kVerifyPasses = true;
+#endif
+
 Result<Isa> wanted_isa(std::string_view max_isa) {
   const Isa most = detect_isa();
   if (max_isa.empty()) return most;
@@ -31,10 +37,13 @@ Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOpt
   ANTIPHON_ASSIGN_OR_RETURN(data.isa, wanted_isa(options.max_isa));
   if (Status s = ir::verify(data.graph); !s.ok()) return s;
   data.network_hash = plan::hash_of(data.graph);
-  data.report.nodes_before = static_cast<int>(data.graph.nodes.size());
-  const passes::PipelineOptions pass_options{.expand_int8 = options.precision == Precision::kF32,
-                                             .dump_dir = options.dump_dir};
-  ANTIPHON_ASSIGN_OR_RETURN(data.report.passes, passes::run_pipeline(data.graph, pass_options));
+  ANTIPHON_ASSIGN_OR_RETURN(
+      passes::PassReport report,
+      passes::run_passes(data.graph, {.expand_int8 = options.precision == Precision::kF32,
+                                      .verify = kVerifyPasses,
+                                      .dump_dir = options.dump_dir}));
+  data.report.nodes_before = report.nodes_before;
+  data.report.passes = std::move(report.passes);
 
   plan::TimingCache cache;
   std::unique_ptr<Team> team;

@@ -81,7 +81,9 @@ def export(state, out, data, figures, licence):
         with open(path(name), "rb") as f:
             content = f.read()
         files += f'"{name}" = {{ sha256 = "{hashlib.sha256(content).hexdigest()}", bytes = {len(content)} }}\n'
-    accuracy = "".join(f'"{k}" = {{ f32 = {v:.2f}, int8 = {figures["int8"][k]:.2f} }}\n' for k, v in figures.get("f32", {}).items())
+    # One entry a precision that was measured.
+    accuracy = "".join(f'"{k}" = {{ ' + ", ".join(f"{p} = {figures[p][k]:.2f}" for p in ("f32", "int8") if p in figures) + " }\n"
+                       for k in figures.get("f32", {}))
     with open(path("manifest.toml"), "w", encoding="utf-8") as f:
         f.write(MANIFEST.format(width=WIDTH, heads=HEADS, layers=LAYERS, inner=INNER, positions=POSITIONS, pieces=len(data.tokenizer.pieces), epsilon=EPSILON, files=files, accuracy=accuracy))
     total = sum(os.path.getsize(path(n)) for n in os.listdir(out))
