@@ -177,8 +177,9 @@ std::vector<Slot> match_slots(const IntentSpec& intent, std::string_view text,
   for (const SlotSpec& slot : intent.slots) match_slot(slot, words, slot.name == asked, matches);
   const std::size_t corrected = correction_at(words);
   const auto rank = [&](const Match& m) {
-    const auto longest = static_cast<long>(words.size() - m.count);
-    return std::array<long, 4>{m.slot->name != asked, m.first < corrected, longest, m.cost};
+    return std::array<long, 5>{m.slot->name != asked, m.first < corrected,
+                               static_cast<long>(words.size() - m.count), m.cost,
+                               static_cast<long>(m.first)};
   };
   std::stable_sort(matches.begin(), matches.end(),
                    [&](const Match& a, const Match& b) { return rank(a) < rank(b); });

@@ -28,7 +28,9 @@ bool is_cjk(UChar32 c) {
 }
 
 bool is_space(UChar32 c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || u_charType(c) == U_SPACE_SEPARATOR;
+  const int type = u_charType(c);
+  if (type == U_LINE_SEPARATOR || type == U_PARAGRAPH_SEPARATOR) return true;
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || type == U_SPACE_SEPARATOR;
 }
 
 bool is_dropped(UChar32 c) {

@@ -134,8 +134,10 @@ TEST(SaidWords, RandomTextNeverBreaksThem) {
       text += std::string(parts[random() % std::size(parts)]) + " ";
     const auto w = said_words(text);
     for (std::size_t at = 0; at <= w.size(); ++at) {
-      if (const auto n = number_at(w, at)) ASSERT_LE(at + n->num_words, w.size()) << text;
-      if (const auto t = time_at(w, at)) ASSERT_LE(at + t->num_words, w.size()) << text;
+      const auto n = number_at(w, at);
+      const auto t = time_at(w, at);
+      ASSERT_LE(at + (n ? n->num_words : 0), w.size()) << text;
+      ASSERT_LE(at + (t ? t->num_words : 0), w.size()) << text;
     }
     (void)answer_in(w);
   }
