@@ -2,7 +2,7 @@
 # Installs the Debian packages that a build needs, if one of them is missing. Needs root or sudo.
 set -eu
 packages="build-essential cmake ninja-build pkg-config python3 git
-  libdnnl-dev libhwy-dev libwebsocketpp-dev libboost-dev libboost-system-dev libssl-dev zlib1g-dev
+  libdnnl-dev ocl-icd-opencl-dev libhwy-dev libwebsocketpp-dev libboost-dev libboost-system-dev libssl-dev zlib1g-dev
   libsndfile1-dev libsoxr-dev libsentencepiece-dev libicu-dev libzstd-dev nlohmann-json3-dev
   libtomlplusplus-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libbenchmark-dev prometheus-cpp-dev"
 missing=""
