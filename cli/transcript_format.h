@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "pipeline/messages.h"
+#include "antiphon/assistant.h"
 
 namespace antiphon::cli {
 

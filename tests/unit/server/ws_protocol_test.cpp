@@ -34,12 +34,14 @@ struct WsPair : testing::Test {
     run();
     ASSERT_TRUE(server.open && client.open);
   }
-  // One byte at a time, so that every boundary is met.
+  // One byte at a time, so that every boundary is met. A server that is done lets its socket go
+  // first (RFC 6455, 7.1.1): the client meets the end of input then.
   void run() {
     while (!server.output.empty() || !client.output.empty()) {
       for (const char byte : std::exchange(client.output, {})) server.ws->feed({&byte, 1});
       for (const char byte : std::exchange(server.output, {})) client.ws->feed({&byte, 1});
     }
+    if (server.close_code != 0) client.ws->end_of_input();
   }
   Peer server, client;
 };
