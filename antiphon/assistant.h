@@ -20,6 +20,8 @@ namespace antiphon {
 struct AssistantConfig {
   std::string models_dir = "models";  // holds the packs: asr-en, nlu-en, tts-en, vocoder-en, vad
   std::string assistant_path;         // assistant.toml; empty: the trained intents alone
+  // Stages that are left out need no pack, load nothing, and answer kUnsupported.
+  bool recognize = true, understand = true, synthesize = true;
   bool f32 = false;                   // weights as f32 instead of int8
   int threads = 0;                    // of the team; 0: one a core, at most 2
   int max_sessions = 64;              // state slots of recognition and synthesis

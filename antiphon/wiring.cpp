@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "antiphon/absent_stages.h"
 #include "antiphon/assistant.h"
 #include "asr/recognizer.h"
 #include "dialog/template_dialog.h"
@@ -16,63 +17,105 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Status check_packs(const fs::path& models) {
+Status check_packs(const AssistantConfig& config) {
+  const fs::path models = config.models_dir;
   std::error_code ignored;
   if (!fs::is_directory(models, ignored))
     return not_found(models.string() +
                      " is not a folder; give the folder that holds the packs with --models");
-  for (const char* pack : {"asr-en", "nlu-en", "tts-en", "vocoder-en", "vad"}) {
+  std::vector<const char*> packs;
+  if (config.recognize) packs.insert(packs.end(), {"asr-en", "vad"});
+  if (config.understand) packs.push_back("nlu-en");
+  if (config.synthesize) packs.insert(packs.end(), {"tts-en", "vocoder-en"});
+  for (const char* pack : packs) {
     if (!fs::exists(models / pack / "manifest.toml", ignored))
-      return not_found((models / pack / "manifest.toml").string() + " is missing");
+      return not_found((models / pack / "manifest.toml").string() + " is missing; " +
+                       models.string() + " has to hold the pack " + pack);
   }
   return {};
 }
 
+Precision precision_of(const AssistantConfig& config) {
+  return config.f32 ? Precision::kF32 : Precision::kInt8;
+}
+
+std::string pack_dir(const AssistantConfig& config, const char* pack) {
+  return (fs::path(config.models_dir) / pack).string();
+}
+
+Status make_recognizer(const AssistantConfig& config, ThreadTeam* team, AssistantStages& out) {
+  if (!config.recognize) {
+    out.recognizer = absent_recognizer();
+    return {};
+  }
+  ANTIPHON_ASSIGN_OR_RETURN(out.recognizer,
+                            asr::create_recognizer({.pack_dir = pack_dir(config, "asr-en"),
+                                                    .vad_dir = pack_dir(config, "vad"),
+                                                    .precision = precision_of(config),
+                                                    .max_streams = config.max_sessions,
+                                                    .max_isa = config.max_isa,
+                                                    .team = team,
+                                                    .logger = config.logger}));
+  out.models.insert(out.models.end(), {"asr-en", "vad"});
+  return {};
+}
+
+Status make_understander(const AssistantConfig& config, const AssistantSpec& spec,
+                         ThreadTeam* team, AssistantStages& out) {
+  if (!config.understand) {
+    out.understander = absent_understander();
+    return {};
+  }
+  nlu::UnderstanderConfig understander;
+  understander.pack_dir = pack_dir(config, "nlu-en");
+  understander.assistant = spec;
+  understander.precision = precision_of(config);
+  understander.max_isa = config.max_isa;
+  understander.team = team;
+  understander.logger = config.logger;
+  ANTIPHON_ASSIGN_OR_RETURN(out.understander, nlu::create_understander(understander));
+  out.models.push_back("nlu-en");
+  return {};
+}
+
+Status make_synthesizer(const AssistantConfig& config, ThreadTeam* team, AssistantStages& out) {
+  if (!config.synthesize) {
+    out.synthesizer = absent_synthesizer();
+    return {};
+  }
+  tts::SynthesizerConfig synthesizer;
+  synthesizer.tts_dir = pack_dir(config, "tts-en");
+  synthesizer.vocoder_dir = pack_dir(config, "vocoder-en");
+  synthesizer.precision = precision_of(config);
+  synthesizer.max_streams = config.max_sessions;
+  synthesizer.plan_dir = config.plan_dir;
+  synthesizer.max_isa = config.max_isa;
+  synthesizer.team = team;
+  synthesizer.logger = config.logger;
+  ANTIPHON_ASSIGN_OR_RETURN(out.synthesizer, tts::create_synthesizer(synthesizer));
+  out.models.insert(out.models.end(), {"tts-en", "vocoder-en"});
+  return {};
+}
+
 Result<AssistantStages> make_stages(const AssistantConfig& config) {
-  const fs::path models = config.models_dir;
-  ANTIPHON_RETURN_IF_ERROR(check_packs(models));
+  ANTIPHON_RETURN_IF_ERROR(check_packs(config));
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   ANTIPHON_ASSIGN_OR_RETURN(
       std::unique_ptr<ThreadTeam> team,
       ThreadTeam::create(config.threads > 0 ? config.threads : std::min(cores, 2)));
-  const Precision precision = config.f32 ? Precision::kF32 : Precision::kInt8;
   AssistantSpec spec;
   if (!config.assistant_path.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(spec, read_assistant(config.assistant_path));
   }
   AssistantStages out;
-  ANTIPHON_ASSIGN_OR_RETURN(out.recognizer,
-                            asr::create_recognizer({.pack_dir = (models / "asr-en").string(),
-                                                    .vad_dir = (models / "vad").string(),
-                                                    .precision = precision,
-                                                    .max_streams = config.max_sessions,
-                                                    .max_isa = config.max_isa,
-                                                    .team = team.get(),
-                                                    .logger = config.logger}));
-  nlu::UnderstanderConfig understander;
-  understander.pack_dir = (models / "nlu-en").string();
-  understander.assistant = spec;
-  understander.precision = precision;
-  understander.max_isa = config.max_isa;
-  understander.team = team.get();
-  understander.logger = config.logger;
-  ANTIPHON_ASSIGN_OR_RETURN(out.understander, nlu::create_understander(understander));
-  const fs::path responses = models / "nlu-en" / "responses.toml";
+  ANTIPHON_RETURN_IF_ERROR(make_recognizer(config, team.get(), out));
+  ANTIPHON_RETURN_IF_ERROR(make_understander(config, spec, team.get(), out));
+  const fs::path responses = fs::path(config.models_dir) / "nlu-en" / "responses.toml";
   dialog::TemplateDialogConfig dialog;
   dialog.responses_path = fs::exists(responses) ? responses.string() : "";
   dialog.assistant = spec;
   ANTIPHON_ASSIGN_OR_RETURN(out.dialog, dialog::create_dialog(dialog));
-  tts::SynthesizerConfig synthesizer;
-  synthesizer.tts_dir = (models / "tts-en").string();
-  synthesizer.vocoder_dir = (models / "vocoder-en").string();
-  synthesizer.precision = precision;
-  synthesizer.max_streams = config.max_sessions;
-  synthesizer.plan_dir = config.plan_dir;
-  synthesizer.max_isa = config.max_isa;
-  synthesizer.team = team.get();
-  synthesizer.logger = config.logger;
-  ANTIPHON_ASSIGN_OR_RETURN(out.synthesizer, tts::create_synthesizer(synthesizer));
-  out.models = {"asr-en", "nlu-en", "tts-en", "vocoder-en", "vad"};
+  ANTIPHON_RETURN_IF_ERROR(make_synthesizer(config, team.get(), out));
   out.support = std::shared_ptr<ThreadTeam>(std::move(team));
   return out;
 }

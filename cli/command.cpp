@@ -14,11 +14,15 @@ void ModelOptions::add_to(CLI::App& app) {
   app.add_option("--threads", threads, "Of the models; 0: one a core, at most 2")
       ->check(CLI::Range(0, 256));
   app.add_option("--plans", plan_dir, "Folder that keeps built plans between starts");
-  app.add_option("--max-isa", max_isa, "Highest SIMD path: portable, avx2, avx512_vnni");
+  app.add_option("--max-isa", max_isa, "Highest SIMD path: portable, avx2, avx512_vnni")
+      ->envname("ANTIPHON_MAX_ISA");
 }
 
-AssistantConfig ModelOptions::config() const {
+AssistantConfig ModelOptions::config(Stage stage) const {
   AssistantConfig out;
+  out.recognize = stage == Stage::kAll || stage == Stage::kRecognize;
+  out.understand = stage == Stage::kAll || stage == Stage::kUnderstand;
+  out.synthesize = stage == Stage::kAll || stage == Stage::kSynthesize;
   out.models_dir = models_dir;
   out.assistant_path = assistant_path;
   out.f32 = precision == "f32";

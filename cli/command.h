@@ -29,12 +29,14 @@ void add_bench(CLI::App& app, Chosen& chosen);
 void add_build(CLI::App& app, Chosen& chosen);
 void add_inspect(CLI::App& app, Chosen& chosen);
 
+enum class Stage { kAll, kRecognize, kUnderstand, kSynthesize };
+
 // --models, --assistant, --precision, --threads, --max-isa.
 struct ModelOptions {
   std::string models_dir = "models", assistant_path, precision = "int8", plan_dir, max_isa;
   int threads = 0;
   void add_to(CLI::App& app);
-  AssistantConfig config() const;
+  AssistantConfig config(Stage stage = Stage::kAll) const;
 };
 
 // Writes "antiphon: message" and returns the exit code that belongs to it.

@@ -18,9 +18,7 @@ int main(int argc, char** argv) {
   add_doctor(app, chosen);
   add_bench(app, chosen);
   add_build(app, chosen);
-#ifdef ANTIPHON_WITH_ENGINE
   add_inspect(app, chosen);
-#endif
   try {
     app.parse(argc, argv);
     return chosen();

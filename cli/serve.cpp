@@ -10,7 +10,7 @@ namespace antiphon::cli {
 namespace {
 
 struct Options {
-  std::string config_path, address, models_dir, assistant_path, precision, plan_dir;
+  std::string config_path, address, models_dir, assistant_path, precision, plan_dir, max_isa;
   int port = -1;
 };
 
@@ -44,6 +44,7 @@ int run(const Options& options) {
   models.threads = config->threads;
   models.max_sessions = config->max_sessions;
   models.plan_dir = options.plan_dir;
+  models.max_isa = options.max_isa;
   models.logger = &logger;
   const auto assistant = Assistant::create(models);
   if (!assistant.ok()) return fail(assistant.status());
@@ -71,6 +72,9 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   sub->add_option("--precision", options->precision, "Of the weights")
       ->check(CLI::IsMember({"int8", "f32"}));
   sub->add_option("--plans", options->plan_dir, "Folder that keeps built plans between starts");
+  sub->add_option("--max-isa", options->max_isa,
+                  "Highest SIMD path: portable, avx2, avx512_vnni")
+      ->envname("ANTIPHON_MAX_ISA");
   sub->footer("Example:\n  antiphon serve --port 8080 --assistant models/assistants/coffee.toml");
   sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }

@@ -19,7 +19,7 @@ int run(const Options& options) {
     if (!read.ok()) return fail(read.status());
     text = std::move(read).value();
   }
-  const auto assistant = Assistant::create(options.models.config());
+  const auto assistant = Assistant::create(options.models.config(Stage::kSynthesize));
   if (!assistant.ok()) return fail(assistant.status());
   const auto got = (*assistant)->synthesize(text, options.synthesis);
   if (!got.ok()) return fail(got.status());

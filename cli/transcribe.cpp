@@ -50,7 +50,7 @@ int run(const Options& options) {
   }
   std::unique_ptr<Assistant> assistant;
   if (options.server.empty()) {
-    auto created = Assistant::create(options.models.config());
+    auto created = Assistant::create(options.models.config(Stage::kRecognize));
     if (!created.ok()) return fail(created.status());
     assistant = std::move(created).value();
   }

@@ -23,7 +23,7 @@ int run(const Options& options) {
     if (!read.ok()) return fail(read.status());
     context = std::move(read).value();
   }
-  const auto assistant = Assistant::create(options.models.config());
+  const auto assistant = Assistant::create(options.models.config(Stage::kUnderstand));
   if (!assistant.ok()) return fail(assistant.status());
   const auto got = (*assistant)->understand(text, context);
   if (!got.ok()) return fail(got.status());

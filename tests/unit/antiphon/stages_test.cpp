@@ -1,0 +1,40 @@
+// An assistant of one stage, on the understanding pack that ships.
+#include <gtest/gtest.h>
+
+#include "antiphon/assistant.h"
+
+namespace antiphon {
+namespace {
+
+const std::string kModels = ANTIPHON_SOURCE_DIR "/models";
+
+TEST(AssistantStages, UnderstandingAloneNeedsItsPackAlone) {
+  const auto assistant =
+      Assistant::create({.models_dir = kModels, .recognize = false, .synthesize = false});
+  ASSERT_TRUE(assistant.ok()) << assistant.status().message();
+  EXPECT_EQ((*assistant)->models(), std::vector<std::string>{"nlu-en"});
+  const auto got = (*assistant)->understand("turn on the lights in the kitchen");
+  ASSERT_TRUE(got.ok()) << got.status().message();
+  EXPECT_EQ(got->intent, "iot_hue_lighton");
+
+  const auto heard = (*assistant)->transcribe(std::vector<float>(16000), 16000);
+  EXPECT_EQ(heard.status().code(), StatusCode::kUnsupported);
+  EXPECT_NE(heard.status().message().find("recognize"), std::string::npos);
+  const auto said = (*assistant)->synthesize("hello");
+  EXPECT_EQ(said.status().code(), StatusCode::kUnsupported);
+  EXPECT_NE(said.status().message().find("synthesize"), std::string::npos);
+  const auto asked = (*assistant)->ask(std::vector<float>(16000), 16000);
+  EXPECT_EQ(asked.status().code(), StatusCode::kUnsupported);
+}
+
+TEST(AssistantStages, MissingPacksAreNamed) {
+  const auto none = Assistant::create({.models_dir = kModels + "/assistants"});
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.status().code(), StatusCode::kNotFound);
+  EXPECT_NE(none.status().message().find("asr-en/manifest.toml"), std::string::npos);
+  const auto folder = Assistant::create({.models_dir = "no such folder"});
+  EXPECT_EQ(folder.status().code(), StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace antiphon
