@@ -47,9 +47,19 @@ def tensors(net):
     return {k: v.detach() for k, v in out.items()}
 
 
+def shape_of(weights):
+    """The widths of a network from its weights by NVIDIA's names."""
+    size = lambda name, axis=0: weights[name].shape[axis]
+    return dict(enc=size("embedding.weight", 1), rnn=size("decoder.attention_rnn.weight_hh", 1),
+                pre=size("decoder.prenet.layers.0.linear_layer.weight"),
+                att=size("decoder.attention_layer.query_layer.linear_layer.weight"),
+                loc=size("decoder.attention_layer.location_layer.location_conv.conv.weight"),
+                post=size("postnet.convolutions.0.0.conv.weight"))
+
+
 def restored(weights, symbols):
     """Weights by NVIDIA's names -> a network in evaluation whose BatchNorms do nothing."""
-    net = Tacotron2(symbols).eval()
+    net = Tacotron2(symbols, **shape_of(weights)).eval()
     with torch.no_grad():
         for norm in list(net.norms) + list(net.post_norms):
             norm.eps = 0.0  # mean 0, variance 1, weight 1, bias 0 from the start
@@ -97,7 +107,7 @@ def main():
     a = ap.parse_args()
     os.makedirs(a.pack, exist_ok=True)
     saved = torch.load(a.net, map_location="cpu")
-    net = Tacotron2(len(saved["table"])).eval()
+    net = Tacotron2(len(saved["table"]), **saved["shape"]).eval()
     net.load_state_dict(saved["net"])
     symbols = "".join(sorted(saved["table"], key=saved["table"].get))
     pack.write(os.path.join(a.pack, "weights.safetensors"), tensors(net), dict(symbols=symbols), keep)

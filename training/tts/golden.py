@@ -42,7 +42,7 @@ def golden(net, ids):
     mel, stop, _ = net.decode(enc, key, frames, prev @ enc, prev, prev.cumsum(1), align > 0, align, 0.0)
     gap = (mel - before).abs().max().item()
     assert gap < 2e-3, f"loop and whole sequence differ by {gap}"
-    masks = [drop_masks((1, 1), 1.0, "cpu") for _ in range(STEPS)]
+    masks = [drop_masks((1, 1), 1.0, "cpu", net.pre[0].out_features) for _ in range(STEPS)]
     dropped = net.synthesise(ids[None], lengths, masks=masks, steps=STEPS)[1]
     out.update(stop=torch.sigmoid(stop[0]), mel_before_dropped=dropped[0],
                masks=torch.stack([torch.cat([m[0][:, 0], m[1][:, 0]]) for m in masks]))
@@ -63,7 +63,7 @@ def main():
     sets = {"i8": weights}
     if a.net:
         saved = torch.load(a.net, map_location="cpu")
-        net = Tacotron2(len(table)).eval()
+        net = Tacotron2(len(table), **saved["shape"]).eval()
         net.load_state_dict(saved["net"])
         sets["f32"] = tensors(net)
         with torch.no_grad():  # folding changes nothing

@@ -8,10 +8,15 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from training.common.lstm import run as lstm_run
+
 MEL_BINS = 80
 WIDTH = 0.5  # of the known alignment's Gaussian, in symbols
 BACK, AHEAD = 1, 4  # symbols around the last peak that the attention may see in synthesis
 STALL_FACTOR, STALL_FRAMES = 3.0, 15.0  # a symbol held for longer than factor x predicted + frames is left
+
+
+SHAPE = dict(enc=256, rnn=512, pre=128, att=128, loc=32, post=256)  # usual widths; a checkpoint carries its own
 
 
 def alignment(position, lengths, count, width=WIDTH):
@@ -53,7 +58,7 @@ class Tacotron2(nn.Module):
         for conv, norm in zip(self.convs, self.norms):
             x = F.dropout(F.relu(norm(conv(x))), 0.2, self.training) * on
         packed = nn.utils.rnn.pack_padded_sequence(x.transpose(1, 2), lengths, batch_first=True, enforce_sorted=False)
-        y = self.encoder(packed)[0]
+        y = lstm_run(self.encoder, packed)[0]
         return nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=ids.shape[1])[0]
 
     def durations(self, enc):
@@ -80,13 +85,16 @@ class Tacotron2(nn.Module):
     def decode(self, enc, key, frames, contexts, prev, cum, allowed, known=None, own=None, masks=None):
         """All steps at once. frames [B, T, 80] and contexts [B, T, enc] are those of the step before; allowed
         [B, T, N] marks the symbols the attention may choose; own [B, 1, 1] in {0, 1} says which utterances feed the
-        second LSTM with their own alignment. -> mel, stop logits, log alignment."""
-        h = self.att_rnn(torch.cat([self.prenet(frames, masks), contexts], -1))[0]
+        second LSTM with their own alignment; allowed None: all follow the known one and the attention stays out.
+        -> mel, stop logits, log alignment or None."""
+        h = lstm_run(self.att_rnn, torch.cat([self.prenet(frames, masks), contexts], -1))[0]
         h = F.dropout(h, 0.1, self.training)
-        log_w = self.energies(h, key, prev, cum).masked_fill(~allowed, -1e4).log_softmax(-1)
-        w = own * log_w.exp() + (1 - own) * known
+        w, log_w = known, None
+        if allowed is not None:
+            log_w = self.energies(h, key, prev, cum).masked_fill(~allowed, -1e4).log_softmax(-1)
+            w = own * log_w.exp() + (1 - own) * known
         context = w @ enc.float()
-        d = self.dec_rnn(torch.cat([h, context.to(h.dtype)], -1))[0]
+        d = lstm_run(self.dec_rnn, torch.cat([h, context.to(h.dtype)], -1))[0]
         d = torch.cat([F.dropout(d, 0.1, self.training), context.to(d.dtype)], -1)
         return self.mel(d).float(), self.stop(d).squeeze(-1).float(), log_w
 
@@ -123,7 +131,7 @@ class Tacotron2(nn.Module):
         frames, aligns, done = [], [], torch.zeros(B, dtype=torch.bool, device=device)
         length = torch.full((B,), limit, device=device)
         for t in range(steps or limit):
-            m = masks[t] if masks is not None else drop_masks((B, 1), 1.0, device) if dropout else None
+            m = masks[t] if masks is not None else drop_masks((B, 1), 1.0, device, self.pre[0].out_features) if dropout else None
             h, sa = self.att_rnn(torch.cat([self.prenet(x, m), ctx], -1), sa)
             if by_durations:
                 w = known[:, min(t, known.shape[1] - 1)]
@@ -168,7 +176,7 @@ def planned(edges, lengths, frames, count):
     return alignment(i + ((t - left) / (right - left).clamp_min(1e-3)).clamp(0, 1), lengths, count)
 
 
-def drop_masks(shape, share, device, pre=128):
+def drop_masks(shape, share, device, pre):
     """Two prenet masks [B, T, pre] of 0 and 2; in a share of the utterances, ones in the others."""
     on = torch.rand(shape[0], 1, 1, device=device) < share
     draw = lambda: torch.where(on, (torch.rand(*shape, pre, device=device) < 0.5).float() * 2, torch.ones((), device=device))

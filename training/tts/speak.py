@@ -90,7 +90,7 @@ def main():
     torch.manual_seed(1)
     saved = torch.load(a.net, map_location=a.device)
     table = saved["table"]
-    net = Tacotron2(len(table)).to(a.device).eval()
+    net = Tacotron2(len(table), **saved["shape"]).to(a.device).eval()
     net.load_state_dict(saved["net"])
     voc = load_vocoder(a.vocoder, a.device) if a.vocoder else None
     items = [line.rstrip("\n").split("\t")[:3] for line in open(a.list, encoding="utf-8")][:a.limit]

@@ -153,6 +153,8 @@ def write_wav(path, x, rate_hz=RATE_HZ):
 
 
 def set_precision(amp, device):
-    """fp32, tf32, bf16 or fp16 -> the type of the autocast region, or None."""
+    """fp32, tf32, bf16 or fp16 -> the type of the autocast region, or None; a CPU has bf16 alone."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = amp != "fp32"
-    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(amp) if device != "cpu" else None
+    if device == "cpu":
+        return torch.bfloat16 if amp == "bf16" else None
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(amp)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from training.tts.batches import Utterances
 from training.tts.flat_adam import FlatAdamW
-from training.tts.model import Tacotron2, alignment, drop_masks, shifted
+from training.tts.model import SHAPE, Tacotron2, alignment, drop_masks, shifted
 from training.tts.pack import halved
 from training.tts.speech import RATE_HZ, cosine, load, set_precision
 
@@ -37,8 +37,8 @@ def wander(place, amount=0.4, every=40):
 class Recipe:
     """Losses of one batch: reconstruction, stop, attention, durations."""
 
-    def __init__(self, net, dtype, device, own_share, drop_share):
-        self.net, self.dtype, self.device = net, dtype, device
+    def __init__(self, net, dtype, device, own_share, drop_share, attend=True):
+        self.net, self.dtype, self.device, self.attend = net, dtype, device, attend
         self.own_share, self.drop_share = own_share, drop_share
 
     def __call__(self, b, two_passes):
@@ -59,10 +59,10 @@ class Recipe:
             history = alignment(wander(b["place"]), count, N, width)
         n = torch.arange(N, device=device)
         allowed = (n >= b["place"][..., None].floor() - LOOK_BACK) & (n <= b["place"][..., None].floor() + LOOK_AHEAD)
-        allowed &= (n < count[:, None])[:, None]
+        allowed = allowed & (n < count[:, None])[:, None] if self.attend else None
         frames, prev = shifted(b["mel"]), shifted(history)
         own = (torch.rand(B, 1, 1, device=device) < (self.own_share if training else 0.0)).float()
-        masks = drop_masks((B, T), self.drop_share, device) if training else None
+        masks = drop_masks((B, T), self.drop_share, device, net.pre[0].out_features) if training else None
         if two_passes:
             with torch.no_grad():
                 contexts = (prev @ enc.float()).to(enc.dtype)
@@ -70,7 +70,7 @@ class Recipe:
             take = torch.rand(B, 1, 1, device=device) < 0.5
             mine = (torch.rand(B, T, 1, device=device) < 0.5) & take
             frames = torch.where(mine, shifted(out), frames)
-            prev = torch.where(take, shifted(log_w.exp()), prev)
+            prev = torch.where(take, shifted(log_w.exp()), prev) if self.attend else prev
         if training:
             frames = frames + 0.05 * torch.randn_like(frames)
         contexts = (prev @ enc.float()).to(enc.dtype)
@@ -82,8 +82,10 @@ class Recipe:
         near = ((torch.arange(T, device=device)[None] >= b["length"][:, None] - 4) & on).float()
         weight = torch.tensor(5.0, device=device)
         ended = F.binary_cross_entropy_with_logits(stop, near, pos_weight=weight, reduction="none")[on].mean()
-        known = known * allowed
-        attention = (known * (known.clamp_min(1e-9).log() - log_w) * allowed).sum(-1)[on].mean()
+        attention = torch.zeros((), device=device)
+        if self.attend:
+            known = known * allowed
+            attention = (known * (known.clamp_min(1e-9).log() - log_w) * allowed).sum(-1)[on].mean()
         real = (n < count[:, None]) & (b["frames"] > 0)
         timing = F.mse_loss(log_frames[real], b["frames"].clamp_min(0.5).log()[real])
         return rebuilt, ended, attention, timing
@@ -108,7 +110,7 @@ def settle(recipe, data, groups):
         m.momentum = 0.1
 
 
-def save(path, net, opt, table, clock, recipe, data, groups):
+def save(path, net, opt, table, shape, clock, recipe, data, groups):
     """The training state, and `net`: the mean of the weights with statistics of its own. The small file has it in f16,
     to travel; a run resumed from it begins with fresh moments."""
     live = {k: v.detach().clone() for k, v in net.state_dict().items()}
@@ -118,7 +120,7 @@ def save(path, net, opt, table, clock, recipe, data, groups):
     mean = {k: v.detach().cpu().clone() for k, v in net.state_dict().items()}
     opt.swap_mean()
     net.load_state_dict(live)
-    small = dict(net=halved(mean), table=table, clock=clock)
+    small = dict(net=halved(mean), table=table, shape=shape, clock=clock)
     for name, saved in ((path, dict(small, net=mean, live=live, opt=state)), (path[:-3] + "_small.pt", small)):
         torch.save(saved, name + ".part")
         os.replace(name + ".part", name)
@@ -131,11 +133,18 @@ def options():
     ap.add_argument("--elapsed", type=float, help="seconds of the schedule already used; default: the saved clock")
     ap.add_argument("--stop", type=float, default=1e9, help="stop after so many seconds now")
     ap.add_argument("--steps", type=int, default=10**9, help="stop after so many steps now")
+    ap.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
     ap.add_argument("--batch-frames", type=int, default=24000), ap.add_argument("--rate", type=float, default=1.5e-3)
     ap.add_argument("--own-share", type=float, default=0.5, help="utterances whose second LSTM follows the attention")
     ap.add_argument("--drop-share", type=float, default=0.7, help="utterances with dropout in the prenet")
     ap.add_argument("--two-passes", type=float, default=0.3, help="share of the steps, after a third of the schedule")
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")
+    ap.add_argument("--no-attention", action="store_true",
+                    help="the attention learns nothing: synthesis by the predicted durations alone, for a short training")
+    ap.add_argument("--no-feedback", action="store_true",
+                    help="frames do not hear the one before (the prenet is zero): nothing to go astray, for a short training")
+    for name, width in SHAPE.items():
+        ap.add_argument(f"--{name}", type=int, default=width)
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--rare", type=int, default=30, help="symbols seen less often are unknown, their utterances left out")
     ap.add_argument("--held", type=int, default=40, help="utterances kept out, by hash of their id")
@@ -159,11 +168,15 @@ def main():
     seen = Counter(c for r in rows for c in r["symbols"])
     table = saved["table"] if saved else {c: i + 1 for i, c in enumerate(sorted(c for c in seen if seen[c] >= a.rare))}
     held, data = Utterances(rows[:a.held], audio, table), Utterances(rows[a.held:], audio, table)
-    net = Tacotron2(len(table)).to(a.device)
+    shape = saved["shape"] if saved else {name: getattr(a, name) for name in SHAPE}
+    net = Tacotron2(len(table), **shape).to(a.device)
     if saved:
         net.load_state_dict(saved.get("live", saved["net"]))
     else:
         net.mel.bias.data.copy_(data.mels[:-1].float().mean(0))
+    if a.no_feedback:
+        for layer in net.pre:  # zero stays zero: it has no bias and gets no gradient
+            torch.nn.init.zeros_(layer.weight)
     opt = FlatAdamW(net, betas=(0.9, 0.98), decay=1e-4, clip=1.0, scale=1024.0 if dtype == torch.float16 else 1.0)
     clock, count, anew = 0.0, 0, False
     if saved:
@@ -172,7 +185,7 @@ def main():
         clock, count = saved["clock"]["seconds"], saved["clock"]["steps"]
         torch.manual_seed(a.seed + count), rng.bit_generator.advance(count)
     clock = clock if a.elapsed is None else a.elapsed
-    recipe = Recipe(net, dtype, a.device.split(":")[0], a.own_share, a.drop_share)
+    recipe = Recipe(net, dtype, a.device.split(":")[0], a.own_share, a.drop_share, not a.no_attention)
     params = sum(p.numel() for p in net.parameters())
     log(dict(vars(a), utterances=len(data.rows), hours=round(len(audio) / RATE_HZ / 3600, 2), symbols=len(table),
              parameters=params, load_s=round(time.time() - began, 1)))
@@ -200,10 +213,10 @@ def main():
             log(dict(step=count, s=round(now, 1), norm=round(opt.norm.item(), 2),
                      **{n: round(v.item(), 4) for n, v in zip(names, parts)},
                      **{f"held_{n}": round(v, 4) for n, v in zip(names, kept)}))
-        if now - saved_at > 120:
+        if now - saved_at > a.every:
             saved_at = now
-            save(path, net, opt, table, dict(seconds=now, steps=count), recipe, data, data.groups(a.batch_frames, rng)[:20])
-    save(path, net, opt, table, dict(seconds=now, steps=count), recipe, data, data.groups(a.batch_frames, rng)[:40])
+            save(path, net, opt, table, shape, dict(seconds=now, steps=count), recipe, data, data.groups(a.batch_frames, rng)[:20])
+    save(path, net, opt, table, shape, dict(seconds=now, steps=count), recipe, data, data.groups(a.batch_frames, rng)[:40])
     with open(os.path.join(a.out, "held.tsv"), "w", encoding="utf-8") as f:
         f.writelines(f"{r['id']}\t{r['text']}\t{r['symbols']}\n" for r in held.rows)
     log(dict(end=True, step=count, s=round(now, 1)))

@@ -18,11 +18,12 @@ import torch
 from training.tts.flat_adam import FlatAdamW
 from training.tts.pack import halved
 from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_precision, write_wav
-from training.vocoder import losses
+from training.vocoder import losses, start
 from training.vocoder.discriminators import Discriminators
 from training.vocoder.model import SIGMA, SlimWaveGlow, gated_layer
 
 PAD = 2048  # samples around a segment, so that its mel frames are whole
+GEOMETRY = dict(channels=256, layers=10, flows=6)
 MARGIN = 16  # frames generated beyond what the losses see; they fall before or after it at random
 
 
@@ -203,6 +204,7 @@ def options():
     ap.add_argument("--stop", type=float, default=1e9, help="stop after so many seconds now")
     ap.add_argument("--steps", type=int, default=10**9, help="stop after so many steps now")
     ap.add_argument("--warm", type=float, default=0.25, help="share of the schedule with the spectral loss alone")
+    ap.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--frames", type=int, default=32, help="frames that the losses see")
     ap.add_argument("--rate", type=float, default=1e-3, help="learning rate of the spectral phase")
@@ -211,7 +213,10 @@ def options():
     ap.add_argument("--no-graph", action="store_true"), ap.add_argument("--no-compile", action="store_true")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--held", type=int, default=24, help="utterances kept out, by hash of their id")
+    ap.add_argument("--whisper", action="store_true", help="begin as noise shaped by the mel, see start.py")
     ap.add_argument("--tiny", action="store_true", help="a small network, to try the recipe")
+    for name, size in GEOMETRY.items():
+        ap.add_argument(f"--{name}", type=int, default=size)
     return ap.parse_args()
 
 
@@ -231,8 +236,10 @@ def main():
     rows, audio = load(a.data, a.device)
     held, rows = rows[:a.held], rows[a.held:]
     log(dict(vars(a), utterances=len(rows), hours=round(len(audio) / RATE_HZ / 3600, 2), load_s=round(time.time() - began, 1)))
-    config = dict(channels=64, layers=3, flows=2) if a.tiny else dict(channels=256, layers=10, flows=6)
+    config = dict(channels=64, layers=3, flows=2) if a.tiny else {name: getattr(a, name) for name in GEOMETRY}
     gen = SlimWaveGlow(**config).to(a.device)
+    if a.whisper and not a.resume:
+        start.whisper(gen, rows, audio)
     dis = Discriminators(*(((4, 8, 8, 8), 4) if a.tiny else ())).to(a.device)
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN))
     step = Step(gen, dis, batches, dtype, a.frames)
@@ -242,7 +249,7 @@ def main():
         torch.manual_seed(a.seed + count)
     clock = clock if a.elapsed is None else a.elapsed
     on_gpu = a.device != "cpu"
-    if on_gpu and not a.no_compile:
+    if not a.no_compile:
         compiled(gen, a.batch, batches.frames, dtype, a.device, log)
     fresh = step.gen_opt.state(), step.dis_opt.state()
     run = {}
@@ -267,7 +274,7 @@ def main():
             names = ("spectral", "mel", "level_db", "judged", "deceived", "features")
             values = {n: round(v, 4) for n, v in zip(names, step.seen.tolist())}
             log(dict(step=count, s=round(now, 1), norm=round(step.gen_opt.norm.item(), 2), **values))
-        if now - saved_at > 120:
+        if now - saved_at > a.every:
             saved_at = now
             save(path, step, dict(seconds=now, steps=count), config)
             step.gen_opt.swap_mean()

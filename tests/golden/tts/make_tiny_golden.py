@@ -36,7 +36,7 @@ def tacotron():
     net.duration_out.bias.fill_(3.5)  # nothing stalls in 40 steps
     net.stop.bias.fill_(-6.0)
     weights = f32(tensors(net))
-    net = restored_tiny(weights)
+    net = restored(weights, SYMBOLS)
     ids = torch.randint(1, SYMBOLS + 1, (13,))
     lengths = torch.tensor([len(ids)])
     enc = net.encode(ids[None], lengths)
@@ -48,17 +48,6 @@ def tacotron():
     out["masks"] = torch.stack([torch.cat([m[0][0, 0], m[1][0, 0]]) for m in masks])
     out["mel_durations"] = net.synthesise(ids[None], lengths, by_durations=True, steps=STEPS)[1][0]
     save_file(weights | {f"golden.{k}": v.contiguous() for k, v in out.items()}, f"{HERE}/tiny_tacotron.safetensors")
-
-
-def restored_tiny(weights):
-    """The folded weights in a network of this size, as training/tts/export.py does for the pack's."""
-    import training.tts.export as export
-    keep = export.Tacotron2
-    export.Tacotron2 = lambda symbols: keep(symbols, enc=16, rnn=24, pre=8, att=8, loc=4, post=12)
-    try:
-        return restored(weights, SYMBOLS)
-    finally:
-        export.Tacotron2 = keep
 
 
 @torch.no_grad()
