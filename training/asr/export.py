@@ -1,20 +1,26 @@
-"""A checkpoint -> the pack's weights in INT8 and the same in f16.
+"""A checkpoint -> the pack: weights in INT8, manifest with settings of the decoder, accuracy and hashes.
 
-    python3 -m training.asr.export CHECKPOINT.pt OUT_DIR
+    python3 -m training.asr.export CHECKPOINT.pt PACK --lm LM.anlm --alpha 0.6 --beta 1.0 --accuracy NAME=NUMBER... [--f16 FILE]
 
-OUT_DIR/weights.safetensors: every matrix NAME as I8 [out, in, ...] with NAME.scale F32 [out], so that w = NAME * scale of
-its row, symmetric, codes within [-127, 127]; everything else F32. OUT_DIR/weights_f16.safetensors: the same names in F16.
+PACK/weights.safetensors: every matrix NAME as I8 [out, in, ...] with NAME.scale F32 [out], so that w = NAME * scale of
+its row, symmetric, codes within [-127, 127]; everything else F32. --f16: the same names in F16, beside the pack.
 Names and shapes are the network's own (model.py); LSTM rows stand in PyTorch's order of gates: input, forget, cell, output.
 The two biases of an LSTM are summed into NAME lstms.K.bias.
 """
 import argparse
+import hashlib
 import json
 import os
+import shutil
 
 import torch
 
+from ..common.text import CHARS
 from .evaluate import load_net
+from .model import LOOKAHEAD, MELS
 from .tensors import save_tensors
+
+BUDGET_BYTES = 18_000_000, 4_000_000  # weights and manifest; language model
 
 
 def is_matrix(name, w):
@@ -65,12 +71,42 @@ def packed(state):
     return out
 
 
-def main():
+def manifest(folder, shape, a):
+    """manifest.toml as asr/pack.cpp reads it."""
+    files = [f for f in sorted(os.listdir(folder)) if f != "manifest.toml"]
+    lines = ['name = "asr-en"', 'kind = "asr"', "version = 1", 'language = "en"', 'licence = "Apache-2.0"',
+             f'source = "trained by training/asr: {a.source}"', "", "[pack]", 'name = "asr-en"', "", "[network]",
+             f"mel_bins = {MELS}", f"front = {shape['front']}", f"width = {shape['width']}", f"layers = {shape['layers']}",
+             f"lookahead = {LOOKAHEAD}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
+             f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}", "",
+             "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)
+    for name in files:
+        with open(os.path.join(folder, name), "rb") as f:
+            content = f.read()
+        lines.append(f'"{name}" = {{ bytes = {len(content)}, sha256 = "{hashlib.sha256(content).hexdigest()}" }}')
+    lines += ["", "[accuracy]  # word error rates in %"] + [x.replace("=", " = ", 1) for x in a.accuracy]
+    with open(os.path.join(folder, "manifest.toml"), "w", encoding="utf-8") as f:
+        f.write("\n".join(lines) + "\n")
+
+
+def options():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("checkpoint")
-    ap.add_argument("out")
-    a = ap.parse_args()
-    os.makedirs(a.out, exist_ok=True)
+    ap.add_argument("pack")
+    ap.add_argument("--f16", help="file for the weights in f16, not a part of the pack")
+    ap.add_argument("--lm", help="the language model of training.asr.lm; default: the pack's own stays")
+    ap.add_argument("--beam", type=int, default=32)
+    ap.add_argument("--alpha", type=float, default=0.6, help="weight of the language model")
+    ap.add_argument("--beta", type=float, default=1.2, help="for each word")
+    ap.add_argument("--unknown", type=float, default=-3.0, help="for each word that the model does not know")
+    ap.add_argument("--source", default="teacher speech of Kokoro-82M (Apache-2.0) and the corpora of its README")
+    ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")
+    return ap.parse_args()
+
+
+def main():
+    a = options()
+    os.makedirs(a.pack, exist_ok=True)
     net, saved = load_net(a.checkpoint, "cpu")
     tensors, notes = {}, {k: str(v) for k, v in saved["shape"].items()}
     for name, w in packed(net.state_dict()).items():
@@ -78,10 +114,17 @@ def main():
             tensors[name], tensors[name + ".scale"] = quantise(w)
         else:
             tensors[name] = w
-    sizes = dict(int8=save_tensors(os.path.join(a.out, "weights.safetensors"), tensors, notes))
-    half = {k: v.half() for k, v in packed(net.state_dict()).items()}
-    sizes["f16"] = save_tensors(os.path.join(a.out, "weights_f16.safetensors"), half, notes)
+    sizes = dict(int8=save_tensors(os.path.join(a.pack, "weights.safetensors"), tensors, notes))
+    if a.f16:
+        sizes["f16"] = save_tensors(a.f16, {k: v.half() for k, v in packed(net.state_dict()).items()}, notes)
+    model = os.path.join(a.pack, "lm.anlm")
+    if a.lm and os.path.abspath(a.lm) != os.path.abspath(model):
+        shutil.copyfile(a.lm, model)
+    manifest(a.pack, saved["shape"], a)
     print(json.dumps(dict(bytes=sizes, tensors={k: [str(v.dtype)[6:], *v.shape] for k, v in tensors.items()})))
+    for size, most in ((sizes["int8"], BUDGET_BYTES[0]), (os.path.getsize(model) if os.path.exists(model) else 0, BUDGET_BYTES[1])):
+        if size > most:
+            raise SystemExit(f"{size} bytes, budget {most}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python3 -m training.asr.golden CHECKPOINT.pt OUT_DIR --data DATA
 
-For each utterance OUT_DIR/NAME.safetensors with pcm I16 [n], features F32 [T, 80], logp F32 [T / 4, 29] by the f32
+For each utterance OUT_DIR/NAME.safetensors with pcm I32 [n] of 16-bit samples, features F32 [T, 80], logp F32 [T / 4, 29] by the f32
 weights and logp_int8 by the INT8 weights expanded to f32. T = 4 ceil(n / 640); zeros follow the last sample.
 """
 import argparse
@@ -51,7 +51,7 @@ def main():
         logp, logp8 = net(mel)[0], small(mel)[0]
         name = f"{corpus}-{r['id']}"
         size = save_tensors(os.path.join(a.out, name + ".safetensors"),
-                            dict(pcm=pcm, features=mel[0].T, logp=logp, logp_int8=logp8), dict(text=clean(r["text"])))
+                            dict(pcm=pcm.int(), features=mel[0].T, logp=logp, logp_int8=logp8), dict(text=clean(r["text"])))
         heard = greedy(torch.stack([logp, logp8]).argmax(-1), [len(logp)] * 2)
         print(json.dumps(dict(name=name, bytes=size, text=clean(r["text"]), f32=heard[0], int8=heard[1],
                               worst=round(float((logp - logp8).abs().max()), 4))))

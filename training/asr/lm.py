@@ -2,18 +2,19 @@
 
     python3 -m training.asr.lm OUT.anlm --data DATA [--words 48000] [--megabytes 3.95]
 
-Text: books, dialogues, commands' training parts and patterns, without anything that training/heldout rules out. Discounts:
+Text: books, dialogues, commands' training parts, patterns and an assistant's phrases, without anything that training/heldout rules out. Discounts:
 three for each order (Chen and Goodman 1999) on plain counts, because Kneser-Ney's lower orders suffer from strong pruning
 (Chelba et al. 2010). Pruning: weighted difference (Seymore and Rosenfeld 1996). File: LM_FORMAT.md.
 """
 import argparse
 import collections
+import itertools
 import json
 import random
 
 import numpy as np
 
-from ..common.sentences import sources
+from ..common.sentences import filled, sources
 from ..common.spoken import spoken
 from ..common.templates import template
 from ..common.text import KeptOut, clean
@@ -22,11 +23,12 @@ from .lm_reader import HEAD, SECTIONS, LanguageModel
 SPECIAL = ("</s>", "<s>", "<unk>")
 
 
-def read_text(data, patterns, seed=5):
+def read_text(data, patterns, assistant, seed=5):
     """{kind: [normalised sentence]} of what may train."""
     kept, rng, src = KeptOut(), random.Random(seed), sources(data)
     texts, words, names = src
     texts["patterns"] = [template(rng, words, names) for _ in range(patterns)]
+    texts["assistant"] = list(itertools.islice(filled(assistant, names, rng), patterns // 3))
     out = {}
     for kind, raw in texts.items():
         said = (spoken(t, 200) for t in raw)
@@ -41,7 +43,7 @@ def choose_words(texts, most):
         own = collections.Counter(w for line in lines for w in line.split())
         weight = 1.0 if kind == "books" else 2.0
         for w, n in own.items():
-            if n > 1 or kind != "patterns":
+            if n > 1 or kind not in ("patterns", "assistant"):
                 count[w] += n * weight
     ranked = sorted(count, key=lambda w: (-count[w], w))[:most - len(SPECIAL)]
     return sorted(ranked + list(SPECIAL), key=lambda w: w.encode())
@@ -198,10 +200,11 @@ def main():
     ap.add_argument("--words", type=int, default=48000)
     ap.add_argument("--megabytes", type=float, default=3.95, help="of 10^6 bytes")
     ap.add_argument("--patterns", type=int, default=60000)
-    ap.add_argument("--weights", default="books=1,dialogue=1,commands=3,patterns=1")
+    ap.add_argument("--weights", default="books=1,dialogue=1,commands=3,patterns=1,assistant=1")
+    ap.add_argument("--assistant", default="models/assistants/coffee.toml", help="its phrases, slots filled, a third as many as patterns")
     ap.add_argument("--test", type=int, default=2000, help="sentences of each kind measured and not learned")
     a = ap.parse_args()
-    texts, tests, rng = read_text(a.data, a.patterns), {}, random.Random(9)
+    texts, tests, rng = read_text(a.data, a.patterns, a.assistant), {}, random.Random(9)
     for kind, lines in texts.items():
         rng.shuffle(lines)
         tests[kind], texts[kind] = lines[:a.test], lines[a.test:]

@@ -8,6 +8,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from ..common.lstm import run as lstm_run
+
 RATE, WINDOW, HOP, FFT, MELS = 16000, 400, 160, 512, 80
 STEP = 640  # samples an output step
 LOOKAHEAD = 4  # steps
@@ -70,12 +72,12 @@ class Acoustic(nn.Module):
     def front(self, mel):
         """mel [B, 80, T] -> [B, T / 4, width]; causal but for one frame a layer."""
         x = F.gelu(self.conv1(F.pad(mel, (3, 1))))
-        return F.gelu(self.conv2(F.pad(x, (3, 1)))).transpose(1, 2)
+        return F.gelu(self.conv2(F.pad(x, (3, 1))).transpose(1, 2).contiguous())
 
     def forward(self, mel):
         x = self.front(mel)
         for norm, lstm in zip(self.norms, self.lstms):
-            x = x + F.dropout(lstm(norm(x))[0], self.drop, self.training)
+            x = x + F.dropout(lstm_run(lstm, norm(x))[0], self.drop, self.training)
         a = self.ahead(F.pad(x.transpose(1, 2), (0, LOOKAHEAD))).transpose(1, 2)
         return self.out(F.gelu(x + a)).float().log_softmax(-1)
 

@@ -30,9 +30,9 @@ def learning_rate(share, peak, floor=0.01, warm=0.03):
     return peak * min(1.0, share / warm + 1e-2) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def hardness(share):
+def hardness(share, most=1.0):
     """Mild augmentation first, all of it from two thirds of the clock on."""
-    return min(1.0, 0.2 + 1.2 * share)
+    return most * min(1.0, 0.2 + 1.2 * share)
 
 
 class Trainer:
@@ -61,6 +61,12 @@ class Trainer:
         torch.save(state, path + ".part")
         os.replace(path + ".part", path)
 
+    def save_small(self, path):
+        """The averaged weights in f16: what evaluation and export take."""
+        half = {k: v.half() for k, v in self.ema.items()}
+        torch.save(dict(shape=self.shape, ema=half, step=self.step, elapsed=self.elapsed), path + ".part")
+        os.replace(path + ".part", path)
+
     def resume(self, path):
         s = torch.load(path, map_location="cpu", weights_only=False)
         self.net.load_state_dict(s["net"])
@@ -81,7 +87,8 @@ class Trainer:
         x, n = stretch(x, n, factor)
         steps = output_steps((host / factor).astype(np.int64))
         with torch.no_grad():
-            return augment.features(self.mel_of(augment.speech(x, n, hard)), hard), torch.from_numpy(steps)
+            heard = augment.speech(x, n, hard) if hard > 0 else x
+            return augment.features(self.mel_of(heard), hard), torch.from_numpy(steps)
 
     def learn(self, mel, steps, flat, lengths):
         """One step; returns loss and gradient norm as tensors of the device, so that the host runs ahead."""
@@ -133,7 +140,7 @@ def run(a):
     os.makedirs(a.out, exist_ok=True)
     log = Log(os.path.join(a.out, "log.jsonl"))
     speech = Speech(tables_of(a.data, a.teacher, a.corpora), a.device, read_texts(a.texts), a.jobs)
-    t, last = Trainer(a), os.path.join(a.out, "last.pt")
+    t, last, small = Trainer(a), os.path.join(a.out, "last.pt"), os.path.join(a.out, "asr.pt")
     if os.path.exists(last) and not a.fresh:
         t.resume(last)
     augment = Augment(a.noise, a.device)
@@ -148,7 +155,7 @@ def run(a):
             g["lr"] = learning_rate(share, a.lr)
         group = pools.next()
         heard_s += sum(u["n"] for u in group) / 16000
-        mel, steps = t.batch(speech, group, augment, hardness(share))
+        mel, steps = t.batch(speech, group, augment, hardness(share, a.hard))
         loss, norm = t.learn(mel, steps, *targets(group, a.device))
         now = time.time()
         t.elapsed, mark = t.elapsed + now - mark, now
@@ -161,12 +168,12 @@ def run(a):
             evaluated = t.elapsed
             log(kind="wer", step=t.step, elapsed=round(t.elapsed), **error_rates(t.averaged(), t.mel_of, speech, sets, 1600, t.context))
             t.save(last)
+            t.save_small(small)
             told, heard_s = time.time(), 0.0
     t.save(last)
+    t.save_small(small)
     log(kind="wer", step=t.step, elapsed=round(t.elapsed), final=True,
         **error_rates(t.averaged(), t.mel_of, speech, subset(speech.held, a.final_limit), 1600 if a.device == "cuda" else 60))
-    half = {k: v.half() for k, v in t.ema.items()}
-    torch.save(dict(shape=t.shape, ema=half, step=t.step, elapsed=t.elapsed), os.path.join(a.out, "asr.pt"))
 
 
 def main():
@@ -184,6 +191,7 @@ def main():
     ap.add_argument("--fresh", action="store_true", help="do not resume OUT/last.pt")
     ap.add_argument("--batch-seconds", type=float, default=1600)
     ap.add_argument("--weight", type=float, default=4, help="of an hour of people against one of the teacher")
+    ap.add_argument("--hard", type=float, default=1.0, help="of the augmentation at its strongest; less for a short training, 0: none on samples")
     ap.add_argument("--lr", type=float, default=1.2e-3)
     ap.add_argument("--clip", type=float, default=1.0)
     ap.add_argument("--ema", type=float, default=0.998)

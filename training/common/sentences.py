@@ -5,7 +5,8 @@
 
 `heldout` writes training/heldout/*.tsv; `plan` writes `id<TAB>text`, with no text that the lists rule out.
 Sources: dialogue = Schema-Guided Dialogue, books = public-domain books and LJSpeech's sentences, commands = the
-training parts of SNIPS, CLINC150, HWU64 and Banking77, templates = templates.py.
+training parts of SNIPS, CLINC150, HWU64 and Banking77, templates = templates.py, assistant = the phrases of an
+assistant file (--assistant) with their slots filled.
 """
 import argparse
 import collections
@@ -15,15 +16,18 @@ import json
 import lzma
 import os
 import random
+import re
+import tomllib
 import zlib
 
 from .data import corpus_rows
-from .spoken import spoken
+from .spoken import say_int, spoken
 from .templates import template
 from .text import GRAM, HELDOUT, KeptOut, clean, grams
 
 LIBRISPEECH = ("1272", "1673", "652", "2902", "174")
 VOICES = ("bf_emma", "am_michael", "af_nova", "bm_george")
+DEMO = "I'd like a large latte with oat milk, please."  # models/demo/question.wav: nothing may learn it by heart
 
 
 def kept_by_hash(corpus, speaker, part=12):
@@ -67,6 +71,20 @@ def read_names(data):
     return sorted(w for w in words if w.isalpha() and w.isascii() and 2 < len(w) < 12)
 
 
+def filled(path, names, rng):
+    """Endless sentences of an assistant file: a phrase of an intent, its slots filled with what its user may say."""
+    with open(path, "rb") as f:
+        intents = tomllib.load(f)["intent"]
+    while True:
+        intent = rng.choice(intents)
+        slots = {"number": [say_int(n) for n in range(1, 7)], "name": names}
+        for slot in intent.get("slot", []):
+            if "values" in slot:
+                slots[slot["name"]] = [w for v in slot["values"] for w in ([v] if isinstance(v, str) else v)]
+        text = re.sub(r"\{(\w+)\}", lambda m: rng.choice(slots[m[1]]), rng.choice(intent["phrases"]))
+        yield text[0].upper() + text[1:] + "."
+
+
 def sources(data):
     """{kind: [text]}, and the two word lists of the templates."""
     src = dict(dialogue=read_dialogue(data), books=read_books(data), commands=read_commands(data))
@@ -77,13 +95,15 @@ def sources(data):
     return src, words, names
 
 
-def draw(src, words, names, mix, count, rng, ids, accept):
+def draw(src, words, names, mix, count, rng, ids, accept, assistant=None):
     """Yields `count` of (id, text) that accept(text) takes, without repeats; ids: prefix of the ids."""
     seen, number = set(), 0
     for kind, share in mix.items():
         want = round(count * share)
         if kind == "templates":
             pool = iter(lambda: template(rng, words, names), None)
+        elif kind == "assistant":
+            pool = filled(assistant, names, rng)
         else:
             pool = list(src[kind])
             rng.shuffle(pool)
@@ -107,7 +127,7 @@ def plan(a):
     src, words, names = sources(a.data)
     accept = lambda text: not kept.text(text) and len(text.split()) <= a.most_words
     with open(a.out, "w", encoding="utf-8") as out:
-        for made, row in enumerate(draw(src, words, names, by_share(a.mix), a.count, rng, a.ids, accept), 1):
+        for made, row in enumerate(draw(src, words, names, by_share(a.mix), a.count, rng, a.ids, accept, a.assistant), 1):
             print(*row, sep="\t", file=out)
     print(made, "sentences")
 
@@ -137,7 +157,7 @@ def heldout(a):
     teacher = teacher_sentences(a.data)
     write(a.folder, "teacher_sentences.tsv", ("id", "text"), teacher)
     write(a.folder, "references.tsv", ("corpus", "text"), [])
-    kept, refs = KeptOut(a.folder), {("teacher", clean(t)) for _, t in teacher}
+    kept, refs = KeptOut(a.folder), {("teacher", clean(t)) for _, t in teacher} | {("demo", clean(DEMO))}
     for corpus in ("librispeech_mini", "commonvoice_delta", "speechocean762", "ljspeech_part"):
         refs |= {(corpus, clean(r["text"])) for r in corpus_rows(a.data, corpus) if kept.row(corpus, r)}
     write(a.folder, "references.tsv", ("corpus", "text"), sorted(refs))
@@ -163,6 +183,7 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--ids", default="a", help="prefix of the ids")
     p.add_argument("--mix", default="dialogue=0.3,books=0.33,commands=0.22,templates=0.15")
+    p.add_argument("--assistant", default="models/assistants/coffee.toml", help="for the kind of that name")
     p.add_argument("--most-words", type=int, default=32)
     a = ap.parse_args()
     heldout(a) if a.what == "heldout" else plan(a)
