@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Runs one stay on a machine with several GPUs from what was staged: teacher speech, then every training on a GPU of its own.
+
+    setsid python3 training/stay/conduct.py STAY [--plan training/stay/plan.toml] [--dry] > STAY/conduct.log 2>&1 &
+
+STAY/in holds what stage.sh unpacked; it may still be arriving. Writes STAY/speech, STAY/out, STAY/logs and STAY/state.json
+after every change. A step starts when what it needs is there and its GPU is free of generators; one that fails starts again,
+three times at most, from its checkpoint. Every step's time is what the one clock leaves; plan.toml is its timetable.
+"""
+import argparse
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+
+TRIES = 3
+GRACE_S = 90  # beyond its time, for a generator to load its network and close its files
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+
+
+class Step:
+    """One process, its tries and its end."""
+
+    def __init__(self, name, gpu, command, seconds, checkpoint="", resume=""):
+        self.name, self.gpu, self.command, self.seconds = name, gpu, command, seconds
+        self.checkpoint, self.resume = checkpoint, resume
+        self.process, self.tries, self.state, self.limit = None, 0, "waiting", 0.0
+
+
+class Stay:
+    """Owns the folders, the clock and every process."""
+
+    def __init__(self, root, plan, dry):
+        self.root, self.plan, self.began = os.path.abspath(root), plan, time.time()
+        self.dry = plan["dry"] if dry else {}
+        self.end = self.dry.get("end", plan["clock"]["end"])
+        self.load = self.dry.get("load", plan["clock"]["load"])
+        self.gpus = self.dry.get("count", plan["gpus"]["count"])
+        self.steps = []
+        for name in ("in", "speech", "out", "logs"):
+            os.makedirs(os.path.join(self.root, name), exist_ok=True)
+
+    def path(self, *parts):
+        return os.path.join(self.root, *parts)
+
+    def now(self):
+        return time.time() - self.began
+
+    def filled(self, command, **values):
+        for was, becomes in self.dry.get("replace", []):
+            command = command.replace(was, becomes)
+        values.update({"in": self.path("in"), "speech": self.path("speech"), "out": self.path("out")})
+        for key, value in values.items():
+            command = command.replace("{" + key + "}", str(value))
+        return command
+
+    def start(self, step):
+        """Begins or resumes a step with the time that is left to it."""
+        left = min(step.seconds, self.end - self.now())
+        there = step.checkpoint and os.path.exists(self.path("out", step.checkpoint))
+        command = self.filled(step.command, seconds=int(left), minutes=f"{self.minutes(step, left, there):.2f}",
+                              resume=self.filled(step.resume) if there else "")
+        step.tries, step.state = step.tries + 1, "running"
+        step.limit = self.now() + step.seconds + GRACE_S if not step.checkpoint else self.end + self.load
+        env = dict(os.environ, CUDA_VISIBLE_DEVICES=str(step.gpu), PYTHONUNBUFFERED="1",
+                   PYTHONPATH=os.pathsep.join([self.path("site"), ROOT]), OMP_NUM_THREADS="1" if self.dry else "4")
+        with open(self.path("logs", step.name + ".log"), "a", encoding="utf-8") as log:
+            print(f"# {self.now():.0f} s: {command}", file=log, flush=True)
+            step.process = subprocess.Popen(command.split(), stdout=log, stderr=log, cwd=ROOT, env=env, start_new_session=True)
+        self.tell(f"{step.name}: begins on GPU {step.gpu}, try {step.tries}")
+
+    def minutes(self, step, left, resumed):
+        """The whole schedule of a training, over all its tries: a resumed one goes on by its own saved clock."""
+        if not resumed:
+            step.total = max(left - self.load, 1) / 60
+        return step.total
+
+    def watch(self, step):
+        """Takes note of an end; a failure waits for its next try."""
+        if step.state != "running":
+            return
+        code = step.process.poll()
+        if code is None and self.now() > step.limit:
+            os.killpg(step.process.pid, signal.SIGKILL)
+            step.process.wait()
+            step.state = "cut"
+        elif code is not None:
+            step.state = "done" if code == 0 else "waiting" if step.tries < TRIES and self.now() < self.end - 60 else "failed"
+        if step.state != "running":
+            self.tell(f"{step.name}: {step.state}" + (f", exit code {code}" if code else ""))
+
+    def tell(self, text):
+        print(f"{self.now():7.1f} s  {text}", flush=True)
+        states = [dict(name=s.name, gpu=s.gpu, state=s.state, tries=s.tries) for s in self.steps]
+        part = self.path("state.json.part")
+        with open(part, "w", encoding="utf-8") as f:
+            json.dump(dict(seconds=round(self.now()), end=self.end, steps=states), f)
+        os.replace(part, self.path("state.json"))
+
+    def run(self, steps, until):
+        """Keeps every step of `steps` going until until() is true."""
+        while not until():
+            for step in steps:
+                self.watch(step)
+                if step.state == "waiting":
+                    self.start(step)
+            time.sleep(0.5)
+
+    def wait_for(self, files):
+        """Until the conductor has these under in/; staging joins a file only when it is whole."""
+        while not all(os.path.exists(self.path("in", f)) for f in files):
+            if self.now() > self.end:
+                raise SystemExit(f"never staged: {[f for f in files if not os.path.exists(self.path('in', f))]}")
+            time.sleep(0.5)
+
+
+def over(steps):
+    return all(s.state in ("done", "failed", "cut") for s in steps)
+
+
+def generators(stay, g):
+    """The processes of one list of sentences, spread over all GPUs."""
+    count = stay.gpus * stay.dry.get("generators", stay.plan["gpus"]["generators"])
+    count = min(count, g.get("workers", count))
+    seconds = min(g["seconds"], stay.dry.get("seconds", g["seconds"]))
+    steps = []
+    for i in range(count):
+        command = g["command"].replace("{part}", f"{i}/{count}").replace("{index}", f"{i:02d}")
+        steps.append(Step(f"{g['name']}-{i:02d}", i % stay.gpus, command, seconds))
+    return steps
+
+
+def trainings(stay):
+    return {t["name"]: (t, Step(t["name"], t["gpu"] % stay.gpus, t["command"], 1e9, t["checkpoint"], t.get("resume", "")))
+            for t in stay.plan["train"]}
+
+
+def mps(on):
+    """Several processes share a GPU well only under the multi-process service."""
+    if not shutil.which("nvidia-cuda-mps-control"):
+        return
+    if on:
+        subprocess.run(["nvidia-cuda-mps-control", "-d"], check=False)
+        return
+    try:
+        subprocess.run(["nvidia-cuda-mps-control"], input=b"quit\n", check=False, timeout=20)
+    except subprocess.TimeoutExpired:
+        print("the multi-process service does not end; trainings share it", flush=True)
+
+
+def wheels(stay):
+    """Installs the staged wheels, without an index, where the trainings find them."""
+    found = glob.glob(stay.path("in", "wheels", "*.whl"))
+    if found and not os.path.isdir(stay.path("site")):
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target", stay.path("site"), *found],
+                       check=True)
+
+
+def conduct(stay):
+    made, train = set(), trainings(stay)
+    running = []
+
+    def ready():
+        """Starts every training whose speech is there and whose GPU the generators have left."""
+        have = made | ({"staged"} if os.path.exists(stay.path("in", "complete")) else set())
+        for t, step in train.values():
+            if step not in running and set(t["needs"]) <= have:
+                running.append(step)
+
+    lists = stay.plan["generate"]
+    stay.wait_for(lists[0]["needs"])
+    wheels(stay)
+    mps(True)
+    for g in lists:
+        stay.wait_for(g["needs"])
+        part = generators(stay, g)
+        stay.steps += part
+        stay.run(part + running, lambda: over(part))
+        for s in part:
+            if s.state == "done":
+                made.add(g["name"])
+            else:  # what it left is cut short
+                for path in glob.glob(stay.path("speech", s.name + "-*")):
+                    os.remove(path)
+    mps(False)
+    stay.steps += [step for _, step in train.values()]
+    stay.run(running, lambda: ready() or (len(running) == len(train) and over(running)) or stay.now() > stay.end + 2 * stay.load)
+    stay.tell("over")
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap.add_argument("stay"), ap.add_argument("--plan", default=os.path.join(ROOT, "training", "stay", "plan.toml"))
+    ap.add_argument("--dry", action="store_true", help="small networks on the CPU, within twenty minutes")
+    a = ap.parse_args()
+    with open(a.plan, "rb") as f:
+        conduct(Stay(a.stay, tomllib.load(f), a.dry))
+
+
+if __name__ == "__main__":
+    main()
