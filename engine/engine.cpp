@@ -7,6 +7,7 @@
 #include "engine/passes/pipeline.h"
 #include "engine/plan/compile.h"
 #include "engine/plan/plan_file.h"
+#include "engine/plugin/plugin_set.h"
 #include "engine/runtime/thread_team.h"
 
 namespace antiphon {
@@ -25,6 +26,13 @@ Result<Isa> wanted_isa(std::string_view max_isa) {
   return std::min(cap, most);
 }
 
+// The CPU's table, behind what the plug-ins bring. `kernels` owns the table.
+Backend backend_with(const PluginSet* plugins, std::vector<const Kernel*>& kernels) {
+  if (!plugins) return cpu_backend();
+  kernels = static_cast<const PluginSetImpl*>(plugins)->before(cpu_backend().kernels);
+  return {cpu_backend().name, kernels};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOptions& options) {
@@ -33,6 +41,7 @@ Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOpt
   data.graph = network.graph().clone();
   data.profile = options.profile;
   data.precision = options.precision;
+  data.keeps = options.plugins;
   data.num_threads = options.num_threads;
   ANTIPHON_ASSIGN_OR_RETURN(data.isa, wanted_isa(options.max_isa));
   if (Status s = ir::verify(data.graph); !s.ok()) return s;
@@ -55,15 +64,23 @@ Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOpt
     team = make_team(options.num_threads, false);
     select.team = team.get();
   }
-  ANTIPHON_ASSIGN_OR_RETURN(auto plan, plan::compile(cpu_backend(), select, std::move(data)));
+  std::vector<const Kernel*> kernels;
+  const Backend backend = backend_with(options.plugins.get(), kernels);
+  ANTIPHON_ASSIGN_OR_RETURN(auto plan, plan::compile(backend, select, std::move(data)));
   if (options.tune && !options.timing_cache.empty())
     ANTIPHON_RETURN_IF_ERROR(cache.save(options.timing_cache));
   return plan;
 }
 
-Result<std::shared_ptr<const Plan>> Plan::load(const std::string& path, std::string_view max_isa) {
+Result<std::shared_ptr<const Plan>> Plan::load(const std::string& path, std::string_view max_isa,
+                                               std::shared_ptr<const PluginSet> plugins) {
   ANTIPHON_ASSIGN_OR_RETURN(const Isa most, wanted_isa(max_isa));
-  return plan::read_plan(path, cpu_backend(), most);
+  std::vector<const Kernel*> kernels;
+  const Backend backend = backend_with(plugins.get(), kernels);
+  const auto bind = [&](ir::Graph& graph) -> Status {
+    return plugins ? static_cast<const PluginSetImpl&>(*plugins).bind(graph) : Status();
+  };
+  return plan::read_plan(path, backend, most, {plugins, bind});
 }
 
 Result<std::unique_ptr<ThreadTeam>> ThreadTeam::create(int num_threads, bool pin) {

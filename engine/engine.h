@@ -13,6 +13,7 @@
 #include "engine/base/log.h"
 #include "engine/base/status.h"
 #include "engine/network.h"
+#include "engine/plugins.h"
 #include "engine/tensor.h"
 
 namespace antiphon {
@@ -35,6 +36,7 @@ struct BuildOptions {
   std::string dump_dir;                     // graph text after every pass; empty: none
   std::string max_isa;       // "portable", "avx2", "avx512_vnni"; empty: what the CPU has
   int num_threads = 1;       // of the team that will run it
+  std::shared_ptr<const PluginSet> plugins;  // their kernels are tried first; may be null
   Logger* logger = nullptr;  // may be null
 };
 
@@ -66,8 +68,10 @@ class Plan {
   virtual Status save(const std::string& path) const = 0;
   // Maps the file. kInvalidArgument: truncated, or made by another version, for another device or
   // precision; the message says which field differs, with both values.
-  static Result<std::shared_ptr<const Plan>> load(const std::string& path,
-                                                  std::string_view max_isa = {});
+  // kNotFound: an operator whose plug-in is not among `plugins`.
+  static Result<std::shared_ptr<const Plan>> load(
+      const std::string& path, std::string_view max_isa = {},
+      std::shared_ptr<const PluginSet> plugins = nullptr);
   virtual const std::string& name() const = 0;
   virtual const PlanReport& report() const = 0;
   virtual std::vector<TensorSpec> inputs() const = 0;

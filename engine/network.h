@@ -9,11 +9,13 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "engine/base/status.h"
@@ -23,6 +25,7 @@
 namespace antiphon {
 
 namespace ir {
+struct CustomOp;
 struct Graph;
 }
 
@@ -40,6 +43,10 @@ struct Dim {
   bool operator==(const Dim&) const = default;
 };
 using Shape = std::vector<Dim>;
+
+// Attributes of a plug-in's operator by name.
+using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>>;
+using Attributes = std::map<std::string, Attribute>;
 
 // A handle on a value of one Network (or of one loop body of it). Cheap to copy.
 struct Value {
@@ -150,6 +157,11 @@ class Network {
                int axis);  // each element `times` times: nearest-neighbour upsampling
   Value reverse(Value x, int axis);
   Value pad(Value x, int axis, int before, int after, float value = 0);
+
+  // -- plug-ins --
+  // A node of an operator that PluginSet::find() gave; null is an error of the network.
+  std::vector<Value> custom(const std::shared_ptr<const ir::CustomOp>& op,
+                            std::span<const Value> inputs, const Attributes& attributes = {});
 
   // -- blocks: built from the operations above; passes recognise and fuse them --
   // q, k, v [B, T, heads * d] -> [B, T, heads * d]; mask_bias [B, T] added to the scores, or

@@ -51,6 +51,7 @@ Node clone(const Node& node) {
   out.outputs = node.outputs;
   out.attrs = node.attrs;
   out.pointwise = node.pointwise;
+  out.custom = node.custom;
   if (node.body) out.body = std::make_unique<Graph>(node.body->clone());
   return out;
 }

@@ -55,8 +55,10 @@ enum class OpKind : std::uint8_t {
           // first) body inputs: carried, scanned slices, invariants; body outputs: next, emitted,
           // [stop] outputs: final carried, emitted stacked on scan_axis, [iterations i32 [1]]
           // reverse: iteration i reads and emits step length - 1 - i
+  kCustom,  // an operator of a plug-in: Node::custom says what it takes; attr operator: its name,
+            // and what else the plug-in reads
 };
-constexpr int kNumOpKinds = static_cast<int>(OpKind::kLoop) + 1;
+constexpr int kNumOpKinds = static_cast<int>(OpKind::kCustom) + 1;
 
 // Epilogue of kLinear and kConv: y = act2(act(x w + bias) + residual).
 // attrs act, act2: antiphon::Unary of the activation, absent: none.
@@ -97,6 +99,7 @@ struct PointwiseProgram {
 };
 
 struct Graph;
+struct CustomOp;
 
 struct Node {
   OpKind op = OpKind::kIdentity;
@@ -106,6 +109,7 @@ struct Node {
   Attrs attrs;
   PointwiseProgram pointwise;   // kPointwise
   std::unique_ptr<Graph> body;  // kLoop
+  std::shared_ptr<const CustomOp> custom;  // kCustom; shared by the nodes of one operator
 };
 
 enum class ValueKind : std::uint8_t { kTemp, kInput, kState, kConstant };

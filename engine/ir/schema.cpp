@@ -56,6 +56,7 @@ const std::array<Schema, kNumOpKinds>& table() {
        {"num_carried", "num_scanned", "scan_axis", "trip_limit", "has_stop", "num_emitted",
         "reverse"},
        loop_rule},
+      {OpKind::kCustom, "custom", 0, kAny, 1, kAny, {}, custom_rule},
   }};
   return kTable;
 }
@@ -84,6 +85,7 @@ Result<std::vector<ValueType>> infer_outputs(const Node& node, In inputs) {
   ANTIPHON_RETURN_IF_ERROR(
       check_arity("outputs", node.outputs.size(), facts.min_outputs, facts.max_outputs));
   for (const auto& [name, value] : node.attrs.all()) {
+    if (node.op == OpKind::kCustom) break;  // the plug-in's own
     const bool known = std::any_of(facts.attrs.begin(), facts.attrs.end(),
                                    [&](const char* allowed) { return name == allowed; });
     if (!known) return invalid_argument("attribute " + name + " is not one of " + facts.name);

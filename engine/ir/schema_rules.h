@@ -59,5 +59,6 @@ Types reverse_rule(const Node& node, In in);
 Types pad_rule(const Node& node, In in);
 Types zeros_rule(const Node& node, In in);
 Types loop_rule(const Node& node, In in);
+Types custom_rule(const Node& node, In in);
 
 }  // namespace antiphon::ir

@@ -59,6 +59,7 @@ struct NodeView {
   std::span<const Tensor> outputs;
   Isa isa = Isa::kPortable;
   int num_threads = 1;
+  const void* self = nullptr;  // Kernel::self of the kernel that is called
 };
 
 // Weights in the layout of one kernel. Made once when a plan is loaded; shared by contexts;
@@ -92,7 +93,14 @@ struct Kernel {
   Result<std::unique_ptr<Prepared>> (*prepare)(const NodeView&, const Packed*) = nullptr;
   // True: output 0 may share input 0's memory when it is the last use.
   bool (*in_place)(const NodeView&) = nullptr;
+  const void* self = nullptr;  // what one set of functions needs to stand for many kernels
 };
+
+// The view as `kernel`'s functions are to see it.
+inline NodeView view_for(NodeView view, const Kernel& kernel) {
+  view.self = kernel.self;
+  return view;
+}
 
 // A back end: its ordered table, best first.
 struct Backend {

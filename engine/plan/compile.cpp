@@ -51,7 +51,7 @@ InPlace in_place_nodes(const PlanData& data, const std::vector<Tensor>& tensors)
         view_of(data.graph.nodes[step.node], tensors, data.isa, data.num_threads, inputs, outputs);
     flags[step.node] =
         std::all_of(step.candidates.begin(), step.candidates.end(), [&](const Candidate& c) {
-          return c.kernel->in_place != nullptr && c.kernel->in_place(view);
+          return c.kernel->in_place != nullptr && c.kernel->in_place(view_for(view, *c.kernel));
         });
   }
   return flags;

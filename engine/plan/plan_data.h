@@ -31,6 +31,7 @@ struct Step {
 
 // Immutable once made: any thread.
 struct PlanData {
+  std::shared_ptr<const void> keeps;  // code that kernels and packed weights live in; goes last
   ir::Graph graph;
   std::map<std::string, DimRange> profile;
   Precision precision = Precision::kF32;

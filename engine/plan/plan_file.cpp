@@ -192,7 +192,7 @@ Status write_plan(const PlanData& data, const std::string& path) {
 }
 
 Result<std::shared_ptr<const Plan>> read_plan(const std::string& path, const Backend& backend,
-                                              Isa most) {
+                                              Isa most, const PlanExtras& extras) {
   ANTIPHON_ASSIGN_OR_RETURN(const std::shared_ptr<const Mapping> mapping, map_file(path));
   const std::string_view file(static_cast<const char*>(mapping->data), mapping->bytes);
   const auto header = check_prefix(file);
@@ -207,6 +207,9 @@ Result<std::shared_ptr<const Plan>> read_plan(const std::string& path, const Bac
   const auto kernels = read_kernels(in);
   if (in.status().ok()) read_memory(in, data);
   if (!in.status().ok()) return in.status().with_context(path);
+  data.keeps = extras.keeps;
+  if (extras.bind)
+    if (Status s = extras.bind(data.graph); !s.ok()) return s.with_context(path);
   if (Status s = ir::verify(data.graph); !s.ok()) return s.with_context(path);
   if (Status s = use_kernels(backend, kernels, data); !s.ok()) return s.with_context(path);
   auto plan = finish(std::move(data));

@@ -6,6 +6,7 @@
 // threads, network hash, profile, passes, graph, kernel names of every step, memory plan.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,9 +21,15 @@ inline constexpr std::string_view kEngineVersion = "0.1.0";
 // Written beside the path, then renamed. Reproducible: equal plans give equal bytes.
 Status write_plan(const PlanData& data, const std::string& path);
 
+// What a file cannot hold: the operators of plug-ins, and the code that the plan will live in.
+struct PlanExtras {
+  std::shared_ptr<const void> keeps;
+  std::function<Status(ir::Graph&)> bind;  // before the graph is verified; may be null
+};
+
 // Maps and checks everything before a kernel sees it. `most`: the best ISA of this machine (or its
 // cap).
 Result<std::shared_ptr<const Plan>> read_plan(const std::string& path, const Backend& backend,
-                                              Isa most);
+                                              Isa most, const PlanExtras& extras = {});
 
 }  // namespace antiphon::plan

@@ -34,7 +34,7 @@ Result<const Kernel*> pick(const Backend& backend, const SelectOptions& options,
   std::string reasons;
   for (const Kernel* kernel : backend.kernels) {
     if (kernel->op != view.node->op) continue;
-    if (const char* reason = kernel->refuse(view)) {
+    if (const char* reason = kernel->refuse(view_for(view, *kernel))) {
       reasons += std::string(reasons.empty() ? "" : "; ") + kernel->name + ": " + reason;
     } else {
       accepting.push_back(kernel);
@@ -113,8 +113,9 @@ Status pack_weights(PlanData& data) {
     for (Candidate& candidate : step.candidates) {
       bool used = false;
       for (const Point& point : points) {
-        const NodeView view =
-            view_of(node, point.tensors, data.isa, data.num_threads, inputs, outputs);
+        const NodeView view = view_for(
+            view_of(node, point.tensors, data.isa, data.num_threads, inputs, outputs),
+            *candidate.kernel);
         if (candidate.kernel->refuse(view) != nullptr) continue;
         if (!used && candidate.kernel->pack) {
           auto packed = candidate.kernel->pack(view);

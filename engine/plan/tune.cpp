@@ -69,6 +69,7 @@ class Trial {
 
   // Microseconds, or infinity where the kernel fails.
   double time(const Kernel& kernel, Team& team) {
+    view_.self = kernel.self;
     constexpr double kFailed = std::numeric_limits<double>::infinity();
     std::unique_ptr<Packed> packed;
     std::unique_ptr<Prepared> prepared;

@@ -82,6 +82,7 @@ Result<BoundStep> ContextImpl::bind_step(const plan::Step& step,
   const ir::Node& node = data_.graph.nodes[step.node];
   bound.view = plan::view_of(node, tensors, data_.isa, team_->size(), bound.inputs, bound.outputs);
   for (const plan::Candidate& candidate : step.candidates) {
+    bound.view.self = candidate.kernel->self;
     if (candidate.kernel->refuse(bound.view) != nullptr) continue;
     bound.kernel = candidate.kernel;
     bound.args = {workspace_.data(), team_, candidate.packed.get(), nullptr};
