@@ -1,18 +1,18 @@
 // The C ABI over Assistant: no exception and no C++ object crosses it.
 #include "antiphon/c_api.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <span>
 #include <string>
 
-#include "antiphon/assistant.h"
+#include "antiphon/c_handles.h"
 #include "antiphon/event_json.h"
-
-struct antiphon_assistant {
-  std::unique_ptr<antiphon::Assistant> assistant;
-};
+#include "antiphon/resampler.h"
 
 namespace {
 
@@ -42,14 +42,54 @@ Status give(const std::string& text, char** out) {
   return {};
 }
 
-Status give(const SpokenAudio& audio, float** samples, std::size_t* count, int32_t* rate_hz) {
-  *samples = static_cast<float*>(std::malloc(audio.samples.size() * sizeof(float) + 1));
+Status give(std::span<const float> audio, float** samples, std::size_t* count) {
+  *samples = static_cast<float*>(std::malloc(audio.size_bytes() + 1));
   if (!*samples) return exhausted("out of memory");
-  if (!audio.samples.empty())
-    std::memcpy(*samples, audio.samples.data(), audio.samples.size() * sizeof(float));
-  *count = audio.samples.size();
-  *rate_hz = audio.rate_hz;
+  if (!audio.empty()) std::memcpy(*samples, audio.data(), audio.size_bytes());
+  *count = audio.size();
   return {};
+}
+
+Status give(const SpokenAudio& audio, float** samples, std::size_t* count, int32_t* rate_hz) {
+  *rate_hz = audio.rate_hz;
+  return give(audio.samples, samples, count);
+}
+
+// A caller built against an older header has a shorter struct: what it lacks stays zero.
+template <typename Options>
+Result<Options> read_options(const Options* options, std::size_t min_bytes, const char* name) {
+  Options out{};
+  if (!options) return out;
+  if (options->struct_bytes < min_bytes)
+    return invalid_argument(std::string(name) + ".struct_bytes is " +
+                            std::to_string(options->struct_bytes) + ", wanted sizeof(" + name +
+                            ")");
+  std::memcpy(&out, options, std::min(options->struct_bytes, sizeof(out)));
+  return out;
+}
+
+std::string text_of(const char* text) { return text ? text : ""; }
+
+Result<SessionConfig> session_config(const antiphon_conversation_options* given) {
+  ANTIPHON_ASSIGN_OR_RETURN(
+      const antiphon_conversation_options options,
+      read_options(given, sizeof(antiphon_conversation_options), "antiphon_conversation_options"));
+  SessionConfig out;
+  if (options.reply < ANTIPHON_REPLY_AUDIO || options.reply > ANTIPHON_REPLY_NONE)
+    return invalid_argument("reply is " + std::to_string(options.reply) +
+                            ", wanted ANTIPHON_REPLY_AUDIO, _TEXT or _NONE");
+  out.reply = static_cast<ReplyMode>(options.reply);
+  out.recognizer.endpointing = options.push_to_talk == 0;
+  out.recognizer.partials = options.no_partials == 0;
+  out.context = text_of(options.context);
+  out.synthesis.voice = text_of(options.voice);
+  for (std::size_t i = 0; i < options.num_hotwords; ++i) {
+    HotWord word;
+    word.text = text_of(options.hotwords[i].text);
+    if (options.hotwords[i].boost != 0) word.boost = options.hotwords[i].boost;
+    out.recognizer.hotwords.push_back(std::move(word));
+  }
+  return out;
 }
 
 class CallbackSink final : public SessionSink {
@@ -96,14 +136,17 @@ void antiphon_free(void* memory) { std::free(memory); }
 antiphon_assistant* antiphon_create(const antiphon_options* options) {
   antiphon_assistant* out = nullptr;
   guarded([&]() -> Status {
-    if (!options || options->struct_bytes < sizeof(antiphon_options))
-      return invalid_argument("options.struct_bytes must be sizeof(antiphon_options)");
+    ANTIPHON_ASSIGN_OR_RETURN(
+        const antiphon_options given,
+        read_options(options, offsetof(antiphon_options, plan_dir), "antiphon_options"));
     AssistantConfig config;
-    if (options->models_dir) config.models_dir = options->models_dir;
-    if (options->assistant_path) config.assistant_path = options->assistant_path;
-    config.f32 = options->f32 != 0;
-    config.threads = options->threads;
-    if (options->max_sessions > 0) config.max_sessions = options->max_sessions;
+    if (given.models_dir) config.models_dir = given.models_dir;
+    config.assistant_path = text_of(given.assistant_path);
+    config.f32 = given.f32 != 0;
+    config.threads = given.threads;
+    if (given.max_sessions > 0) config.max_sessions = given.max_sessions;
+    config.plan_dir = text_of(given.plan_dir);
+    config.max_isa = text_of(given.max_isa);
     ANTIPHON_ASSIGN_OR_RETURN(auto assistant, Assistant::create(config));
     out = new antiphon_assistant{std::move(assistant)};
     return {};
@@ -160,12 +203,26 @@ int32_t antiphon_ask(antiphon_assistant* assistant, const float* samples, size_t
   });
 }
 
-antiphon_conversation* antiphon_open(antiphon_assistant* assistant, antiphon_event event,
-                                     void* user) {
+int32_t antiphon_resample(const float* samples, size_t num_samples, int32_t from_hz, int32_t to_hz,
+                          float** resampled, size_t* num_resampled) {
+  return guarded([&]() -> Status {
+    ANTIPHON_ASSIGN_OR_RETURN(const auto out, resample({samples, num_samples}, from_hz, to_hz));
+    return give(out, resampled, num_resampled);
+  });
+}
+
+int32_t antiphon_reply_rate_hz(antiphon_assistant* assistant) {
+  return assistant->assistant->reply_rate_hz();
+}
+
+antiphon_conversation* antiphon_open(antiphon_assistant* assistant,
+                                     const antiphon_conversation_options* options,
+                                     antiphon_event event, void* user) {
   antiphon_conversation* out = nullptr;
   guarded([&]() -> Status {
+    ANTIPHON_ASSIGN_OR_RETURN(const SessionConfig config, session_config(options));
     auto sink = std::make_unique<CallbackSink>(event, user);
-    ANTIPHON_ASSIGN_OR_RETURN(auto conversation, assistant->assistant->converse({}, *sink));
+    ANTIPHON_ASSIGN_OR_RETURN(auto conversation, assistant->assistant->converse(config, *sink));
     out = new antiphon_conversation{std::move(sink), std::move(conversation)};
     return {};
   });
@@ -176,6 +233,12 @@ void antiphon_push(antiphon_conversation* conversation, const float* samples, si
   conversation->conversation->push_audio({samples, samples + num_samples});
 }
 void antiphon_end(antiphon_conversation* conversation) { conversation->conversation->end(); }
+void antiphon_text(antiphon_conversation* conversation, const char* text) {
+  conversation->conversation->text(text_of(text));
+}
+void antiphon_speak(antiphon_conversation* conversation, const char* text) {
+  conversation->conversation->speak(text_of(text));
+}
 void antiphon_cancel(antiphon_conversation* conversation) { conversation->conversation->cancel(); }
 void antiphon_close(antiphon_conversation* conversation) { delete conversation; }
 

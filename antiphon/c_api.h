@@ -21,7 +21,28 @@ typedef struct antiphon_options {
   int32_t f32;
   int32_t threads;
   int32_t max_sessions;
+  const char* plan_dir; /* built plans are kept here */
+  const char* max_isa;  /* "portable", "avx2", "avx512_vnni" */
 } antiphon_options;
+
+typedef struct antiphon_hotword {
+  const char* text;
+  float boost; /* 0: the default, 4 */
+} antiphon_hotword;
+
+enum { ANTIPHON_REPLY_AUDIO = 0, ANTIPHON_REPLY_TEXT = 1, ANTIPHON_REPLY_NONE = 2 };
+
+/* Grows as antiphon_options does; zeros mean the default. */
+typedef struct antiphon_conversation_options {
+  size_t struct_bytes;
+  int32_t reply;         /* ANTIPHON_REPLY_... */
+  int32_t push_to_talk;  /* 1: only antiphon_end() ends a turn; 0: silence does too */
+  int32_t no_partials;
+  const char* context;   /* a text that questions are answered from */
+  const char* voice;
+  const antiphon_hotword* hotwords;
+  size_t num_hotwords;
+} antiphon_conversation_options;
 
 /* Null on failure: antiphon_last_error() of the same thread says why. */
 antiphon_assistant* antiphon_create(const antiphon_options* options);
@@ -42,16 +63,25 @@ int32_t antiphon_ask(antiphon_assistant* assistant, const float* samples, size_t
                      int32_t rate_hz, char** json, float** answer, size_t* num_answer_samples,
                      int32_t* answer_rate_hz);
 
-/* Streaming. Events are the messages of the native protocol as JSON, or reply audio (json is null).
-   They come one at a time on the assistant's thread; what they point to is valid during the call.
- */
+/* Any rate from 1000 to 384000 Hz to any other: a conversation takes 16000. */
+int32_t antiphon_resample(const float* samples, size_t num_samples, int32_t from_hz, int32_t to_hz,
+                          float** resampled, size_t* num_resampled);
+
+/* Streaming. Events are the messages of the native protocol as JSON, or reply audio (json is null)
+   at antiphon_reply_rate_hz(). They come one at a time on the assistant's thread, must not block,
+   and what they point to is valid during the call. options may be null. */
 typedef void (*antiphon_event)(void* user, const char* json, const float* audio,
                                size_t num_samples);
-antiphon_conversation* antiphon_open(antiphon_assistant* assistant, antiphon_event event,
-                                     void* user);
+antiphon_conversation* antiphon_open(antiphon_assistant* assistant,
+                                     const antiphon_conversation_options* options,
+                                     antiphon_event event, void* user);
+int32_t antiphon_reply_rate_hz(antiphon_assistant* assistant);
 void antiphon_push(antiphon_conversation* conversation, const float* samples_16khz,
                    size_t num_samples);
 void antiphon_end(antiphon_conversation* conversation);
+/* A typed turn; a turn that only speaks. Each interrupts what is going on. */
+void antiphon_text(antiphon_conversation* conversation, const char* text);
+void antiphon_speak(antiphon_conversation* conversation, const char* text);
 void antiphon_cancel(antiphon_conversation* conversation);
 /* No event comes after it. Not from within an event. */
 void antiphon_close(antiphon_conversation* conversation);
