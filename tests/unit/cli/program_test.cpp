@@ -28,7 +28,7 @@ Ran run(const std::string& arguments) {
 
 TEST(Program, EveryHelpHasAnExample) {
   for (const char* command : {"transcribe", "understand", "synthesize", "converse", "serve",
-                              "models", "doctor", "bench", "build"}) {
+                              "models", "doctor", "bench", "build", "inspect"}) {
     const Ran ran = run(std::string(command) + " --help");
     EXPECT_EQ(ran.exit_code, 0) << command;
     EXPECT_NE(ran.output.find("Example:\n  antiphon " + std::string(command)), std::string::npos)
