@@ -1,12 +1,15 @@
 #!/bin/sh
-# Installs the Debian packages that a build needs, if one of them is missing. Needs root or sudo.
+# Installs the Debian packages that build and tests need, those that are missing. Needs root or sudo.
 set -eu
-packages="build-essential cmake ninja-build pkg-config python3 git
-  libdnnl-dev ocl-icd-opencl-dev libhwy-dev libwebsocketpp-dev libboost-dev libboost-system-dev libssl-dev zlib1g-dev
-  libsndfile1-dev libsoxr-dev libsentencepiece-dev libicu-dev libzstd-dev nlohmann-json3-dev
-  libtomlplusplus-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libbenchmark-dev prometheus-cpp-dev"
+tools="g++ cmake ninja-build pkg-config python3 clang-format"
+engine="libdnnl-dev ocl-icd-opencl-dev libhwy-dev nlohmann-json3-dev"
+stages="libicu-dev libzstd-dev libsoxr-dev libtomlplusplus-dev"
+server="libboost-dev libwebsocketpp-dev prometheus-cpp-dev"
+program="libcli11-dev libspdlog-dev libsndfile1-dev"
+tests="libgtest-dev libgmock-dev"
+
 missing=""
-for p in $packages; do
+for p in $tools $engine $stages $server $program $tests; do
   dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q "ok installed" || missing="$missing $p"
 done
 [ -z "$missing" ] && exit 0
@@ -17,4 +20,5 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "installing:$missing"
 $sudo apt-get update -qq
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing
+# Not from the environment: sudo may drop it.
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
