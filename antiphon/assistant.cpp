@@ -171,8 +171,9 @@ Status Assistant::run_on_lane(Lane& lane, std::function<void()> work) {
   return {};
 }
 
-Result<std::vector<Transcript>> Assistant::transcribe(std::span<const float> pcm, int rate_hz,
-                                                      const RecognizerOptions& options) {
+Result<std::vector<Transcript>> Assistant::transcribe(
+    std::span<const float> pcm, int rate_hz, const RecognizerOptions& options,
+    const std::function<void(double done_s)>& progress) {
   ANTIPHON_ASSIGN_OR_RETURN(const std::vector<float> audio, resample(pcm, rate_hz, kAsrRateHz));
   ANTIPHON_ASSIGN_OR_RETURN(auto stream, stages_.recognizer->open(options));
   std::vector<Transcript> out;
@@ -192,6 +193,7 @@ Result<std::vector<Transcript>> Assistant::transcribe(std::span<const float> pcm
     const std::size_t count = std::min(kPieceSamples, audio.size() - at);
     ANTIPHON_RETURN_IF_ERROR(stream->push(std::span(audio).subspan(at, count)));
     ANTIPHON_RETURN_IF_ERROR(advance());
+    if (progress) progress(static_cast<double>(at + count) / kAsrRateHz);
   }
   stream->end_turn();
   ANTIPHON_RETURN_IF_ERROR(advance());

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,12 +23,12 @@ struct AssistantConfig {
   std::string assistant_path;         // assistant.toml; empty: the trained intents alone
   // Stages that are left out need no pack, load nothing, and answer kUnsupported.
   bool recognize = true, understand = true, synthesize = true;
-  bool f32 = false;                   // weights as f32 instead of int8
-  int threads = 0;                    // of the team; 0: one a core, at most 2
-  int max_sessions = 64;              // state slots of recognition and synthesis
-  std::string plan_dir;               // built plans are kept here; empty: built at every start
-  std::string max_isa;                // caps the SIMD path; empty: what the CPU has
-  Logger* logger = nullptr;           // may be null; must outlive the assistant
+  bool f32 = false;          // weights as f32 instead of int8
+  int threads = 0;           // of the team; 0: one a core, at most 2
+  int max_sessions = 64;     // state slots of recognition and synthesis
+  std::string plan_dir;      // built plans are kept here; empty: built at every start
+  std::string max_isa;       // caps the SIMD path; empty: what the CPU has
+  Logger* logger = nullptr;  // may be null; must outlive the assistant
 };
 
 // The concrete stages of one assistant, and what they need to live (`support` goes last).
@@ -92,9 +93,11 @@ class Assistant {
   Result<std::unique_ptr<Conversation>> converse(const SessionConfig& config, SessionSink& sink);
 
   // Whole recordings, mono, at any rate. One transcript an utterance, word times from the start of
-  // the recording; none: nothing was said.
-  Result<std::vector<Transcript>> transcribe(std::span<const float> pcm, int rate_hz,
-                                             const RecognizerOptions& options = {});
+  // the recording; none: nothing was said. progress(seconds done) may be empty; it is called on the
+  // caller's thread.
+  Result<std::vector<Transcript>> transcribe(
+      std::span<const float> pcm, int rate_hz, const RecognizerOptions& options = {},
+      const std::function<void(double done_s)>& progress = {});
   Result<Understanding> understand(std::string_view text, std::string_view context = {});
   Result<SpokenAudio> synthesize(std::string_view text, const SynthesisOptions& options = {});
   // One turn: a spoken question in, a spoken answer out. kTimeout after options.timeout_ms.

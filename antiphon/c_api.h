@@ -35,10 +35,10 @@ enum { ANTIPHON_REPLY_AUDIO = 0, ANTIPHON_REPLY_TEXT = 1, ANTIPHON_REPLY_NONE = 
 /* Grows as antiphon_options does; zeros mean the default. */
 typedef struct antiphon_conversation_options {
   size_t struct_bytes;
-  int32_t reply;         /* ANTIPHON_REPLY_... */
-  int32_t push_to_talk;  /* 1: only antiphon_end() ends a turn; 0: silence does too */
+  int32_t reply;        /* ANTIPHON_REPLY_... */
+  int32_t push_to_talk; /* 1: only antiphon_end() ends a turn; 0: silence does too */
   int32_t no_partials;
-  const char* context;   /* a text that questions are answered from */
+  const char* context; /* a text that questions are answered from */
   const char* voice;
   const antiphon_hotword* hotwords;
   size_t num_hotwords;

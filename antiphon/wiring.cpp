@@ -1,5 +1,7 @@
 // The one place where concrete stages are made, from the packs of a models folder.
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <thread>
 
@@ -60,8 +62,8 @@ Status make_recognizer(const AssistantConfig& config, ThreadTeam* team, Assistan
   return {};
 }
 
-Status make_understander(const AssistantConfig& config, const AssistantSpec& spec,
-                         ThreadTeam* team, AssistantStages& out) {
+Status make_understander(const AssistantConfig& config, const AssistantSpec& spec, ThreadTeam* team,
+                         AssistantStages& out) {
   if (!config.understand) {
     out.understander = absent_understander();
     return {};
@@ -97,6 +99,18 @@ Status make_synthesizer(const AssistantConfig& config, ThreadTeam* team, Assista
   return {};
 }
 
+// Runs make() and logs how long it took: plans are built, or loaded, in it.
+template <typename Make>
+Status timed(const AssistantConfig& config, bool wanted, const char* stage, Make make) {
+  const auto begin = std::chrono::steady_clock::now();
+  ANTIPHON_RETURN_IF_ERROR(make());
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  char text[64];
+  std::snprintf(text, sizeof(text), "%s is ready after %.1f s", stage, took.count());
+  if (config.logger && wanted) config.logger->log(LogLevel::kInfo, "models", text);
+  return {};
+}
+
 Result<AssistantStages> make_stages(const AssistantConfig& config) {
   ANTIPHON_RETURN_IF_ERROR(check_packs(config));
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -108,14 +122,17 @@ Result<AssistantStages> make_stages(const AssistantConfig& config) {
     ANTIPHON_ASSIGN_OR_RETURN(spec, read_assistant(config.assistant_path));
   }
   AssistantStages out;
-  ANTIPHON_RETURN_IF_ERROR(make_recognizer(config, team.get(), out));
-  ANTIPHON_RETURN_IF_ERROR(make_understander(config, spec, team.get(), out));
+  ANTIPHON_RETURN_IF_ERROR(timed(config, config.recognize, "recognition",
+                                 [&] { return make_recognizer(config, team.get(), out); }));
+  ANTIPHON_RETURN_IF_ERROR(timed(config, config.understand, "understanding",
+                                 [&] { return make_understander(config, spec, team.get(), out); }));
   const fs::path responses = fs::path(config.models_dir) / "nlu-en" / "responses.toml";
   dialog::TemplateDialogConfig dialog;
   dialog.responses_path = fs::exists(responses) ? responses.string() : "";
   dialog.assistant = spec;
   ANTIPHON_ASSIGN_OR_RETURN(out.dialog, dialog::create_dialog(dialog));
-  ANTIPHON_RETURN_IF_ERROR(make_synthesizer(config, team.get(), out));
+  ANTIPHON_RETURN_IF_ERROR(timed(config, config.synthesize, "synthesis",
+                                 [&] { return make_synthesizer(config, team.get(), out); }));
   out.support = std::shared_ptr<ThreadTeam>(std::move(team));
   return out;
 }

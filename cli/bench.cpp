@@ -48,7 +48,9 @@ int run(const Options& options) {
   if (!assistant.ok()) return fail(assistant.status());
   const double audio_ms = 1e3 * static_cast<double>(question->samples.size()) / question->rate_hz;
   std::vector<double> asr_rtf, tts_rtf, nlu, tts;
+  Progress progress("turns");
   for (int i = -2; i < options.turns; ++i) {  // two to warm up
+    progress.at(static_cast<double>(i + 2) / (options.turns + 2));
     const double begin = now_ms();
     const auto text = (*assistant)->transcribe(question->samples, question->rate_hz);
     if (!text.ok()) return fail(text.status());

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "cli/command.h"
+#include "cli/stderr_logger.h"
 
 namespace antiphon::cli {
 namespace {
@@ -15,7 +16,10 @@ int run(const Options& options) {
   std::error_code error;
   std::filesystem::create_directories(options.models.plan_dir, error);
   if (error) return fail(not_found(options.models.plan_dir + ": " + error.message()));
-  const auto assistant = Assistant::create(options.models.config());
+  StderrLogger logger;  // says which stage is done, and how long it took
+  AssistantConfig config = options.models.config();
+  config.logger = &logger;
+  const auto assistant = Assistant::create(config);
   if (!assistant.ok()) return fail(assistant.status());
   nlohmann::json plans = nlohmann::json::array();
   for (const auto& file : std::filesystem::directory_iterator(options.models.plan_dir, error))

@@ -1,12 +1,68 @@
 // Options, errors and JSON that the sub-commands share.
 #include "cli/command.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
 #include "antiphon/event_json.h"
 
 namespace antiphon::cli {
 
+std::string default_models_dir() {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (fs::is_directory("models", ignored)) return "models";
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (const char* from_program : {"../share/antiphon/models", "../../models"}) {
+    const fs::path folder = (program / from_program).lexically_normal();
+    if (!program.empty() && fs::is_directory(folder, ignored)) return folder.string();
+  }
+  return "models";
+}
+
+void add_models_option(CLI::App& app, std::string& models_dir) {
+  app.add_option("--models", models_dir, "Folder of the model packs")
+      ->envname("ANTIPHON_MODELS")
+      ->capture_default_str();
+}
+
+Result<std::vector<HotWord>> parse_hotwords(const std::vector<std::string>& texts) {
+  std::vector<HotWord> out;
+  for (const std::string& text : texts) {
+    HotWord word;
+    const std::size_t colon = text.rfind(':');
+    word.text = text.substr(0, colon);
+    if (colon != std::string::npos) {
+      const char* boost = text.c_str() + colon + 1;
+      char* end = nullptr;
+      word.boost = std::strtof(boost, &end);
+      if (*end != '\0' || end == boost) word.text.clear();
+    }
+    if (word.text.empty())
+      return invalid_argument("--hotword \"" + text + "\": wanted WORD or WORD:BOOST");
+    out.push_back(std::move(word));
+  }
+  return out;
+}
+
+Progress::Progress(std::string what) : what_(std::move(what)), shown_(isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() {
+  if (shown_ && percent_ >= 0) std::fprintf(stderr, "\r\033[K");
+}
+
+void Progress::at(double fraction) {
+  const int percent = static_cast<int>(100 * std::clamp(fraction, 0.0, 1.0));
+  if (!shown_ || percent == std::exchange(percent_, percent)) return;
+  std::fprintf(stderr, "\r%s: %d %%\033[K", what_.c_str(), percent);
+}
+
 void ModelOptions::add_to(CLI::App& app) {
-  app.add_option("--models", models_dir, "Folder of the model packs")->capture_default_str();
+  add_models_option(app, models_dir);
   app.add_option("--assistant", assistant_path, "assistant.toml: your own intents");
   app.add_option("--precision", precision, "Of the weights")
       ->check(CLI::IsMember({"int8", "f32"}))

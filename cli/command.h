@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "antiphon/assistant.h"
 #include "engine/base/status.h"
@@ -28,15 +29,39 @@ void add_doctor(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
 void add_build(CLI::App& app, Chosen& chosen);
 void add_inspect(CLI::App& app, Chosen& chosen);
+void add_completion(CLI::App& app, Chosen& chosen);
 
 enum class Stage { kAll, kRecognize, kUnderstand, kSynthesize };
 
+// ./models if there is one, else the installed packs, else those of the source tree.
+std::string default_models_dir();
+void add_models_option(CLI::App& app, std::string& models_dir);
+
 // --models, --assistant, --precision, --threads, --max-isa.
 struct ModelOptions {
-  std::string models_dir = "models", assistant_path, precision = "int8", plan_dir, max_isa;
+  std::string models_dir = default_models_dir();
+  std::string assistant_path, precision = "int8", plan_dir, max_isa;
   int threads = 0;
   void add_to(CLI::App& app);
   AssistantConfig config(Stage stage = Stage::kAll) const;
+};
+
+// "WORD" or "WORD:BOOST" each. kInvalidArgument: names the one that is neither.
+Result<std::vector<HotWord>> parse_hotwords(const std::vector<std::string>& texts);
+
+// A line on standard error that says how far long work is; nothing unless that is a terminal.
+class Progress {
+ public:
+  explicit Progress(std::string what);
+  ~Progress();  // wipes the line
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void at(double fraction);
+
+ private:
+  std::string what_;
+  bool shown_ = false;
+  int percent_ = -1;
 };
 
 // Writes "antiphon: message" and returns the exit code that belongs to it.

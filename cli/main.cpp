@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   add_bench(app, chosen);
   add_build(app, chosen);
   add_inspect(app, chosen);
+  add_completion(app, chosen);
   try {
     app.parse(argc, argv);
     return chosen();

@@ -11,19 +11,24 @@ namespace {
 
 struct Options {
   std::string config_path, address, models_dir, assistant_path, precision, plan_dir, max_isa;
-  int port = -1;
+  int port = -1, threads = -1;
+  bool json = false;
 };
 
 Result<server::ServerConfig> read_config(const Options& options) {
   server::ServerConfig config;
+  config.models_dir = default_models_dir();
   if (!options.config_path.empty()) {
-    ANTIPHON_ASSIGN_OR_RETURN(config, server::read_server_config(options.config_path));
+    ANTIPHON_ASSIGN_OR_RETURN(config, server::read_server_config(options.config_path, config));
   }
   if (options.port >= 0) config.port = options.port;
   if (!options.address.empty()) config.address = options.address;
   if (!options.models_dir.empty()) config.models_dir = options.models_dir;
   if (!options.assistant_path.empty()) config.assistant_path = options.assistant_path;
   if (!options.precision.empty()) config.precision = options.precision;
+  if (!options.plan_dir.empty()) config.plan_dir = options.plan_dir;
+  if (!options.max_isa.empty()) config.max_isa = options.max_isa;
+  if (options.threads >= 0) config.threads = options.threads;
   return config;
 }
 
@@ -43,14 +48,20 @@ int run(const Options& options) {
   models.f32 = config->precision == "f32";
   models.threads = config->threads;
   models.max_sessions = config->max_sessions;
-  models.plan_dir = options.plan_dir;
-  models.max_isa = options.max_isa;
+  models.plan_dir = config->plan_dir;
+  models.max_isa = config->max_isa;
   models.logger = &logger;
   const auto assistant = Assistant::create(models);
   if (!assistant.ok()) return fail(assistant.status());
   auto server = server::Server::start(*config, **assistant, logger);
   if (!server.ok()) return fail(server.status());
-  std::printf("listening on ws://%s:%d/v1/converse\n", config->address.c_str(), (*server)->port());
+  const std::string url =
+      "ws://" + config->address + ":" + std::to_string((*server)->port()) + "/v1/converse";
+  if (options.json)
+    std::printf("%s\n",
+                write_json({{"listening", url}, {"models", (*assistant)->models()}}).c_str());
+  else
+    std::printf("listening on %s\n", url.c_str());
   std::fflush(stdout);
   int signal = 0;
   sigwait(&signals, &signal);
@@ -67,14 +78,16 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   sub->add_option("--config", options->config_path, "server.toml");
   sub->add_option("--port", options->port, "0: any free one")->check(CLI::Range(0, 65535));
   sub->add_option("--address", options->address, "Default: 127.0.0.1");
-  sub->add_option("--models", options->models_dir, "Folder of the model packs");
+  add_models_option(*sub, options->models_dir);
   sub->add_option("--assistant", options->assistant_path, "assistant.toml: your own intents");
   sub->add_option("--precision", options->precision, "Of the weights")
       ->check(CLI::IsMember({"int8", "f32"}));
+  sub->add_option("--threads", options->threads, "Of the models; 0: one a core, at most 2")
+      ->check(CLI::Range(0, 256));
   sub->add_option("--plans", options->plan_dir, "Folder that keeps built plans between starts");
-  sub->add_option("--max-isa", options->max_isa,
-                  "Highest SIMD path: portable, avx2, avx512_vnni")
+  sub->add_option("--max-isa", options->max_isa, "Highest SIMD path: portable, avx2, avx512_vnni")
       ->envname("ANTIPHON_MAX_ISA");
+  sub->add_flag("--json", options->json, "Say as JSON where it listens");
   sub->footer("Example:\n  antiphon serve --port 8080 --assistant models/assistants/coffee.toml");
   sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <thread>
 
 #include "antiphon/resampler.h"
@@ -20,6 +21,7 @@ using Time = std::chrono::steady_clock::time_point;
 
 constexpr double kChunkMs = 100;
 constexpr int kMaxRateHz = 48000;
+constexpr double kSilenceS = 3;  // after which a server that heard no end is told
 
 double seconds_until(Time time) {
   return std::max(0.0,
@@ -29,7 +31,7 @@ double seconds_until(Time time) {
 struct Turn {
   ConverseResult result;
   Status error;
-  bool ready = false, ended = false;
+  bool ready = false, heard = false, ended = false;
 };
 
 void read_final(const json& m, Transcript& out) {
@@ -79,13 +81,14 @@ Status take(const server::WsMessage& message, const ServerTurnOptions& options, 
       options.on_partial(m.value("text", ""));
     } else if (type == "final") {
       read_final(m, turn.result.transcript);
+      turn.heard = true;
     } else if (type == "understanding") {
       read_understanding(m, turn.result.understanding);
     } else if (type == "reply") {
       turn.result.reply.text = m.value("text", "");
     } else if (type == "turn_end") {
       read_end(m, turn.result);
-      turn.ended = true;
+      turn.heard = turn.ended = true;
     } else if (type == "error") {
       turn.error = internal_error("the server says: " + m.value("message", ""));
     }
@@ -96,24 +99,82 @@ Status take(const server::WsMessage& message, const ServerTurnOptions& options, 
   return {};
 }
 
-// Takes messages until `time`, or until `done`.
-Status take_until(server::WsClient& client, Time time, const bool& done,
-                  const ServerTurnOptions& options, Turn& turn) {
-  do {
-    ANTIPHON_ASSIGN_OR_RETURN(const auto message, client.receive(seconds_until(time)));
-    if (message) ANTIPHON_RETURN_IF_ERROR(take(*message, options, turn));
-    if (!turn.error.ok() && (turn.ended || !turn.ready)) return turn.error;
-  } while (!done && seconds_until(time) > 0);
-  return {};
-}
+// One connection for one turn.
+class TurnClient {
+ public:
+  TurnClient(server::WsClient& client, const ServerTurnOptions& options)
+      : client_(client), options_(options) {}
 
-std::string start_message(int rate_hz, const ServerTurnOptions& options) {
-  return write_json({{"type", "start"},
-                     {"rate_hz", rate_hz},
-                     {"endpointing", options.endpointing},
-                     {"context", options.context},
-                     {"reply", options.speak_reply ? "audio" : "none"}});
-}
+  Status begin(int rate_hz) {
+    json start = {{"type", "start"},
+                  {"rate_hz", rate_hz},
+                  {"endpointing", options_.endpointing},
+                  {"reply", options_.speak_reply ? "audio" : "none"}};
+    if (!options_.context.empty()) start["context"] = options_.context;
+    for (const HotWord& word : options_.hotwords)
+      start["hotwords"].push_back({{"text", word.text}, {"boost", word.boost}});
+    ANTIPHON_RETURN_IF_ERROR(send(start));
+    return take_until(after(options_.timeout_s), turn_.ready);
+  }
+
+  // In chunks until `done`, each when its last sample would have been spoken.
+  Status send_audio(std::span<const float> pcm, int rate_hz, const bool& done) {
+    const auto chunk = static_cast<std::size_t>(rate_hz * kChunkMs / 1000);
+    Time due = std::chrono::steady_clock::now();
+    for (std::size_t at = 0; at < pcm.size() && !done; at += chunk) {
+      const std::size_t count = std::min(chunk, pcm.size() - at);
+      if (options_.real_time)
+        due += std::chrono::microseconds(
+            static_cast<std::int64_t>(1e6 * static_cast<double>(count) / rate_hz));
+      ANTIPHON_RETURN_IF_ERROR(take_until(due, done));
+      const std::string bytes = server::encode_pcm16(pcm.subspan(at, count));
+      show(true, std::to_string(bytes.size()) + " bytes of audio");
+      ANTIPHON_RETURN_IF_ERROR(client_.send_binary(bytes));
+    }
+    return {};
+  }
+
+  Status end() { return turn_.heard ? Status() : send({{"type", "end"}}); }
+
+  Result<ConverseResult> finish() {
+    ANTIPHON_RETURN_IF_ERROR(take_until(after(options_.timeout_s), turn_.ended));
+    if (!turn_.ended) return timed_out("the turn did not end in time");
+    return std::move(turn_.result);
+  }
+
+  const bool& heard() const { return turn_.heard; }
+  const bool& ended() const { return turn_.ended; }
+
+ private:
+  static Time after(double seconds) {
+    return std::chrono::steady_clock::now() +
+           std::chrono::microseconds(static_cast<std::int64_t>(seconds * 1e6));
+  }
+  void show(bool sent, const std::string& message) const {
+    if (options_.on_message) options_.on_message(sent, message);
+  }
+  Status send(const json& message) {
+    show(true, write_json(message));
+    return client_.send_text(write_json(message));
+  }
+  // Takes messages until `time`, or until `done`.
+  Status take_until(Time time, const bool& done) {
+    do {
+      ANTIPHON_ASSIGN_OR_RETURN(const auto message, client_.receive(seconds_until(time)));
+      if (message) {
+        show(false, message->is_text ? message->payload
+                                     : std::to_string(message->payload.size()) + " bytes of audio");
+        ANTIPHON_RETURN_IF_ERROR(take(*message, options_, turn_));
+      }
+      if (!turn_.error.ok() && (turn_.ended || !turn_.ready)) return turn_.error;
+    } while (!done && seconds_until(time) > 0);
+    return {};
+  }
+
+  server::WsClient& client_;
+  const ServerTurnOptions& options_;
+  Turn turn_;
+};
 
 }  // namespace
 
@@ -126,30 +187,17 @@ Result<ConverseResult> converse_with_server(const Recording& question,
     rate_hz = 16000;
   }
   ANTIPHON_ASSIGN_OR_RETURN(auto client, server::WsClient::connect(options.url, 10));
-  Turn turn;
-  const auto timeout =
-      std::chrono::microseconds(static_cast<std::int64_t>(options.timeout_s * 1e6));
-  ANTIPHON_RETURN_IF_ERROR(client->send_text(start_message(rate_hz, options)));
-  ANTIPHON_RETURN_IF_ERROR(
-      take_until(*client, std::chrono::steady_clock::now() + timeout, turn.ready, options, turn));
-  const auto chunk = static_cast<std::size_t>(rate_hz * kChunkMs / 1000);
-  Time due = std::chrono::steady_clock::now();
-  for (std::size_t at = 0; at < pcm.size() && !turn.ended; at += chunk) {
-    const std::size_t count = std::min(chunk, pcm.size() - at);
-    // A chunk is sent when its last sample would have been spoken.
-    if (options.real_time)
-      due += std::chrono::microseconds(
-          static_cast<std::int64_t>(1e6 * static_cast<double>(count) / rate_hz));
-    ANTIPHON_RETURN_IF_ERROR(take_until(*client, due, turn.ended, options, turn));
-    ANTIPHON_RETURN_IF_ERROR(
-        client->send_binary(server::encode_pcm16(std::span(pcm).subspan(at, count))));
+  TurnClient turn(*client, options);
+  ANTIPHON_RETURN_IF_ERROR(turn.begin(rate_hz));
+  ANTIPHON_RETURN_IF_ERROR(turn.send_audio(pcm, rate_hz, turn.ended()));
+  if (options.endpointing) {  // a microphone goes on after the speech: the server hears the silence
+    const std::vector<float> silence(static_cast<std::size_t>(kSilenceS * rate_hz), 0.0f);
+    ANTIPHON_RETURN_IF_ERROR(turn.send_audio(silence, rate_hz, turn.heard()));
   }
-  if (!options.endpointing) ANTIPHON_RETURN_IF_ERROR(client->send_text("{\"type\":\"end\"}"));
-  ANTIPHON_RETURN_IF_ERROR(
-      take_until(*client, std::chrono::steady_clock::now() + timeout, turn.ended, options, turn));
-  if (!turn.ended) return timed_out("the turn did not end in time");
-  client->close();
-  return std::move(turn.result);
+  ANTIPHON_RETURN_IF_ERROR(turn.end());
+  Result<ConverseResult> out = turn.finish();
+  if (out.ok()) client->close();
+  return out;
 }
 
 }  // namespace antiphon::cli

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "antiphon/assistant.h"
 #include "cli/audio_file.h"
@@ -16,7 +17,10 @@ struct ServerTurnOptions {
   bool real_time = true;     // else: as fast as the server takes it
   bool endpointing = false;  // the server finds the end of speech; else `end` is sent
   double timeout_s = 30;     // after the last audio
+  std::vector<HotWord> hotwords;
   std::function<void(const std::string& text)> on_partial;  // may be empty
+  // Every message as it goes over the wire, audio as its number of bytes; may be empty.
+  std::function<void(bool sent, const std::string& message)> on_message;
 };
 
 Result<ConverseResult> converse_with_server(const Recording& question,

@@ -14,28 +14,21 @@ struct Options {
   bool json = false;
 };
 
-// "WORD" or "WORD:BOOST".
-Result<HotWord> parse_hotword(const std::string& text) {
-  HotWord out;
-  const std::size_t colon = text.rfind(':');
-  out.text = text.substr(0, colon);
-  if (colon == std::string::npos) return out;
-  char* end = nullptr;
-  out.boost = std::strtof(text.c_str() + colon + 1, &end);
-  if (out.text.empty() || *end != '\0' || end == text.c_str() + colon + 1)
-    return invalid_argument("--hotword \"" + text + "\": wanted WORD or WORD:BOOST");
-  return out;
-}
-
 Result<std::vector<Transcript>> transcribe_one(Assistant* assistant, const std::string& file,
                                                const RecognizerOptions& recognizer,
                                                const Options& options) {
   ANTIPHON_ASSIGN_OR_RETURN(const Recording recording, read_audio(file));
-  if (assistant) return assistant->transcribe(recording.samples, recording.rate_hz, recognizer);
+  if (assistant) {
+    Progress progress(file);
+    const double seconds = static_cast<double>(recording.samples.size()) / recording.rate_hz;
+    return assistant->transcribe(recording.samples, recording.rate_hz, recognizer,
+                                 [&](double done_s) { progress.at(done_s / seconds); });
+  }
   ServerTurnOptions server;
   server.url = options.server;
   server.speak_reply = server.real_time = false;
   server.timeout_s = 600;
+  server.hotwords = recognizer.hotwords;
   ANTIPHON_ASSIGN_OR_RETURN(ConverseResult turn, converse_with_server(recording, server));
   return std::vector<Transcript>{std::move(turn.transcript)};
 }
@@ -43,11 +36,9 @@ Result<std::vector<Transcript>> transcribe_one(Assistant* assistant, const std::
 int run(const Options& options) {
   RecognizerOptions recognizer;
   recognizer.partials = false;
-  for (const std::string& text : options.hotwords) {
-    Result<HotWord> word = parse_hotword(text);
-    if (!word.ok()) return fail(word.status());
-    recognizer.hotwords.push_back(std::move(word).value());
-  }
+  Result<std::vector<HotWord>> words = parse_hotwords(options.hotwords);
+  if (!words.ok()) return fail(words.status());
+  recognizer.hotwords = std::move(words).value();
   std::unique_ptr<Assistant> assistant;
   if (options.server.empty()) {
     auto created = Assistant::create(options.models.config(Stage::kRecognize));

@@ -62,10 +62,9 @@ int main(int argc, char** argv) {
   float *spoken = NULL, *question = NULL;
   size_t num_spoken = 0, num_question = 0;
   int32_t rate_hz = 0;
-  int failed =
-      antiphon_understand(assistant, text, NULL, &meant) ||
-      antiphon_synthesize(assistant, text, &spoken, &num_spoken, &rate_hz) ||
-      antiphon_resample(spoken, num_spoken, rate_hz, 16000, &question, &num_question);
+  int failed = antiphon_understand(assistant, text, NULL, &meant) ||
+               antiphon_synthesize(assistant, text, &spoken, &num_spoken, &rate_hz) ||
+               antiphon_resample(spoken, num_spoken, rate_hz, 16000, &question, &num_question);
   if (!failed) {
     printf("%s\n", meant);
     failed = converse(assistant, question, num_question);

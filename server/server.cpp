@@ -44,7 +44,9 @@ struct Server::Impl {
   std::once_flag stopped;
 };
 
-Status Server::Impl::listen() {
+namespace {
+
+Status listen_on(const ServerConfig& config, tcp::acceptor& acceptor) {
   boost::system::error_code error;
   const std::string where = config.address + ":" + std::to_string(config.port);
   const auto address = asio::ip::make_address(config.address, error);
@@ -59,6 +61,16 @@ Status Server::Impl::listen() {
                        "; choose another port with --port");
   return {};
 }
+
+}  // namespace
+
+Status check_port(const ServerConfig& config) {
+  asio::io_context io;
+  tcp::acceptor acceptor(io);
+  return listen_on(config, acceptor);
+}
+
+Status Server::Impl::listen() { return listen_on(config, acceptor); }
 
 void Server::Impl::accept() {
   acceptor.async_accept(io, [this](const boost::system::error_code& error, tcp::socket socket) {

@@ -35,4 +35,7 @@ class Server {
   std::unique_ptr<Impl> impl_;
 };
 
+// Whether the address can be listened on now. kUnsupported: the message says why not.
+Status check_port(const ServerConfig& config);
+
 }  // namespace antiphon::server

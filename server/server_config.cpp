@@ -45,6 +45,8 @@ const Key kKeys[] = {
     {"models", "assistant", &ServerConfig::assistant_path},
     {"models", "precision", &ServerConfig::precision},
     {"models", "threads", &ServerConfig::threads, 0, 256},
+    {"models", "plans", &ServerConfig::plan_dir},
+    {"models", "max_isa", &ServerConfig::max_isa},
 };
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -110,8 +112,9 @@ Status read_key(const std::string& section, const toml::key& name, const toml::n
 
 }  // namespace
 
-Result<ServerConfig> parse_server_config(const std::string& text, const std::string& name) {
-  ServerConfig out;
+Result<ServerConfig> parse_server_config(const std::string& text, const std::string& name,
+                                         const ServerConfig& defaults) {
+  ServerConfig out = defaults;
   try {
     const toml::table root = toml::parse(text);
     for (const auto& [section, node] : root) {
@@ -135,12 +138,12 @@ Result<ServerConfig> parse_server_config(const std::string& text, const std::str
   return out;
 }
 
-Result<ServerConfig> read_server_config(const std::string& path) {
+Result<ServerConfig> read_server_config(const std::string& path, const ServerConfig& defaults) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return not_found(path + ": cannot be read");
   std::ostringstream text;
   text << file.rdbuf();
-  return parse_server_config(text.str(), path);
+  return parse_server_config(text.str(), path, defaults);
 }
 
 }  // namespace antiphon::server

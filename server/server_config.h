@@ -36,11 +36,15 @@ struct ServerConfig {
   std::string assistant_path;
   std::string precision = "int8";  // or "f32"
   int threads = 0;
+  std::string plan_dir;  // keeps built plans between starts
+  std::string max_isa;   // caps the SIMD path
 };
 
 // kNotFound: the file cannot be read. kInvalidArgument: names file, line and key; an unknown key
 // with the known one nearest to it.
-Result<ServerConfig> read_server_config(const std::string& path);
-Result<ServerConfig> parse_server_config(const std::string& toml, const std::string& name);
+// What the file leaves out stays as `defaults` has it.
+Result<ServerConfig> read_server_config(const std::string& path, const ServerConfig& defaults = {});
+Result<ServerConfig> parse_server_config(const std::string& toml, const std::string& name,
+                                         const ServerConfig& defaults = {});
 
 }  // namespace antiphon::server

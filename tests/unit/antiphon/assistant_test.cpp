@@ -46,9 +46,12 @@ TEST_F(AssistantTest, LongRecordingsGiveSeveralUtterances) {
     audio.insert(audio.end(), 16000, 0.5f);
     audio.insert(audio.end(), 16000, 0.0f);
   }
-  const auto got = assistant->transcribe(audio, 16000);
+  std::vector<double> seconds;
+  const auto got =
+      assistant->transcribe(audio, 16000, {}, [&](double done_s) { seconds.push_back(done_s); });
   ASSERT_TRUE(got.ok());
   EXPECT_EQ(got->size(), 4u);
+  EXPECT_EQ(seconds, (std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8}));
 }
 
 TEST_F(AssistantTest, UnderstandsAndSpeaks) {

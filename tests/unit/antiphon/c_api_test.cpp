@@ -115,9 +115,8 @@ TEST_F(CApi, StreamsAConversation) {
   antiphon_conversation_options options = conversation_options();
   options.push_to_talk = 1;
   converse(options, events);
-  EXPECT_THAT(events.types(),
-              testing::ElementsAre("speech_start", "partial", "speech_end", "final",
-                                   "understanding", "reply", "turn_end"));
+  EXPECT_THAT(events.types(), testing::ElementsAre("speech_start", "partial", "speech_end", "final",
+                                                   "understanding", "reply", "turn_end"));
   EXPECT_EQ(events.num_samples, 3u * 2205);
   handle.assistant->wait_idle();
   EXPECT_EQ(recognizer->num_open, 0);

@@ -1,23 +1,30 @@
 // The program itself: exit codes, help and errors.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
 #include <array>
 #include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/audio_file.h"
+#include "tests/support/server_rig.h"
+
+namespace antiphon {
 namespace {
+
+using testing::HasSubstr;
 
 struct Ran {
   int exit_code = -1;
   std::string output;  // both streams
 };
 
-Ran run(const std::string& arguments) {
+Ran run_command(const std::string& command) {
   Ran out;
-  const std::string command =
-      std::string(ANTIPHON_BINARY_DIR) + "/bin/antiphon " + arguments + " 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
   std::array<char, 4096> buffer;
   std::size_t got = 0;
   while ((got = fread(buffer.data(), 1, buffer.size(), pipe)) > 0)
@@ -26,9 +33,17 @@ Ran run(const std::string& arguments) {
   return out;
 }
 
+Ran run(const std::string& arguments) {
+  return run_command(std::string(ANTIPHON_BINARY_DIR) + "/bin/antiphon " + arguments);
+}
+
+std::string path_of(const char* name) {
+  return testing::TempDir() + std::to_string(getpid()) + "_" + name;
+}
+
 TEST(Program, EveryHelpHasAnExample) {
   for (const char* command : {"transcribe", "understand", "synthesize", "converse", "serve",
-                              "models", "doctor", "bench", "build", "inspect"}) {
+                              "models", "doctor", "bench", "build", "inspect", "completion"}) {
     const Ran ran = run(std::string(command) + " --help");
     EXPECT_EQ(ran.exit_code, 0) << command;
     EXPECT_NE(ran.output.find("Example:\n  antiphon " + std::string(command)), std::string::npos)
@@ -39,7 +54,8 @@ TEST(Program, EveryHelpHasAnExample) {
 TEST(Program, BadUseIs2) {
   for (const char* arguments :
        {"", "dance", "transcribe", "transcribe a.wav --format doc", "synthesize -o a.wav",
-        "synthesize hello", "serve --port 70000", "converse", "bench --turns 0"})
+        "synthesize hello", "serve --port 70000", "converse", "bench --turns 0",
+        "transcribe a.wav --hotword :3", "transcribe a.wav --hotword a:b", "models --color"})
     EXPECT_EQ(run(arguments).exit_code, 2) << arguments;
 }
 
@@ -51,6 +67,75 @@ TEST(Program, FailureIs1AndNamesTheThing) {
   EXPECT_EQ(run("serve --config /nowhere.toml").exit_code, 1);
 }
 
+TEST(Program, DoctorSaysWhatToDo) {
+  const Ran ran = run("doctor --models /nowhere --port 0");
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_THAT(ran.output, HasSubstr("FAIL packs          /nowhere"));
+  EXPECT_THAT(ran.output, HasSubstr("-> clone the repository"));
+  EXPECT_THAT(ran.output, HasSubstr("ok   port"));  // one failure does not hide the rest
+  for (const auto& check : nlohmann::json::parse(run("doctor --models /nowhere --json").output))
+    EXPECT_EQ(check["ok"].get<bool>(), !check.contains("do")) << check;
+}
+
+TEST(Program, DoctorFindsAPortThatIsTaken) {
+  test::ServerRig rig;
+  const Ran ran = run("doctor --models /nowhere --port " + std::to_string(rig.port()));
+  EXPECT_THAT(ran.output, HasSubstr("FAIL port"));
+  EXPECT_THAT(ran.output, HasSubstr("Address already in use"));
+}
+
+TEST(Program, ConverseShowsTheTurn) {
+  test::ServerRig rig;
+  const std::string wav = path_of("question.wav"), answer = path_of("answer.wav");
+  ASSERT_TRUE(cli::write_wav(wav, std::vector<float>(4000, 0.5f), 16000).ok());
+  const std::string call = "converse " + wav + " -o " + answer +
+                           " --server ws://127.0.0.1:" + std::to_string(rig.port()) +
+                           "/v1/converse ";
+  const Ran text = run(call);
+  EXPECT_EQ(text.exit_code, 0) << text.output;
+  EXPECT_THAT(text.output, HasSubstr("transcript  two large lattes\n"));
+  EXPECT_THAT(text.output, HasSubstr("reply       You said two large lattes.\n"));
+  EXPECT_THAT(text.output, HasSubstr(answer + " (0.30 s)"));
+  EXPECT_EQ(cli::read_audio(answer)->samples.size(), 3u * 2205);
+  const auto json = nlohmann::json::parse(run(call + "--json").output);
+  EXPECT_EQ(json["understanding"]["intent"], "two");
+  EXPECT_GT(json["latency_ms"]["total"].get<double>(), 0);
+  const Ran trace = run(call + "--json --trace --hotword latte:6");
+  EXPECT_THAT(trace.output, HasSubstr("-> {\"endpointing\":false"));
+  EXPECT_THAT(trace.output, HasSubstr("{\"boost\":6.0,\"text\":\"latte\"}"));
+  EXPECT_THAT(trace.output, HasSubstr("-> (3200 bytes of audio, and 2 more)"));
+  EXPECT_THAT(trace.output, HasSubstr("<- {\"latency_ms\""));
+}
+
+TEST(Program, TranscribeTalksToAServer) {
+  test::ServerRig rig;
+  const std::string wav = path_of("speech.wav");
+  ASSERT_TRUE(cli::write_wav(wav, std::vector<float>(4000, 0.5f), 16000).ok());
+  const std::string call = "transcribe " + wav +
+                           " --server ws://127.0.0.1:" + std::to_string(rig.port()) +
+                           "/v1/converse ";
+  EXPECT_EQ(run(call).output, "two large lattes\n");
+  EXPECT_THAT(run(call + "--format srt").output, HasSubstr("1\n00:00:00,000 --> "));
+  EXPECT_EQ(run("transcribe - <" + wav + call.substr(11 + wav.size())).output,
+            "two large lattes\n");
+  const Ran missing = run("transcribe /nowhere.wav " + call.substr(12 + wav.size()));
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.output, HasSubstr("/nowhere.wav"));
+}
+
+TEST(Program, CompletionIsBash) {
+  const Ran ran = run("completion");
+  EXPECT_EQ(ran.exit_code, 0);
+  const std::string script = path_of("completion.bash");
+  std::ofstream(script) << ran.output
+                        << "COMP_WORDS=(antiphon conv); COMP_CWORD=1; _antiphon\n"
+                           "echo ${COMPREPLY[@]}\n"
+                           "COMP_WORDS=(antiphon serve --po); COMP_CWORD=2; _antiphon\n"
+                           "echo ${COMPREPLY[@]}\n";
+  EXPECT_EQ(run_command("bash " + script).output, "converse\n--port\n");
+}
+
 TEST(Program, Version) { EXPECT_EQ(run("--version").output, "0.1.0\n"); }
 
 }  // namespace
+}  // namespace antiphon

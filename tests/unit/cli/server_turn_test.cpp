@@ -38,6 +38,33 @@ TEST(ServerTurn, StreamsInRealTime) {
   EXPECT_GT(got->latency.total_ms, 0);
 }
 
+// As a microphone does, the client goes on with silence until the server has found the end.
+TEST(ServerTurn, ServerFindsTheEnd) {
+  test::ServerRig rig;
+  auto options = options_for(rig);
+  options.endpointing = true;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto got = converse_with_server(spoken(16000), options);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  ASSERT_TRUE(got.ok()) << got.status().message();
+  EXPECT_EQ(got->reason, TurnEndReason::kDone);
+  EXPECT_EQ(got->answer.samples.size(), 3u * 2205);
+  EXPECT_GE(got->latency.endpoint_ms, 400);          // min_silence_ms is 500, chunks are 100 ms
+  EXPECT_LT(took, std::chrono::milliseconds(2900));  // the server ended the turn, not `end`
+}
+
+TEST(ServerTurn, SilenceAloneIsNoSpeech) {
+  test::ServerRig rig;
+  auto options = options_for(rig);
+  options.endpointing = true;
+  options.real_time = false;
+  Recording silence = spoken(16000);
+  silence.samples.assign(8000, 0.0f);
+  const auto got = converse_with_server(silence, options);
+  ASSERT_TRUE(got.ok()) << got.status().message();
+  EXPECT_EQ(got->reason, TurnEndReason::kNoSpeech);
+}
+
 TEST(ServerTurn, EveryRate) {
   test::ServerRig rig;
   auto options = options_for(rig);

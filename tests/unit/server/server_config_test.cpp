@@ -35,6 +35,15 @@ TEST(ServerConfig, EmptyIsTheDefault) {
   EXPECT_EQ(got->port, 8080);
 }
 
+TEST(ServerConfig, DefaultsOfTheCallerStay) {
+  ServerConfig defaults;
+  defaults.models_dir = "/srv/models";
+  const auto got = parse_server_config("[models]\nplans = 'plans'\n", "server.toml", defaults);
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(got->models_dir, "/srv/models");
+  EXPECT_EQ(got->plan_dir, "plans");
+}
+
 TEST(ServerConfig, UnknownKeysNameTheNearest) {
   EXPECT_EQ(error_of("[limits]\nmax_sesions = 3\n"),
             "server.toml: line 2: limits.max_sesions is not a key; the nearest is "
