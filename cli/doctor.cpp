@@ -1,11 +1,10 @@
 // antiphon doctor: is this machine ready, and if not, what to do.
+#include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <thread>
 
 #include "cli/command.h"
 #include "cli/pack_table.h"
-#include "cli/stderr_logger.h"
 #include "server/server.h"
 
 namespace antiphon::cli {
