@@ -9,7 +9,8 @@ namespace {
 // [B, C, T] -> [B, out, T / 2]: kernel 5, stride 2, three steps of the past.
 Value strided_conv(Network& net, const Weights& weights, const std::string& name, Value x) {
   const Value history = net.delay_line(name + ".history", x, 3);
-  const Value y = net.conv1d(history, net.weight(weights, name + ".weight"), net.weight(weights, name + ".bias"), {.stride = 2});
+  const Value y = net.conv1d(history, net.weight(weights, name + ".weight"),
+                             net.weight(weights, name + ".bias"), {.stride = 2});
   return net.gelu(y);
 }
 
@@ -17,9 +18,11 @@ Value recurrent_layer(Network& net, const Weights& weights, int layer, int width
   const std::string n = std::to_string(layer);
   const Value h = net.state("h" + n, {"B", width});
   const Value c = net.state("c" + n, {"B", width});
-  const Value normed = net.layer_norm(x, net.weight(weights, "norms." + n + ".weight"), net.weight(weights, "norms." + n + ".bias"));
+  const Value normed = net.layer_norm(x, net.weight(weights, "norms." + n + ".weight"),
+                                      net.weight(weights, "norms." + n + ".bias"));
   const std::string lstm = "lstms." + n + ".";
-  const auto out = net.lstm(normed, h, c, net.weight(weights, lstm + "weight_ih"), net.weight(weights, lstm + "weight_hh"),
+  const auto out = net.lstm(normed, h, c, net.weight(weights, lstm + "weight_ih"),
+                            net.weight(weights, lstm + "weight_hh"),
                             net.weight(weights, lstm + "bias"), Value{});
   net.update(h, out.h);
   net.update(c, out.c);
@@ -32,7 +35,8 @@ BuildOptions build_options(const AcousticModelOptions& options) {
   const std::int64_t steps = options.max_steps, usual = std::min(2, options.max_steps);
   build.profile["B"] = {1, 1, options.max_batch};
   build.profile["N"] = {1, usual, steps};
-  build.profile["T"] = {AcousticConfig::kFramesPerStep, usual * AcousticConfig::kFramesPerStep, steps * AcousticConfig::kFramesPerStep};
+  build.profile["T"] = {AcousticConfig::kFramesPerStep, usual * AcousticConfig::kFramesPerStep,
+                        steps * AcousticConfig::kFramesPerStep};
   build.max_isa = options.max_isa;
   build.num_threads = options.team ? options.team->num_threads() : 1;
   build.logger = options.logger;
@@ -48,10 +52,12 @@ Network acoustic_network(const Weights& weights, const AcousticConfig& config) {
   Value x = strided_conv(net, weights, "conv1", mel);
   x = strided_conv(net, weights, "conv2", x);
   x = net.transpose(x, {0, 2, 1});
-  for (int layer = 0; layer < config.layers; ++layer) x = recurrent_layer(net, weights, layer, config.width, x);
+  for (int layer = 0; layer < config.layers; ++layer)
+    x = recurrent_layer(net, weights, layer, config.width, x);
   x = net.mul(net.transpose(x, {0, 2, 1}), valid);
   const Value history = net.delay_line("ahead.history", x, config.lookahead);
-  const Value ahead = net.conv1d(history, net.weight(weights, "ahead.weight"), net.weight(weights, "ahead.bias"), {.groups = config.width});
+  const Value ahead = net.conv1d(history, net.weight(weights, "ahead.weight"),
+                                 net.weight(weights, "ahead.bias"), {.groups = config.width});
   const Value delayed = net.slice(history, 2, 0, -config.lookahead);
   Value y = net.transpose(net.gelu(net.add(delayed, ahead)), {0, 2, 1});
   y = net.linear(y, net.weight(weights, "out.weight"), net.weight(weights, "out.bias"));
@@ -59,9 +65,11 @@ Network acoustic_network(const Weights& weights, const AcousticConfig& config) {
   return net;
 }
 
-Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weights, const AcousticModelOptions& options) {
+Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weights,
+                                                             const AcousticModelOptions& options) {
   if (options.max_batch < 1 || options.max_steps < 1 || options.max_streams < 1)
-    return invalid_argument("acoustic model: max_batch, max_steps and max_streams must be at least 1");
+    return invalid_argument(
+        "acoustic model: max_batch, max_steps and max_streams must be at least 1");
   std::unique_ptr<AcousticModel> model(new AcousticModel);
   model->options_ = options;
   if (!options.plan_path.empty()) {
@@ -82,7 +90,8 @@ Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weig
 }
 
 Result<std::span<const float>> AcousticModel::run(std::span<const AcousticItem> items, int steps) {
-  const std::int64_t batch = static_cast<std::int64_t>(items.size()), bins = options_.config.mel_bins;
+  const std::int64_t batch = static_cast<std::int64_t>(items.size()),
+                     bins = options_.config.mel_bins;
   const std::int64_t frames = static_cast<std::int64_t>(steps) * AcousticConfig::kFramesPerStep;
   const std::int64_t mel_dims[] = {batch, bins, frames}, valid_dims[] = {batch, 1, steps};
   ANTIPHON_ASSIGN_OR_RETURN(void* mel_at, context_->input("mel", mel_dims));
@@ -95,7 +104,8 @@ Result<std::span<const float>> AcousticModel::run(std::span<const AcousticItem> 
     const bool flush = item.frames.empty();
     ANTIPHON_CHECK(flush || item.frames.size() == static_cast<std::size_t>(frames * bins));
     for (std::int64_t bin = 0; bin < bins; ++bin)
-      for (std::int64_t t = 0; t < frames; ++t) *mel++ = flush ? 0.0f : item.frames[static_cast<std::size_t>(t * bins + bin)];
+      for (std::int64_t t = 0; t < frames; ++t)
+        *mel++ = flush ? 0.0f : item.frames[static_cast<std::size_t>(t * bins + bin)];
     valid = std::fill_n(valid, steps, flush ? 0.0f : 1.0f);
   }
   ANTIPHON_RETURN_IF_ERROR(context_->run(pool_.get(), slots_));

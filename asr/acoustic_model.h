@@ -1,4 +1,5 @@
-// The acoustic network over the engine: log-mel frames of many streams in, CTC log-probabilities out.
+// The acoustic network over the engine: log-mel frames of many streams in, CTC log-probabilities
+// out.
 #pragma once
 
 #include <memory>
@@ -11,14 +12,14 @@
 
 namespace antiphon::asr {
 
-// Geometry of training/asr/model.py: two causal strided convolutions, LSTM layers with layer norm and
-// residuals, a depth-wise look-ahead convolution.
+// Geometry of training/asr/model.py: two causal strided convolutions, LSTM layers with layer norm
+// and residuals, a depth-wise look-ahead convolution.
 struct AcousticConfig {
   int mel_bins = 80;
-  int front = 256;          // channels after the first convolution
+  int front = 256;  // channels after the first convolution
   int width = 688;
   int layers = 4;
-  int lookahead = 4;        // output steps of future that a step needs
+  int lookahead = 4;  // output steps of future that a step needs
   int classes = 29;
   static constexpr int kFramesPerStep = 4;
 };
@@ -26,11 +27,12 @@ struct AcousticConfig {
 struct AcousticModelOptions {
   AcousticConfig config;
   Precision precision = Precision::kInt8;
-  int max_streams = 64;     // state slots
-  int max_batch = 8;        // streams a run
-  int max_steps = 16;       // output steps a run
+  int max_streams = 64;  // state slots
+  int max_batch = 8;     // streams a run
+  int max_steps = 16;    // output steps a run
   std::string max_isa;
-  std::string plan_path;    // a plan file to load; built and saved there if it does not fit; empty: built
+  std::string
+      plan_path;  // a plan file to load; built and saved there if it does not fit; empty: built
   ThreadTeam* team = nullptr;
   Logger* logger = nullptr;
 };
@@ -38,7 +40,8 @@ struct AcousticModelOptions {
 // One stream's part of a run. Every item of a run has the same number of steps.
 struct AcousticItem {
   int slot = -1;
-  std::span<const float> frames;  // [steps * 4, mel_bins]; empty: the stream has ended and is flushed
+  std::span<const float>
+      frames;  // [steps * 4, mel_bins]; empty: the stream has ended and is flushed
 };
 
 // The network itself, for builders of plans.
@@ -50,7 +53,8 @@ Network acoustic_network(const Weights& weights, const AcousticConfig& config);
 // after the last frame `lookahead` flushed steps bring out the rest.
 class AcousticModel {
  public:
-  static Result<std::unique_ptr<AcousticModel>> create(const Weights& weights, const AcousticModelOptions& options);
+  static Result<std::unique_ptr<AcousticModel>> create(const Weights& weights,
+                                                       const AcousticModelOptions& options);
 
   Result<int> acquire() { return pool_->acquire(); }
   void release(int slot) { pool_->release(slot); }

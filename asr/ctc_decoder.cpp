@@ -43,12 +43,14 @@ bool CtcDecoder::empty() const {
 void CtcDecoder::advance(std::span<const float> log_probs, int num_steps) {
   const std::size_t classes = config_.alphabet.size() + 1;
   ANTIPHON_CHECK(log_probs.size() == classes * static_cast<std::size_t>(num_steps));
-  for (int s = 0; s < num_steps; ++s) step(log_probs.data() + static_cast<std::size_t>(s) * classes);
+  for (int s = 0; s < num_steps; ++s)
+    step(log_probs.data() + static_cast<std::size_t>(s) * classes);
 }
 
 std::string CtcDecoder::last_word(std::int32_t letter) const {
   std::string word;
-  for (; letter >= 0 && letters_[static_cast<std::size_t>(letter)].c != ' '; letter = letters_[static_cast<std::size_t>(letter)].parent)
+  for (; letter >= 0 && letters_[static_cast<std::size_t>(letter)].c != ' ';
+       letter = letters_[static_cast<std::size_t>(letter)].parent)
     word += letters_[static_cast<std::size_t>(letter)].c;
   std::reverse(word.begin(), word.end());
   return word;
@@ -59,10 +61,12 @@ float CtcDecoder::close_word(Hypothesis& h, std::int32_t letter) const {
   if (!lm_) return config_.word_bonus;
   const std::string word = last_word(letter);
   const std::int32_t id = lm_->word(word);
-  return config_.lm_weight * lm_->score(h.lm, id, &h.lm) + config_.word_bonus + (id < 0 ? config_.unknown_word : 0.0f);
+  return config_.lm_weight * lm_->score(h.lm, id, &h.lm) + config_.word_bonus +
+         (id < 0 ? config_.unknown_word : 0.0f);
 }
 
-CtcDecoder::Hypothesis& CtcDecoder::target(std::int32_t parent, char c, const Hypothesis& from, float log_prob) {
+CtcDecoder::Hypothesis& CtcDecoder::target(std::int32_t parent, char c, const Hypothesis& from,
+                                           float log_prob) {
   for (const Child& child : children_)
     if (child.parent == parent && child.c == c) return next_[static_cast<std::size_t>(child.index)];
   const bool at_word_start = parent < 0 || letters_[static_cast<std::size_t>(parent)].c == ' ';
@@ -74,7 +78,8 @@ CtcDecoder::Hypothesis& CtcDecoder::target(std::int32_t parent, char c, const Hy
   h.hot = from.hot;
   if (c == ' ') h.extra += close_word(h, parent);
   h.extra += hot_words_.advance(h.hot, c, at_word_start);
-  const std::int32_t length = parent < 0 ? 1 : letters_[static_cast<std::size_t>(parent)].length + 1;
+  const std::int32_t length =
+      parent < 0 ? 1 : letters_[static_cast<std::size_t>(parent)].length + 1;
   letters_.push_back({parent, c, step_, log_prob, length});
   children_.push_back({parent, c, h.letter, static_cast<std::int32_t>(next_.size())});
   next_.push_back(h);
@@ -134,7 +139,8 @@ void CtcDecoder::prune() {
     return x != y ? x > y : a.letter < b.letter;
   };
   const auto width = std::min(next_.size(), static_cast<std::size_t>(config_.beam_width));
-  std::partial_sort(next_.begin(), next_.begin() + static_cast<std::ptrdiff_t>(width), next_.end(), better);
+  std::partial_sort(next_.begin(), next_.begin() + static_cast<std::ptrdiff_t>(width), next_.end(),
+                    better);
   next_.resize(width);
   const float floor = next_.front().score() - 2 * config_.prune;
   std::erase_if(next_, [&](const Hypothesis& h) { return h.score() < floor; });
@@ -143,13 +149,16 @@ void CtcDecoder::prune() {
 
 void CtcDecoder::commit() {
   std::int32_t anchor = beam_.front().letter;
-  while (anchor >= 0 && (letters_[static_cast<std::size_t>(anchor)].c != ' ' || letters_[static_cast<std::size_t>(anchor)].step > step_ - config_.commit_steps))
+  while (anchor >= 0 &&
+         (letters_[static_cast<std::size_t>(anchor)].c != ' ' ||
+          letters_[static_cast<std::size_t>(anchor)].step > step_ - config_.commit_steps))
     anchor = letters_[static_cast<std::size_t>(anchor)].parent;
   if (anchor < 0) return;
   const std::int32_t length = letters_[static_cast<std::size_t>(anchor)].length;
   std::erase_if(beam_, [&](const Hypothesis& h) {
     std::int32_t at = h.letter;
-    while (at >= 0 && letters_[static_cast<std::size_t>(at)].length > length) at = letters_[static_cast<std::size_t>(at)].parent;
+    while (at >= 0 && letters_[static_cast<std::size_t>(at)].length > length)
+      at = letters_[static_cast<std::size_t>(at)].parent;
     return at != anchor;
   });
 }
@@ -158,7 +167,8 @@ void CtcDecoder::commit() {
 void CtcDecoder::collect_letters() {
   std::vector<std::int32_t> moved(letters_.size(), -1);
   for (const Hypothesis& h : beam_)
-    for (std::int32_t at = h.letter; at >= 0 && moved[static_cast<std::size_t>(at)] < 0; at = letters_[static_cast<std::size_t>(at)].parent)
+    for (std::int32_t at = h.letter; at >= 0 && moved[static_cast<std::size_t>(at)] < 0;
+         at = letters_[static_cast<std::size_t>(at)].parent)
       moved[static_cast<std::size_t>(at)] = 0;
   std::vector<Letter> kept;
   for (std::size_t i = 0; i < letters_.size(); ++i) {  // parents come before children
@@ -175,7 +185,8 @@ void CtcDecoder::collect_letters() {
 
 std::string CtcDecoder::text_of(std::int32_t letter) const {
   std::string text;
-  for (; letter >= 0; letter = letters_[static_cast<std::size_t>(letter)].parent) text += letters_[static_cast<std::size_t>(letter)].c;
+  for (; letter >= 0; letter = letters_[static_cast<std::size_t>(letter)].parent)
+    text += letters_[static_cast<std::size_t>(letter)].c;
   std::reverse(text.begin(), text.end());
   while (!text.empty() && text.back() == ' ') text.pop_back();
   return text;
@@ -185,12 +196,16 @@ std::string CtcDecoder::best(int* stable_bytes) const {
   const std::string text = text_of(beam_.front().letter);
   if (stable_bytes) {
     std::int32_t common = beam_.front().letter;
-    const auto length = [&](std::int32_t at) { return at < 0 ? 0 : letters_[static_cast<std::size_t>(at)].length; };
+    const auto length = [&](std::int32_t at) {
+      return at < 0 ? 0 : letters_[static_cast<std::size_t>(at)].length;
+    };
     for (const Hypothesis& h : beam_) {
       std::int32_t other = h.letter;
       while (common != other) {
-        if (length(common) >= length(other)) common = common < 0 ? -1 : letters_[static_cast<std::size_t>(common)].parent;
-        else other = letters_[static_cast<std::size_t>(other)].parent;
+        if (length(common) >= length(other))
+          common = common < 0 ? -1 : letters_[static_cast<std::size_t>(common)].parent;
+        else
+          other = letters_[static_cast<std::size_t>(other)].parent;
       }
     }
     *stable_bytes = std::min(length(common), static_cast<std::int32_t>(text.size()));
@@ -202,7 +217,8 @@ DecodedText CtcDecoder::describe(const Hypothesis& h) const {
   DecodedText out;
   out.text = text_of(h.letter);
   std::vector<const Letter*> path;
-  for (std::int32_t at = h.letter; at >= 0; at = letters_[static_cast<std::size_t>(at)].parent) path.push_back(&letters_[static_cast<std::size_t>(at)]);
+  for (std::int32_t at = h.letter; at >= 0; at = letters_[static_cast<std::size_t>(at)].parent)
+    path.push_back(&letters_[static_cast<std::size_t>(at)]);
   std::reverse(path.begin(), path.end());
   float sum = 0;
   int count = 0;
@@ -230,12 +246,14 @@ std::vector<DecodedText> CtcDecoder::finish(int count) const {
   std::vector<Hypothesis> ended = beam_;
   float top = kImpossible;
   for (Hypothesis& h : ended) {
-    if (h.letter >= 0 && letters_[static_cast<std::size_t>(h.letter)].c != ' ') h.extra += close_word(h, h.letter);
+    if (h.letter >= 0 && letters_[static_cast<std::size_t>(h.letter)].c != ' ')
+      h.extra += close_word(h, h.letter);
     h.extra += hot_words_.finish(h.hot);
     if (lm_ && h.letter >= 0) h.extra += config_.lm_weight * lm_->end(h.lm);
     top = std::max(top, h.score());
   }
-  std::stable_sort(ended.begin(), ended.end(), [](const Hypothesis& a, const Hypothesis& b) { return a.score() > b.score(); });
+  std::stable_sort(ended.begin(), ended.end(),
+                   [](const Hypothesis& a, const Hypothesis& b) { return a.score() > b.score(); });
   float total = 0;
   for (const Hypothesis& h : ended) total += std::exp(h.score() - top);
   std::vector<DecodedText> texts;
@@ -243,7 +261,8 @@ std::vector<DecodedText> CtcDecoder::finish(int count) const {
     DecodedText text = describe(h);
     text.log_score = h.score();
     text.share = std::exp(h.score() - top) / total;
-    const auto same = std::find_if(texts.begin(), texts.end(), [&](const DecodedText& t) { return t.text == text.text; });
+    const auto same = std::find_if(texts.begin(), texts.end(),
+                                   [&](const DecodedText& t) { return t.text == text.text; });
     if (same != texts.end()) {
       same->share += text.share;  // differed only in a trailing space
     } else if (texts.size() < static_cast<std::size_t>(std::max(count, 1))) {

@@ -16,11 +16,11 @@ namespace antiphon::asr {
 struct CtcDecoderConfig {
   std::string alphabet = " 'abcdefghijklmnopqrstuvwxyz";  // class i + 1; class 0 is the blank
   int beam_width = 32;
-  float prune = 9.0f;         // classes and hypotheses this far (log) below the best are dropped
+  float prune = 9.0f;  // classes and hypotheses this far (log) below the best are dropped
   float lm_weight = 0.6f;
-  float unknown_word = -3.0f; // added at each word that the model does not know
-  float word_bonus = 1.2f;    // added at each word: balances the model's length bias
-  int commit_steps = 40;      // hypotheses that disagree on words older than this are dropped
+  float unknown_word = -3.0f;  // added at each word that the model does not know
+  float word_bonus = 1.2f;     // added at each word: balances the model's length bias
+  int commit_steps = 40;       // hypotheses that disagree on words older than this are dropped
 };
 
 struct DecodedWord {
@@ -31,13 +31,14 @@ struct DecodedWord {
 
 struct DecodedText {
   std::string text;
-  float log_score = 0;        // acoustic + model + hot words
-  float share = 0;            // of the beam's probability
+  float log_score = 0;  // acoustic + model + hot words
+  float share = 0;      // of the beam's probability
   std::vector<DecodedWord> words;
 };
 
-// After Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional
-// Recurrent DNNs" (arXiv 1408.2873). One a stream; not thread-safe; reuses its buffers.
+// After Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using
+// Bi-Directional Recurrent DNNs" (arXiv 1408.2873). One a stream; not thread-safe; reuses its
+// buffers.
 class CtcDecoder {
  public:
   // lm may be null; it must outlive the decoder.
@@ -50,7 +51,7 @@ class CtcDecoder {
   // Ends the words and gives up to `count` texts, best first.
   std::vector<DecodedText> finish(int count) const;
   int num_steps() const { return step_; }
-  bool empty() const;         // nothing but blanks so far
+  bool empty() const;  // nothing but blanks so far
   void reset();
 
  private:
@@ -58,14 +59,14 @@ class CtcDecoder {
   struct Letter {
     std::int32_t parent = -1;
     char c = 0;
-    std::int32_t step = 0;      // of its highest probability
-    float log_prob = -1e30f;    // at that step
-    std::int32_t length = 0;    // letters up to here
+    std::int32_t step = 0;    // of its highest probability
+    float log_prob = -1e30f;  // at that step
+    std::int32_t length = 0;  // letters up to here
   };
   struct Hypothesis {
-    std::int32_t letter = -1;   // last letter; -1: nothing yet
-    float blank = 0, label = 0; // log probability of ending in a blank, in the last letter
-    float extra = 0;            // language model, word bonus, hot words
+    std::int32_t letter = -1;    // last letter; -1: nothing yet
+    float blank = 0, label = 0;  // log probability of ending in a blank, in the last letter
+    float extra = 0;             // language model, word bonus, hot words
     LmState lm;
     HotWords::State hot;
     float acoustic() const;
@@ -87,9 +88,14 @@ class CtcDecoder {
   HotWords hot_words_;
   std::vector<Letter> letters_;
   std::vector<Hypothesis> beam_, next_;
-  std::vector<int> classes_;    // of this step, most probable first
-  struct Child { std::int32_t parent; char c; std::int32_t letter; std::int32_t index; };
-  std::vector<Child> children_; // new letters of this step, and where they are in next_
+  std::vector<int> classes_;  // of this step, most probable first
+  struct Child {
+    std::int32_t parent;
+    char c;
+    std::int32_t letter;
+    std::int32_t index;
+  };
+  std::vector<Child> children_;  // new letters of this step, and where they are in next_
   int step_ = 0;
 };
 

@@ -16,7 +16,8 @@ EndpointEvent Endpointer::push(float probability) {
       voiced_end_ms_ = now_ms_;
       return EndpointEvent::kSpeechStart;
     }
-    if (config_.no_speech_ms > 0 && run_ == 0 && now_ms_ >= config_.no_speech_ms) return EndpointEvent::kNoSpeech;
+    if (config_.no_speech_ms > 0 && run_ == 0 && now_ms_ >= config_.no_speech_ms)
+      return EndpointEvent::kNoSpeech;
     return EndpointEvent::kNone;
   }
   if (probability >= config_.end_below) voiced_end_ms_ = now_ms_;

@@ -7,12 +7,12 @@
 namespace antiphon::asr {
 
 struct EndpointerConfig {
-  float begin_above = 0.5f;      // probability that starts speech
-  float end_below = 0.35f;       // hysteresis: below it counts as silence
-  int begin_chunks = 2;          // in a row; chunks of 32 ms
-  double min_silence_ms = 500;   // of silence that ends the turn
+  float begin_above = 0.5f;     // probability that starts speech
+  float end_below = 0.35f;      // hysteresis: below it counts as silence
+  int begin_chunks = 2;         // in a row; chunks of 32 ms
+  double min_silence_ms = 500;  // of silence that ends the turn
   double max_turn_ms = 30000;
-  double no_speech_ms = 0;       // 0: wait for ever
+  double no_speech_ms = 0;  // 0: wait for ever
   double chunk_ms = 32;
 };
 
@@ -25,7 +25,7 @@ class Endpointer {
 
   EndpointEvent push(float probability);
   bool in_speech() const { return in_speech_; }
-  double begin_ms() const { return begin_ms_; }        // of the first voiced chunk
+  double begin_ms() const { return begin_ms_; }            // of the first voiced chunk
   double voiced_end_ms() const { return voiced_end_ms_; }  // end of the last voiced chunk
   double now_ms() const { return now_ms_; }
   void reset();
@@ -33,7 +33,7 @@ class Endpointer {
  private:
   EndpointerConfig config_;
   bool in_speech_ = false;
-  int run_ = 0;               // voiced chunks in a row before speech
+  int run_ = 0;  // voiced chunks in a row before speech
   double now_ms_ = 0, begin_ms_ = 0, voiced_end_ms_ = 0;
 };
 

@@ -38,12 +38,17 @@ std::int32_t HotWords::child(std::int32_t node, char c) const {
 Result<HotWords> HotWords::create(std::span<const HotWord> words, std::string_view alphabet) {
   HotWords trie;
   if (words.size() > kMaxPhrases)
-    return invalid_argument("hotwords: " + std::to_string(words.size()) + " phrases, at most " + std::to_string(kMaxPhrases));
+    return invalid_argument("hotwords: " + std::to_string(words.size()) + " phrases, at most " +
+                            std::to_string(kMaxPhrases));
   for (const HotWord& word : words) {
     const std::string phrase = normalise(word.text, alphabet);
-    if (phrase.empty()) return invalid_argument("hotwords: '" + word.text + "' has no letter that can be recognised");
-    if (phrase.size() > kMaxLetters) return invalid_argument("hotwords: '" + word.text.substr(0, 40) + "...' is over 100 letters");
-    if (!(std::fabs(word.boost) <= kMaxBoost)) return invalid_argument("hotwords: boost of '" + word.text + "' is " + std::to_string(word.boost) + ", wanted -20 to 20");
+    if (phrase.empty())
+      return invalid_argument("hotwords: '" + word.text + "' has no letter that can be recognised");
+    if (phrase.size() > kMaxLetters)
+      return invalid_argument("hotwords: '" + word.text.substr(0, 40) + "...' is over 100 letters");
+    if (!(std::fabs(word.boost) <= kMaxBoost))
+      return invalid_argument("hotwords: boost of '" + word.text + "' is " +
+                              std::to_string(word.boost) + ", wanted -20 to 20");
     std::int32_t node = 0;
     for (const char c : phrase) {
       std::int32_t to = trie.child(node, c);
@@ -51,11 +56,13 @@ Result<HotWords> HotWords::create(std::span<const HotWord> words, std::string_vi
         to = static_cast<std::int32_t>(trie.nodes_.size());
         trie.nodes_[static_cast<std::size_t>(node)].next.emplace_back(c, to);
         trie.nodes_.emplace_back();
-        // A negative boost is charged whole at the end: charging it early would hurt words that share the start.
+        // A negative boost is charged whole at the end: charging it early would hurt words that
+        // share the start.
         trie.nodes_.back().step = std::max(word.boost, 0.0f) / static_cast<float>(phrase.size());
       } else {
         Node& shared = trie.nodes_[static_cast<std::size_t>(to)];
-        shared.step = std::max(shared.step, std::max(word.boost, 0.0f) / static_cast<float>(phrase.size()));
+        shared.step =
+            std::max(shared.step, std::max(word.boost, 0.0f) / static_cast<float>(phrase.size()));
       }
       node = to;
     }

@@ -31,7 +31,8 @@ class Sections {
     at_ = (at_ + 7) / 8 * 8;
     if (!status_.ok()) return {};
     if (at_ > bytes_.size() || count > (bytes_.size() - at_) / sizeof(T)) {
-      status_ = invalid_argument(std::string(name) + ": reaches beyond the file's " + std::to_string(bytes_.size()) + " bytes");
+      status_ = invalid_argument(std::string(name) + ": reaches beyond the file's " +
+                                 std::to_string(bytes_.size()) + " bytes");
       return {};
     }
     std::vector<T> out(count);
@@ -41,7 +42,9 @@ class Sections {
   }
   Status end() const {
     if (!status_.ok()) return status_;
-    if (at_ != bytes_.size()) return invalid_argument("file: " + std::to_string(bytes_.size() - at_) + " bytes are left over");
+    if (at_ != bytes_.size())
+      return invalid_argument("file: " + std::to_string(bytes_.size() - at_) +
+                              " bytes are left over");
     return {};
   }
   const Status& status() const { return status_; }
@@ -53,19 +56,25 @@ class Sections {
 };
 
 // Where the n-grams of each history begin: running sums of the counts.
-Result<std::vector<std::uint32_t>> running_sums(const std::vector<std::uint16_t>& counts, std::size_t total, const char* name) {
+Result<std::vector<std::uint32_t>> running_sums(const std::vector<std::uint16_t>& counts,
+                                                std::size_t total, const char* name) {
   std::vector<std::uint32_t> begin(counts.size() + 1, 0);
   for (std::size_t i = 0; i < counts.size(); ++i) begin[i + 1] = begin[i] + counts[i];
   if (begin.back() != total)
-    return invalid_argument(std::string(name) + ": add up to " + std::to_string(begin.back()) + ", wanted " + std::to_string(total));
+    return invalid_argument(std::string(name) + ": add up to " + std::to_string(begin.back()) +
+                            ", wanted " + std::to_string(total));
   return begin;
 }
 
-Status check_ids(const std::vector<std::uint16_t>& ids, const std::vector<std::uint32_t>& begin, std::size_t num_words, const char* name) {
+Status check_ids(const std::vector<std::uint16_t>& ids, const std::vector<std::uint32_t>& begin,
+                 std::size_t num_words, const char* name) {
   for (std::size_t h = 0; h + 1 < begin.size(); ++h)
     for (std::uint32_t i = begin[h]; i < begin[h + 1]; ++i) {
-      if (ids[i] >= num_words) return invalid_argument(std::string(name) + ": word " + std::to_string(ids[i]) + " of " + std::to_string(num_words));
-      if (i > begin[h] && ids[i] <= ids[i - 1]) return invalid_argument(std::string(name) + ": words do not ascend");
+      if (ids[i] >= num_words)
+        return invalid_argument(std::string(name) + ": word " + std::to_string(ids[i]) + " of " +
+                                std::to_string(num_words));
+      if (i > begin[h] && ids[i] <= ids[i - 1])
+        return invalid_argument(std::string(name) + ": words do not ascend");
     }
   return {};
 }
@@ -91,7 +100,8 @@ class NgramModel final : public LanguageModel {
 
  private:
   // Index of `id` in ids[begin, end); -1: not there.
-  static std::int64_t find(const std::vector<std::uint16_t>& ids, std::uint32_t begin, std::uint32_t end, std::int32_t id) {
+  static std::int64_t find(const std::vector<std::uint16_t>& ids, std::uint32_t begin,
+                           std::uint32_t end, std::int32_t id) {
     const auto first = ids.begin() + begin, last = ids.begin() + end;
     const auto at = std::lower_bound(first, last, static_cast<std::uint16_t>(id));
     return at != last && *at == id ? at - ids.begin() : -1;
@@ -111,16 +121,20 @@ Status NgramModel::parse(const std::string& bytes) {
   const auto head = file.take<std::uint32_t>("head", 8);
   if (!file.status().ok()) return file.status();
   if (head[0] != kMagic) return invalid_argument("magic: is not an ANLM language model");
-  if (head[1] != 1) return invalid_argument("version: is " + std::to_string(head[1]) + ", wanted 1");
+  if (head[1] != 1)
+    return invalid_argument("version: is " + std::to_string(head[1]) + ", wanted 1");
   if (head[2] != 3) return invalid_argument("order: is " + std::to_string(head[2]) + ", wanted 3");
   const std::size_t v = head[3], b = head[4], t = head[5];
-  if (v > 65535) return invalid_argument("vocabulary: " + std::to_string(v) + " words, at most 65535");
+  if (v > 65535)
+    return invalid_argument("vocabulary: " + std::to_string(v) + " words, at most 65535");
   bigram_code_ = file.take<float>("bigram codebook", kCodes);
   backoff_code_ = file.take<float>("back-off codebook", kCodes);
   trigram_code_ = file.take<float>("trigram codebook", kCodes);
   const auto text = file.take<char>("vocabulary", head[6]);
-  for (const std::uint16_t h : file.take<std::uint16_t>("unigrams", v)) unigram_.push_back(half_to_float(h));
-  for (const std::uint16_t h : file.take<std::uint16_t>("unigram back-offs", v)) unigram_backoff_.push_back(half_to_float(h));
+  for (const std::uint16_t h : file.take<std::uint16_t>("unigrams", v))
+    unigram_.push_back(half_to_float(h));
+  for (const std::uint16_t h : file.take<std::uint16_t>("unigram back-offs", v))
+    unigram_backoff_.push_back(half_to_float(h));
   const auto bigram_counts = file.take<std::uint16_t>("bigram counts", v);
   const auto trigram_counts = file.take<std::uint16_t>("trigram counts", b);
   bigram_word_ = file.take<std::uint16_t>("bigram words", b);
@@ -140,15 +154,19 @@ Status NgramModel::parse(const std::string& bytes) {
       word += c;
       continue;
     }
-    if (!words_.empty() && words_.back() >= word) return invalid_argument("vocabulary: '" + word + "' does not ascend");
+    if (!words_.empty() && words_.back() >= word)
+      return invalid_argument("vocabulary: '" + word + "' does not ascend");
     words_.push_back(std::move(word));
     word.clear();
   }
-  if (words_.size() != v || !word.empty()) return invalid_argument("vocabulary: has " + std::to_string(words_.size()) + " words, wanted " + std::to_string(v));
+  if (words_.size() != v || !word.empty())
+    return invalid_argument("vocabulary: has " + std::to_string(words_.size()) + " words, wanted " +
+                            std::to_string(v));
   begin_id_ = this->word("<s>");
   end_id_ = this->word("</s>");
   unknown_id_ = this->word("<unk>");
-  if (begin_id_ < 0 || end_id_ < 0 || unknown_id_ < 0) return invalid_argument("vocabulary: <s>, </s> or <unk> is missing");
+  if (begin_id_ < 0 || end_id_ < 0 || unknown_id_ < 0)
+    return invalid_argument("vocabulary: <s>, </s> or <unk> is missing");
   return {};
 }
 

@@ -14,15 +14,21 @@ double mel_to_hz(double mel) { return 700.0 * (std::pow(10.0, mel / 2595.0) - 1.
 
 Status check(const LogMelConfig& c) {
   const auto bad = [](const char* field, long long got, const char* wanted) {
-    return invalid_argument(std::string("log_mel: ") + field + " is " + std::to_string(got) + ", wanted " + wanted);
+    return invalid_argument(std::string("log_mel: ") + field + " is " + std::to_string(got) +
+                            ", wanted " + wanted);
   };
-  if (c.fft_samples < 8 || (c.fft_samples & (c.fft_samples - 1)) != 0 || c.fft_samples > 65536) return bad("fft_samples", c.fft_samples, "a power of two, 8 to 65536");
-  if (c.window_samples < 1 || c.window_samples > c.fft_samples) return bad("window_samples", c.window_samples, "1 to fft_samples");
-  if (c.hop_samples < 1 || c.hop_samples > c.fft_samples) return bad("hop_samples", c.hop_samples, "1 to fft_samples");
-  if (c.lead_in_samples < 0 || c.lead_in_samples > c.fft_samples) return bad("lead_in_samples", c.lead_in_samples, "0 to fft_samples");
+  if (c.fft_samples < 8 || (c.fft_samples & (c.fft_samples - 1)) != 0 || c.fft_samples > 65536)
+    return bad("fft_samples", c.fft_samples, "a power of two, 8 to 65536");
+  if (c.window_samples < 1 || c.window_samples > c.fft_samples)
+    return bad("window_samples", c.window_samples, "1 to fft_samples");
+  if (c.hop_samples < 1 || c.hop_samples > c.fft_samples)
+    return bad("hop_samples", c.hop_samples, "1 to fft_samples");
+  if (c.lead_in_samples < 0 || c.lead_in_samples > c.fft_samples)
+    return bad("lead_in_samples", c.lead_in_samples, "0 to fft_samples");
   if (c.mel_bins < 1 || c.mel_bins > 512) return bad("mel_bins", c.mel_bins, "1 to 512");
   if (c.sample_rate_hz < 1000) return bad("sample_rate_hz", c.sample_rate_hz, ">= 1000");
-  if (!(c.low_hz >= 0 && c.low_hz < c.high_hz && c.high_hz <= c.sample_rate_hz / 2.0)) return bad("high_hz", static_cast<long long>(c.high_hz), "above low_hz, at most half the rate");
+  if (!(c.low_hz >= 0 && c.low_hz < c.high_hz && c.high_hz <= c.sample_rate_hz / 2.0))
+    return bad("high_hz", static_cast<long long>(c.high_hz), "above low_hz, at most half the rate");
   return {};
 }
 
@@ -36,10 +42,12 @@ Result<LogMel> LogMel::create(const LogMelConfig& config) {
   mel.window_.assign(static_cast<std::size_t>(n), 0.0f);
   const int left = (n - config.window_samples) / 2;
   for (int i = 0; i < config.window_samples; ++i)
-    mel.window_[static_cast<std::size_t>(left + i)] = static_cast<float>(0.5 - 0.5 * std::cos(2 * std::numbers::pi * i / config.window_samples));
+    mel.window_[static_cast<std::size_t>(left + i)] =
+        static_cast<float>(0.5 - 0.5 * std::cos(2 * std::numbers::pi * i / config.window_samples));
   for (int i = 0; i < n / 2; ++i) {
     const double angle = -2 * std::numbers::pi * i / n;
-    mel.twiddle_.emplace_back(static_cast<float>(std::cos(angle)), static_cast<float>(std::sin(angle)));
+    mel.twiddle_.emplace_back(static_cast<float>(std::cos(angle)),
+                              static_cast<float>(std::sin(angle)));
   }
   mel.reversed_.assign(static_cast<std::size_t>(n), 0);
   for (int i = 1, j = 0; i < n; ++i) {
@@ -51,7 +59,9 @@ Result<LogMel> LogMel::create(const LogMelConfig& config) {
   mel.spectrum_.resize(static_cast<std::size_t>(n));
 
   const double low = hz_to_mel(config.low_hz), high = hz_to_mel(config.high_hz);
-  const auto edge = [&](int i) { return mel_to_hz(low + (high - low) * i / (config.mel_bins + 1)); };
+  const auto edge = [&](int i) {
+    return mel_to_hz(low + (high - low) * i / (config.mel_bins + 1));
+  };
   for (int b = 0; b < config.mel_bins; ++b) {
     Band band;
     const double l = edge(b), c = edge(b + 1), r = edge(b + 2);
@@ -83,7 +93,8 @@ void LogMel::push(std::span<const float> pcm) {
 
 int LogMel::num_ready() const {
   // The window ends before the transform does: the zeros behind it need no samples.
-  const std::size_t needed = static_cast<std::size_t>((config_.fft_samples - config_.window_samples) / 2 + config_.window_samples);
+  const std::size_t needed = static_cast<std::size_t>(
+      (config_.fft_samples - config_.window_samples) / 2 + config_.window_samples);
   const std::size_t have = queue_.size() - begin_;
   if (have < needed) return 0;
   return static_cast<int>((have - needed) / static_cast<std::size_t>(config_.hop_samples)) + 1;
@@ -99,7 +110,8 @@ void LogMel::transform() {
         auto& b = spectrum_[static_cast<std::size_t>(block + k + half)];
         const auto w = twiddle_[static_cast<std::size_t>(k * stride)];
         // Plain arithmetic: std::complex's product also checks for infinities.
-        const std::complex<float> t(b.real() * w.real() - b.imag() * w.imag(), b.real() * w.imag() + b.imag() * w.real());
+        const std::complex<float> t(b.real() * w.real() - b.imag() * w.imag(),
+                                    b.real() * w.imag() + b.imag() * w.real());
         b = a - t;
         a = a + t;
       }
@@ -119,7 +131,9 @@ bool LogMel::pop(std::span<float> out) {
   transform();
   for (std::size_t b = 0; b < bands_.size(); ++b) {
     float power = 0;
-    for (std::size_t k = 0; k < bands_[b].weight.size(); ++k) power += bands_[b].weight[k] * std::norm(spectrum_[static_cast<std::size_t>(bands_[b].first) + k]);
+    for (std::size_t k = 0; k < bands_[b].weight.size(); ++k)
+      power +=
+          bands_[b].weight[k] * std::norm(spectrum_[static_cast<std::size_t>(bands_[b].first) + k]);
     out[b] = std::log(power + config_.floor) * config_.gain + config_.offset;
   }
   begin_ += static_cast<std::size_t>(config_.hop_samples);

@@ -55,9 +55,11 @@ class RecognizerImpl final : public Recognizer {
       items_.push_back(stream->take(steps));
       members_.push_back(stream);
     }
-    ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> log_probs, models_->acoustic->run(items_, steps));
+    ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> log_probs,
+                              models_->acoustic->run(items_, steps));
     const std::size_t share = log_probs.size() / items_.size();
-    for (std::size_t i = 0; i < members_.size(); ++i) members_[i]->give(log_probs.subspan(i * share, share), steps);
+    for (std::size_t i = 0; i < members_.size(); ++i)
+      members_[i]->give(log_probs.subspan(i * share, share), steps);
     return true;
   }
 
@@ -71,7 +73,8 @@ class RecognizerImpl final : public Recognizer {
 Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& config) {
   auto models = std::make_shared<SharedModels>();
   ANTIPHON_ASSIGN_OR_RETURN(models->manifest, read_pack(config.pack_dir));
-  ANTIPHON_ASSIGN_OR_RETURN(const std::shared_ptr<const Weights> weights, Weights::load(models->manifest.weights_path));
+  ANTIPHON_ASSIGN_OR_RETURN(const std::shared_ptr<const Weights> weights,
+                            Weights::load(models->manifest.weights_path));
   AcousticModelOptions options;
   options.config = models->manifest.acoustic;
   options.precision = config.precision;
@@ -81,7 +84,8 @@ Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& co
   options.team = config.team;
   options.logger = config.logger;
   ANTIPHON_ASSIGN_OR_RETURN(models->acoustic, AcousticModel::create(*weights, options));
-  ANTIPHON_ASSIGN_OR_RETURN(models->voice, VoiceActivity::create(config.vad_dir, config.max_streams, config.max_isa));
+  ANTIPHON_ASSIGN_OR_RETURN(
+      models->voice, VoiceActivity::create(config.vad_dir, config.max_streams, config.max_isa));
   if (!models->manifest.lm_path.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(models->lm, LanguageModel::load(models->manifest.lm_path));
   }

@@ -1,4 +1,5 @@
-// The recognition stage: voice activity, features, acoustic model and beam search behind pipeline's Recognizer.
+// The recognition stage: voice activity, features, acoustic model and beam search behind pipeline's
+// Recognizer.
 #pragma once
 
 #include <memory>
@@ -10,10 +11,10 @@
 namespace antiphon::asr {
 
 struct RecognizerConfig {
-  std::string pack_dir;        // models/asr-en: manifest.toml, weights.safetensors, lm.bin
-  std::string vad_dir;         // models/vad
+  std::string pack_dir;  // models/asr-en: manifest.toml, weights.safetensors, lm.bin
+  std::string vad_dir;   // models/vad
   Precision precision = Precision::kInt8;
-  int max_streams = 64;        // state slots; open() refuses more
+  int max_streams = 64;  // state slots; open() refuses more
   int max_batch = 8;
   std::string max_isa;         // empty: what the CPU has
   ThreadTeam* team = nullptr;  // may be null; must outlive the recogniser

@@ -7,7 +7,7 @@ namespace antiphon::asr {
 namespace {
 
 constexpr double kSamplesPerMs = 16.0;
-constexpr std::size_t kPreRollSamples = 16 * 320;       // heard before the endpointer is sure
+constexpr std::size_t kPreRollSamples = 16 * 320;  // heard before the endpointer is sure
 constexpr std::size_t kMaxQueueSamples = 16000 * 120;
 constexpr int kStepSamples = 640;
 constexpr double kStepMs = 40.0;
@@ -23,7 +23,8 @@ EndpointerConfig endpointer_config(const RecognizerOptions& o) {
 Status check(const RecognizerOptions& o) {
   const auto range = [](const char* name, double got, double low, double high) -> Status {
     if (got >= low && got <= high) return {};
-    return invalid_argument(std::string(name) + " is " + std::to_string(got) + ", wanted " + std::to_string(low) + " to " + std::to_string(high));
+    return invalid_argument(std::string(name) + " is " + std::to_string(got) + ", wanted " +
+                            std::to_string(low) + " to " + std::to_string(high));
   };
   ANTIPHON_RETURN_IF_ERROR(range("min_silence_ms", o.min_silence_ms, 60, 10000));
   ANTIPHON_RETURN_IF_ERROR(range("max_turn_ms", o.max_turn_ms, 500, 120000));
@@ -33,18 +34,24 @@ Status check(const RecognizerOptions& o) {
 
 }  // namespace
 
-Result<std::unique_ptr<Stream>> Stream::create(std::shared_ptr<SharedModels> models, const RecognizerOptions& options) {
+Result<std::unique_ptr<Stream>> Stream::create(std::shared_ptr<SharedModels> models,
+                                               const RecognizerOptions& options) {
   ANTIPHON_RETURN_IF_ERROR(check(options));
-  ANTIPHON_ASSIGN_OR_RETURN(HotWords hot, HotWords::create(options.hotwords, models->manifest.decoder.alphabet));
+  ANTIPHON_ASSIGN_OR_RETURN(HotWords hot,
+                            HotWords::create(options.hotwords, models->manifest.decoder.alphabet));
   ANTIPHON_ASSIGN_OR_RETURN(LogMel mel, LogMel::create(models->manifest.mel));
-  std::unique_ptr<Stream> stream(new Stream(std::move(models), options, std::move(mel), std::move(hot)));
+  std::unique_ptr<Stream> stream(
+      new Stream(std::move(models), options, std::move(mel), std::move(hot)));
   ANTIPHON_ASSIGN_OR_RETURN(stream->acoustic_slot_, stream->models_->acoustic->acquire());
   ANTIPHON_ASSIGN_OR_RETURN(stream->voice_slot_, stream->models_->voice->acquire());
   return stream;
 }
 
-Stream::Stream(std::shared_ptr<SharedModels> models, const RecognizerOptions& options, LogMel mel, HotWords hot_words)
-    : models_(std::move(models)), options_(options), mel_(std::move(mel)),
+Stream::Stream(std::shared_ptr<SharedModels> models, const RecognizerOptions& options, LogMel mel,
+               HotWords hot_words)
+    : models_(std::move(models)),
+      options_(options),
+      mel_(std::move(mel)),
       decoder_(models_->manifest.decoder, models_->lm.get(), std::move(hot_words)),
       endpointer_(endpointer_config(options)) {
   listening_ = !options_.endpointing;
@@ -58,7 +65,8 @@ Stream::~Stream() {
 
 Status Stream::push(std::span<const float> pcm) {
   if (queue_.size() - queue_begin_ + pcm.size() > kMaxQueueSamples)
-    return exhausted("recognition is " + std::to_string((queue_.size() - queue_begin_) / 16000) + " s behind the audio; send it no faster than it is recognised");
+    return exhausted("recognition is " + std::to_string((queue_.size() - queue_begin_) / 16000) +
+                     " s behind the audio; send it no faster than it is recognised");
   queue_.insert(queue_.end(), pcm.begin(), pcm.end());
   return {};
 }
@@ -73,7 +81,8 @@ void Stream::cancel_turn() {
 }
 
 bool Stream::ready() const {
-  return end_asked_ || steps_waiting() > 0 || queue_.size() - queue_begin_ >= VoiceActivity::kChunkSamples;
+  return end_asked_ || steps_waiting() > 0 ||
+         queue_.size() - queue_begin_ >= VoiceActivity::kChunkSamples;
 }
 
 std::optional<RecognizerEvent> Stream::pop() {
@@ -90,7 +99,8 @@ void Stream::event(RecognizerEventKind kind, double at_ms, Transcript transcript
 }
 
 int Stream::frames_waiting() const {
-  return static_cast<int>((frames_.size() - frames_begin_) / static_cast<std::size_t>(models_->manifest.mel.mel_bins));
+  return static_cast<int>((frames_.size() - frames_begin_) /
+                          static_cast<std::size_t>(models_->manifest.mel.mel_bins));
 }
 
 int Stream::steps_waiting() const {
@@ -125,11 +135,15 @@ Status Stream::hear_chunk(std::span<const float> chunk) {
     feed_features(chunk);
   } else {
     pre_roll_.insert(pre_roll_.end(), chunk.begin(), chunk.end());
-    if (pre_roll_.size() > kPreRollSamples) pre_roll_.erase(pre_roll_.begin(), pre_roll_.end() - static_cast<std::ptrdiff_t>(kPreRollSamples));
+    if (pre_roll_.size() > kPreRollSamples)
+      pre_roll_.erase(pre_roll_.begin(),
+                      pre_roll_.end() - static_cast<std::ptrdiff_t>(kPreRollSamples));
   }
   if (what == EndpointEvent::kSpeechStart) {
-    if (listening_) event(RecognizerEventKind::kSpeechStart, offset_ms + endpointer_.begin_ms());
-    else begin_turn(offset_ms + endpointer_.begin_ms());
+    if (listening_)
+      event(RecognizerEventKind::kSpeechStart, offset_ms + endpointer_.begin_ms());
+    else
+      begin_turn(offset_ms + endpointer_.begin_ms());
   } else if (what == EndpointEvent::kSpeechEnd && options_.endpointing) {
     end_ms_ = offset_ms + endpointer_.voiced_end_ms();
     finish_audio();
@@ -157,7 +171,9 @@ Status Stream::listen() {
     heard_samples_ += static_cast<std::int64_t>(rest.size());
     queue_begin_ = queue_.size();
     forced_end_ = true;
-    end_ms_ = endpointer_.in_speech() ? elapsed_ms() - endpointer_.now_ms() + endpointer_.voiced_end_ms() : elapsed_ms();
+    end_ms_ = endpointer_.in_speech()
+                  ? elapsed_ms() - endpointer_.now_ms() + endpointer_.voiced_end_ms()
+                  : elapsed_ms();
     if (!listening_) {  // nothing was said
       event(RecognizerEventKind::kNoSpeech, elapsed_ms());
       reset_turn();
@@ -181,7 +197,9 @@ void Stream::finish_audio() {
   feed_features(zeros);
   // Frames beyond the padded audio come only from the extra zeros: cut them.
   const std::size_t made = (fed + zeros.size() + 200 - 456) / 160 + 1;
-  if (made > want) frames_.resize(frames_.size() - (made - want) * static_cast<std::size_t>(models_->manifest.mel.mel_bins));
+  if (made > want)
+    frames_.resize(frames_.size() -
+                   (made - want) * static_cast<std::size_t>(models_->manifest.mel.mel_bins));
   ending_ = true;
   flush_left_ = models_->manifest.acoustic.lookahead;
 }
@@ -191,7 +209,8 @@ AcousticItem Stream::take(int steps) {
     flush_left_ -= steps;
     return {acoustic_slot_, {}};
   }
-  const std::size_t count = static_cast<std::size_t>(steps * AcousticConfig::kFramesPerStep * models_->manifest.mel.mel_bins);
+  const std::size_t count = static_cast<std::size_t>(steps * AcousticConfig::kFramesPerStep *
+                                                     models_->manifest.mel.mel_bins);
   const std::span<const float> frames(frames_.data() + frames_begin_, count);
   frames_begin_ += count;
   return {acoustic_slot_, frames};
@@ -241,8 +260,10 @@ void Stream::emit_final() {
   const double start_ms = static_cast<double>(turn_start_sample_) / kSamplesPerMs;
   float sum = 0;
   for (const DecodedWord& word : texts.front().words) {
-    // A letter is heard in its 40 ms step; words start about one step before their first letter peaks.
-    t.words.push_back({word.text, start_ms + std::max(0.0, (word.first_step - 1) * kStepMs), start_ms + (word.last_step + 1) * kStepMs, word.confidence});
+    // A letter is heard in its 40 ms step; words start about one step before their first letter
+    // peaks.
+    t.words.push_back({word.text, start_ms + std::max(0.0, (word.first_step - 1) * kStepMs),
+                       start_ms + (word.last_step + 1) * kStepMs, word.confidence});
     sum += word.confidence;
   }
   t.confidence = t.words.empty() ? 0 : sum / static_cast<float>(t.words.size());

@@ -29,7 +29,8 @@ struct SharedModels {
 // every batched run, then settle(). Not thread-safe.
 class Stream final : public RecognizerStream {
  public:
-  static Result<std::unique_ptr<Stream>> create(std::shared_ptr<SharedModels> models, const RecognizerOptions& options);
+  static Result<std::unique_ptr<Stream>> create(std::shared_ptr<SharedModels> models,
+                                                const RecognizerOptions& options);
   ~Stream() override;
 
   Status push(std::span<const float> pcm) override;
@@ -43,13 +44,14 @@ class Stream final : public RecognizerStream {
   // Output steps that can be run now: of frames, or of the flush after the last one.
   int steps_waiting() const;
   bool flushing() const { return frames_waiting() < AcousticConfig::kFramesPerStep && ending_; }
-  AcousticItem take(int steps);              // valid until the next listen()
+  AcousticItem take(int steps);  // valid until the next listen()
   void give(std::span<const float> log_probs, int steps);
   // Emits a partial or the final after the runs of one advance().
   void settle();
 
  private:
-  Stream(std::shared_ptr<SharedModels> models, const RecognizerOptions& options, LogMel mel, HotWords hot_words);
+  Stream(std::shared_ptr<SharedModels> models, const RecognizerOptions& options, LogMel mel,
+         HotWords hot_words);
   int frames_waiting() const;
   Status hear_chunk(std::span<const float> chunk);
   void feed_features(std::span<const float> pcm);
@@ -67,10 +69,10 @@ class Stream final : public RecognizerStream {
   LogMel mel_;
   CtcDecoder decoder_;
   Endpointer endpointer_;
-  std::vector<float> queue_;            // audio not heard yet
+  std::vector<float> queue_;  // audio not heard yet
   std::size_t queue_begin_ = 0;
-  std::vector<float> pre_roll_;         // the last audio before speech
-  std::vector<float> frames_;           // [frames, mel_bins] not run yet
+  std::vector<float> pre_roll_;  // the last audio before speech
+  std::vector<float> frames_;    // [frames, mel_bins] not run yet
   std::size_t frames_begin_ = 0;
   std::int64_t heard_samples_ = 0;      // since the stream was opened
   std::int64_t turn_start_sample_ = 0;  // of the first sample given to the features

@@ -1,4 +1,5 @@
-// Silero's 16 kHz network by the network-definition API; the formulas are in training/vad/fold_silero.py.
+// Silero's 16 kHz network by the network-definition API; the formulas are in
+// training/vad/fold_silero.py.
 #include "asr/voice_activity.h"
 
 #include <algorithm>
@@ -7,8 +8,8 @@
 namespace antiphon::asr {
 namespace {
 
-constexpr int kContextSamples = 64;    // of the chunk before
-constexpr int kReflectSamples = 64;    // mirrored behind the chunk
+constexpr int kContextSamples = 64;  // of the chunk before
+constexpr int kReflectSamples = 64;  // mirrored behind the chunk
 constexpr int kBins = 129;
 constexpr int kWidth = 128;
 constexpr int kStrides[] = {1, 2, 2, 1};
@@ -16,23 +17,27 @@ constexpr int kStrides[] = {1, 2, 2, 1};
 // audio [B, 1, 64 + 512 + 64] -> probability [B, 1].
 Network voice_network(const Weights& weights) {
   Network net("voice_activity");
-  const Value audio = net.input("audio", DType::kF32,
-                                {"B", 1, kContextSamples + VoiceActivity::kChunkSamples + kReflectSamples});
+  const Value audio =
+      net.input("audio", DType::kF32,
+                {"B", 1, kContextSamples + VoiceActivity::kChunkSamples + kReflectSamples});
   const Value spectrum = net.conv1d(audio, net.weight(weights, "stft.basis"), {}, {.stride = 128});
   const Value re = net.slice(spectrum, 1, 0, kBins), im = net.slice(spectrum, 1, kBins, 2 * kBins);
   Value x = net.unary(Unary::kSqrt, net.add(net.mul(re, re), net.mul(im, im)));
   for (int i = 0; i < 4; ++i) {
     const std::string name = "encoder." + std::to_string(i);
-    x = net.relu(net.conv1d(x, net.weight(weights, name + ".weight"), net.weight(weights, name + ".bias"),
+    x = net.relu(net.conv1d(x, net.weight(weights, name + ".weight"),
+                            net.weight(weights, name + ".bias"),
                             {.stride = kStrides[i], .pad_left = 1, .pad_right = 1}));
   }
   const Value h = net.state("h", {"B", kWidth}), c = net.state("c", {"B", kWidth});
-  const auto lstm = net.lstm(net.transpose(x, {0, 2, 1}), h, c, net.weight(weights, "lstm.weight_ih"),
-                             net.weight(weights, "lstm.weight_hh"), net.weight(weights, "lstm.bias_ih"),
-                             net.weight(weights, "lstm.bias_hh"));
+  const auto lstm =
+      net.lstm(net.transpose(x, {0, 2, 1}), h, c, net.weight(weights, "lstm.weight_ih"),
+               net.weight(weights, "lstm.weight_hh"), net.weight(weights, "lstm.bias_ih"),
+               net.weight(weights, "lstm.bias_hh"));
   net.update(h, lstm.h);
   net.update(c, lstm.c);
-  const Value logit = net.linear(net.relu(lstm.h), net.weight(weights, "head.weight"), net.weight(weights, "head.bias"));
+  const Value logit = net.linear(net.relu(lstm.h), net.weight(weights, "head.weight"),
+                                 net.weight(weights, "head.bias"));
   net.output("probability", net.sigmoid(logit));
   return net;
 }
@@ -68,7 +73,8 @@ class Silero final : public VoiceActivity {
 
   Result<float> run(int slot, std::span<const float> chunk) override {
     ANTIPHON_CHECK(chunk.size() == kChunkSamples);
-    static constexpr std::int64_t kDims[] = {1, 1, kContextSamples + kChunkSamples + kReflectSamples};
+    static constexpr std::int64_t kDims[] = {1, 1,
+                                             kContextSamples + kChunkSamples + kReflectSamples};
     ANTIPHON_ASSIGN_OR_RETURN(void* at, context_->input("audio", kDims));
     float* out = static_cast<float*>(at);
     const std::span<float> context = last_samples(slot);
@@ -83,7 +89,8 @@ class Silero final : public VoiceActivity {
 
  private:
   std::span<float> last_samples(int slot) {
-    return std::span(context_samples_).subspan(static_cast<std::size_t>(slot) * kContextSamples, kContextSamples);
+    return std::span(context_samples_)
+        .subspan(static_cast<std::size_t>(slot) * kContextSamples, kContextSamples);
   }
 
   std::unique_ptr<StatePool> pool_;
@@ -93,7 +100,9 @@ class Silero final : public VoiceActivity {
 
 }  // namespace
 
-Result<std::unique_ptr<VoiceActivity>> VoiceActivity::create(const std::string& pack_dir, int max_streams, const std::string& max_isa) {
+Result<std::unique_ptr<VoiceActivity>> VoiceActivity::create(const std::string& pack_dir,
+                                                             int max_streams,
+                                                             const std::string& max_isa) {
   auto voice = std::make_unique<Silero>();
   ANTIPHON_RETURN_IF_ERROR(voice->init(pack_dir, max_streams, max_isa));
   return std::unique_ptr<VoiceActivity>(std::move(voice));

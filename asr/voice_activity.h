@@ -17,7 +17,8 @@ class VoiceActivity {
   static constexpr int kChunkSamples = 512;  // 32 ms at 16 kHz
 
   // pack_dir holds weights.safetensors. kNotFound, kInvalidArgument: name file and field.
-  static Result<std::unique_ptr<VoiceActivity>> create(const std::string& pack_dir, int max_streams, const std::string& max_isa);
+  static Result<std::unique_ptr<VoiceActivity>> create(const std::string& pack_dir, int max_streams,
+                                                       const std::string& max_isa);
   virtual ~VoiceActivity() = default;
 
   virtual Result<int> acquire() = 0;

@@ -36,7 +36,8 @@ std::vector<float> random_log_probs(int steps, int classes, unsigned seed) {
 }
 
 // The probability of every text by walking all alignments.
-std::map<std::string, double> all_texts(const std::vector<float>& log_probs, int steps, const std::string& alphabet) {
+std::map<std::string, double> all_texts(const std::vector<float>& log_probs, int steps,
+                                        const std::string& alphabet) {
   const int classes = static_cast<int>(alphabet.size()) + 1;
   std::map<std::string, double> texts;
   int paths = 1;
@@ -118,7 +119,8 @@ TEST(CtcDecoder, StablePrefixNeverChanges) {
       decoder.advance(std::span(log_probs).subspan(static_cast<std::size_t>(s) * 28, 28), 1);
       int stable = 0;
       const std::string text = decoder.best(&stable);
-      ASSERT_TRUE(text.starts_with(promised)) << "step " << s << ": '" << promised << "' became '" << text << "'";
+      ASSERT_TRUE(text.starts_with(promised))
+          << "step " << s << ": '" << promised << "' became '" << text << "'";
       promised = text.substr(0, static_cast<std::size_t>(stable));
     }
     EXPECT_TRUE(decoder.finish(1).front().text.starts_with(promised));
@@ -167,8 +169,10 @@ TEST(HotWords, EarnedScoreIsTakenBack) {
 TEST(HotWords, BadPhrasesAreNamed) {
   const std::string alphabet = " abc";
   const HotWord no_letters[] = {{"123", 1}}, too_strong[] = {{"abc", 21}};
-  EXPECT_NE(HotWords::create(no_letters, alphabet).status().message().find("123"), std::string::npos);
-  EXPECT_NE(HotWords::create(too_strong, alphabet).status().message().find("abc"), std::string::npos);
+  EXPECT_NE(HotWords::create(no_letters, alphabet).status().message().find("123"),
+            std::string::npos);
+  EXPECT_NE(HotWords::create(too_strong, alphabet).status().message().find("abc"),
+            std::string::npos);
 }
 
 }  // namespace

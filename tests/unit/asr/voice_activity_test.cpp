@@ -1,4 +1,5 @@
-// The voice activity network equals ONNX Runtime on golden audio (tests/golden/vad, training/vad/fold_silero.py).
+// The voice activity network equals ONNX Runtime on golden audio (tests/golden/vad,
+// training/vad/fold_silero.py).
 #include "asr/voice_activity.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +24,8 @@ TEST_P(VoiceActivityGolden, EqualsOnnxRuntime) {
   // A second stream runs between the chunks of the first: their states must not mix.
   const int slot = *(*voice)->acquire(), other = *(*voice)->acquire();
   for (std::size_t i = 0; i < want.size(); ++i) {
-    const auto chunk = audio.subspan(i * VoiceActivity::kChunkSamples, VoiceActivity::kChunkSamples);
+    const auto chunk =
+        audio.subspan(i * VoiceActivity::kChunkSamples, VoiceActivity::kChunkSamples);
     const auto got = (*voice)->run(slot, chunk);
     ASSERT_TRUE(got.ok()) << got.status().to_string();
     // f32 sums of some 1,000 terms through six layers; the probability's slope is at most 1/4.
