@@ -3,41 +3,48 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace antiphon::asr {
 namespace {
 
 constexpr float kImpossible = -1e30f;
-constexpr std::size_t kCollectAt = 20000;  // letters
+constexpr std::size_t kCollectAt = 4096;  // letters
+constexpr std::size_t kMostLetters = 64;  // of a word that the language model is asked for
+constexpr float kRareWord = -10.8f;       // log P of a word where there is no language model
 
 float log_add(float a, float b) {
   const float high = std::max(a, b), low = std::min(a, b);
-  if (low <= kImpossible / 2) return high;
+  if (low < high - 20) return high;  // below the precision of f32
   return high + std::log1p(std::exp(low - high));
 }
 
 }  // namespace
 
-float CtcDecoder::Hypothesis::acoustic() const { return log_add(blank, label); }
-
-CtcDecoder::CtcDecoder(const CtcDecoderConfig& config, const LanguageModel* lm, HotWords hot_words)
-    : config_(config), lm_(lm), hot_words_(std::move(hot_words)) {
+CtcDecoder::CtcDecoder(const CtcDecoderConfig& config, const LanguageModel* lm, HotWords hot_words,
+                       const PhraseModel* phrases)
+    : config_(config),
+      lm_(lm),
+      phrases_(phrases && !phrases->empty() && config.phrase_share > 0 ? phrases : nullptr),
+      hot_words_(std::move(hot_words)) {
   reset();
 }
 
 void CtcDecoder::reset() {
-  letters_.clear();
+  Letter root;
+  if (lm_) root.lm = lm_->start();
+  if (phrases_) root.phrases = phrases_->start();
+  letters_.clear(root);
   beam_.clear();
   Hypothesis nothing;
   nothing.label = kImpossible;
-  if (lm_) nothing.lm = lm_->start();
   beam_.push_back(nothing);
+  collect_at_ = kCollectAt;
   step_ = 0;
 }
 
 bool CtcDecoder::empty() const {
-  return std::all_of(beam_.begin(), beam_.end(), [](const Hypothesis& h) { return h.letter < 0; });
+  return std::all_of(beam_.begin(), beam_.end(),
+                     [](const Hypothesis& h) { return h.letter == LetterTree::kRoot; });
 }
 
 void CtcDecoder::advance(std::span<const float> log_probs, int num_steps) {
@@ -47,178 +54,165 @@ void CtcDecoder::advance(std::span<const float> log_probs, int num_steps) {
     step(log_probs.data() + static_cast<std::size_t>(s) * classes);
 }
 
-std::string CtcDecoder::last_word(std::int32_t letter) const {
-  std::string word;
-  for (; letter >= 0 && letters_[static_cast<std::size_t>(letter)].c != ' ';
-       letter = letters_[static_cast<std::size_t>(letter)].parent)
-    word += letters_[static_cast<std::size_t>(letter)].c;
-  std::reverse(word.begin(), word.end());
-  return word;
+// Scores the word that ends at `letter`, and moves the states of both models past it.
+float CtcDecoder::close_word(std::int32_t letter, LmState& lm, std::int32_t& phrases) const {
+  if (!lm_ && !phrases_) return config_.word_bonus;
+  char buffer[kMostLetters];
+  const std::span<const char> letters = letters_.word(letter, buffer);
+  const std::string_view word(letters.data(), letters.size());
+  float log_p = kRareWord, unknown = 0;  // the penalty stands outside of the model's weight
+  if (lm_) {
+    const std::int32_t id = lm_->word(word);
+    log_p = lm_->score(lm, id, &lm);
+    if (id < 0) unknown = config_.unknown_word;
+  }
+  float score = config_.lm_weight * log_p + unknown;
+  if (phrases_) {
+    // The sum of two opinions: a phrase can only raise a word, and costs others log(1 - share).
+    const float share = config_.phrase_share;
+    const float said = phrases_->probability(phrases, word, &phrases);
+    score += config_.lm_weight * std::log1p(-share);
+    if (said > 0)
+      score = log_add(score / config_.lm_weight, std::log(share * said)) * config_.lm_weight;
+  }
+  if (!lm_) score -= config_.lm_weight * kRareWord;
+  return score + config_.word_bonus;
 }
 
-// Scores the word that ends at `letter`, and moves the model's state of `h` past it.
-float CtcDecoder::close_word(Hypothesis& h, std::int32_t letter) const {
-  if (!lm_) return config_.word_bonus;
-  const std::string word = last_word(letter);
-  const std::int32_t id = lm_->word(word);
-  return config_.lm_weight * lm_->score(h.lm, id, &h.lm) + config_.word_bonus +
-         (id < 0 ? config_.unknown_word : 0.0f);
+// The child of `letter`, made and scored the first time.
+std::int32_t CtcDecoder::extend(std::int32_t letter, std::uint8_t symbol) {
+  const std::int32_t known = letters_.find(letter, symbol);
+  if (known >= 0) return known;
+  const char c = config_.alphabet[symbol - 1u];
+  const std::int32_t child = letters_.add(letter, symbol, c);
+  Letter& made = letters_[child];
+  const bool at_word_start = letters_[letter].c == ' ';  // the root counts as a space
+  if (c == ' ') made.extra += close_word(letter, made.lm, made.phrases);
+  made.extra += hot_words_.advance(made.hot, c, at_word_start);
+  return child;
 }
 
-CtcDecoder::Hypothesis& CtcDecoder::target(std::int32_t parent, char c, const Hypothesis& from,
-                                           float log_prob) {
-  for (const Child& child : children_)
-    if (child.parent == parent && child.c == c) return next_[static_cast<std::size_t>(child.index)];
-  const bool at_word_start = parent < 0 || letters_[static_cast<std::size_t>(parent)].c == ' ';
-  Hypothesis h;
-  h.letter = static_cast<std::int32_t>(letters_.size());
-  h.blank = h.label = kImpossible;
-  h.extra = from.extra;
-  h.lm = from.lm;
-  h.hot = from.hot;
-  if (c == ' ') h.extra += close_word(h, parent);
-  h.extra += hot_words_.advance(h.hot, c, at_word_start);
-  const std::int32_t length =
-      parent < 0 ? 1 : letters_[static_cast<std::size_t>(parent)].length + 1;
-  letters_.push_back({parent, c, step_, log_prob, length});
-  children_.push_back({parent, c, h.letter, static_cast<std::int32_t>(next_.size())});
-  next_.push_back(h);
-  return next_.back();
+// Every hypothesis as it is: one more blank, or its last letter for longer.
+void CtcDecoder::stay(const float* log_probs) {
+  for (const Hypothesis& h : beam_) {
+    Hypothesis same = h;
+    same.blank = h.acoustic + log_probs[0];
+    same.label = kImpossible;
+    Letter& letter = letters_[h.letter];
+    if (letter.symbol != 0) {
+      const float log_prob = log_probs[letter.symbol];
+      same.label = h.label + log_prob;
+      if (same.label > same.blank && log_prob > letter.log_prob) {
+        letter.log_prob = log_prob;
+        letter.step = step_;
+      }
+    }
+    letter.place = static_cast<std::int32_t>(next_.size());
+    letter.stamp = step_;
+    next_.push_back(same);
+  }
+}
+
+// Every hypothesis with one more letter, where that scores above `floor`.
+void CtcDecoder::grow(const float* log_probs, float floor) {
+  for (const Hypothesis& h : beam_) {
+    const Letter& last = letters_[h.letter];
+    const std::uint8_t last_symbol = last.symbol;
+    const bool after_space = last.c == ' ';
+    const float extra = last.extra;
+    for (const std::uint8_t symbol : symbols_) {
+      if (after_space && config_.alphabet[symbol - 1u] == ' ') continue;
+      const float log_prob = (symbol == last_symbol ? h.blank : h.acoustic) + log_probs[symbol];
+      if (log_prob + extra < floor) continue;
+      const std::int32_t child = extend(h.letter, symbol);
+      Letter& to = letters_[child];
+      if (to.stamp != step_) {
+        if (to.first_child < 0) {  // else later letters already count on its time
+          to.step = step_;
+          to.log_prob = log_probs[symbol];
+        }
+        to.stamp = step_;
+        to.place = static_cast<std::int32_t>(next_.size());
+        next_.push_back({child, kImpossible, log_prob, 0, 0});
+      } else {
+        float& label = next_[static_cast<std::size_t>(to.place)].label;
+        label = log_add(label, log_prob);
+      }
+    }
+  }
 }
 
 void CtcDecoder::step(const float* log_probs) {
   const int num_classes = static_cast<int>(config_.alphabet.size()) + 1;
   const float top = *std::max_element(log_probs, log_probs + num_classes);
-  classes_.clear();
+  symbols_.clear();
   for (int k = 1; k < num_classes; ++k)
-    if (log_probs[k] > top - config_.prune) classes_.push_back(k);
-
+    if (log_probs[k] > top - config_.prune) symbols_.push_back(static_cast<std::uint8_t>(k));
   next_.clear();
-  children_.clear();
+  stay(log_probs);
   float best = kImpossible;
-  for (std::size_t i = 0; i < beam_.size(); ++i) {
-    const Hypothesis& h = beam_[i];
-    Hypothesis stay = h;
-    stay.blank = h.acoustic() + log_probs[0];
-    stay.label = kImpossible;
-    if (h.letter >= 0) {
-      Letter& letter = letters_[static_cast<std::size_t>(h.letter)];
-      const float log_prob = log_probs[config_.alphabet.find(letter.c) + 1];
-      stay.label = h.label + log_prob;
-      if (stay.label > stay.blank && log_prob > letter.log_prob) {
-        letter.log_prob = log_prob;
-        letter.step = step_;
-      }
-      children_.push_back({letter.parent, letter.c, h.letter, static_cast<std::int32_t>(i)});
-    }
-    best = std::max(best, stay.score());
-    next_.push_back(stay);
-  }
-  for (std::size_t i = 0; i < beam_.size(); ++i) {
-    const Hypothesis& h = beam_[i];
-    const char last = h.letter < 0 ? ' ' : letters_[static_cast<std::size_t>(h.letter)].c;
-    const float total = h.acoustic();
-    for (const int k : classes_) {
-      const char c = config_.alphabet[static_cast<std::size_t>(k - 1)];
-      if (c == ' ' && last == ' ') continue;
-      const float log_prob = (c == last ? h.blank : total) + log_probs[k];
-      if (log_prob + h.extra < best - config_.prune) continue;
-      Hypothesis& to = target(h.letter, c, h, log_probs[k]);
-      to.label = log_add(to.label, log_prob);
-    }
-  }
+  for (const Hypothesis& h : next_)
+    best = std::max(best, std::max(h.blank, h.label) + letters_[h.letter].extra);
+  grow(log_probs, best - config_.prune);
   prune();
   ++step_;
   commit();
-  if (letters_.size() > kCollectAt) collect_letters();
+  if (letters_.size() > collect_at_) collect();
 }
 
 void CtcDecoder::prune() {
+  for (Hypothesis& h : next_) {
+    h.acoustic = log_add(h.blank, h.label);
+    h.score = h.acoustic + letters_[h.letter].extra;
+  }
   const auto better = [](const Hypothesis& a, const Hypothesis& b) {
-    const float x = a.score(), y = b.score();
-    return x != y ? x > y : a.letter < b.letter;
+    return a.score != b.score ? a.score > b.score : a.letter < b.letter;
   };
   const auto width = std::min(next_.size(), static_cast<std::size_t>(config_.beam_width));
   std::partial_sort(next_.begin(), next_.begin() + static_cast<std::ptrdiff_t>(width), next_.end(),
                     better);
   next_.resize(width);
-  const float floor = next_.front().score() - 2 * config_.prune;
-  std::erase_if(next_, [&](const Hypothesis& h) { return h.score() < floor; });
+  const float floor = next_.front().score - 2 * config_.prune;
+  std::erase_if(next_, [&](const Hypothesis& h) { return h.score < floor; });
   beam_.swap(next_);
 }
 
+// Settles words that are old enough: what disagrees with the best hypothesis about them is dropped.
 void CtcDecoder::commit() {
   std::int32_t anchor = beam_.front().letter;
-  while (anchor >= 0 &&
-         (letters_[static_cast<std::size_t>(anchor)].c != ' ' ||
-          letters_[static_cast<std::size_t>(anchor)].step > step_ - config_.commit_steps))
-    anchor = letters_[static_cast<std::size_t>(anchor)].parent;
-  if (anchor < 0) return;
-  const std::int32_t length = letters_[static_cast<std::size_t>(anchor)].length;
-  std::erase_if(beam_, [&](const Hypothesis& h) {
-    std::int32_t at = h.letter;
-    while (at >= 0 && letters_[static_cast<std::size_t>(at)].length > length)
-      at = letters_[static_cast<std::size_t>(at)].parent;
-    return at != anchor;
-  });
+  while (anchor != LetterTree::kRoot &&
+         (letters_[anchor].c != ' ' || letters_[anchor].step > step_ - config_.commit_steps))
+    anchor = letters_[anchor].parent;
+  if (anchor == LetterTree::kRoot) return;
+  std::erase_if(beam_,
+                [&](const Hypothesis& h) { return letters_.common(h.letter, anchor) != anchor; });
 }
 
-// Keeps only the letters that a hypothesis still reaches.
-void CtcDecoder::collect_letters() {
-  std::vector<std::int32_t> moved(letters_.size(), -1);
-  for (const Hypothesis& h : beam_)
-    for (std::int32_t at = h.letter; at >= 0 && moved[static_cast<std::size_t>(at)] < 0;
-         at = letters_[static_cast<std::size_t>(at)].parent)
-      moved[static_cast<std::size_t>(at)] = 0;
-  std::vector<Letter> kept;
-  for (std::size_t i = 0; i < letters_.size(); ++i) {  // parents come before children
-    if (moved[i] < 0) continue;
-    moved[i] = static_cast<std::int32_t>(kept.size());
-    Letter letter = letters_[i];
-    if (letter.parent >= 0) letter.parent = moved[static_cast<std::size_t>(letter.parent)];
-    kept.push_back(letter);
-  }
-  letters_.swap(kept);
-  for (Hypothesis& h : beam_)
-    if (h.letter >= 0) h.letter = moved[static_cast<std::size_t>(h.letter)];
-}
-
-std::string CtcDecoder::text_of(std::int32_t letter) const {
-  std::string text;
-  for (; letter >= 0; letter = letters_[static_cast<std::size_t>(letter)].parent)
-    text += letters_[static_cast<std::size_t>(letter)].c;
-  std::reverse(text.begin(), text.end());
-  while (!text.empty() && text.back() == ' ') text.pop_back();
-  return text;
+void CtcDecoder::collect() {
+  live_.clear();
+  for (Hypothesis& h : beam_) live_.push_back(&h.letter);
+  letters_.collect(live_);
+  collect_at_ = std::max(kCollectAt, 2 * letters_.size());
 }
 
 std::string CtcDecoder::best(int* stable_bytes) const {
-  const std::string text = text_of(beam_.front().letter);
+  std::string text = letters_.text(beam_.front().letter);
+  if (!text.empty() && text.back() == ' ') text.pop_back();
   if (stable_bytes) {
     std::int32_t common = beam_.front().letter;
-    const auto length = [&](std::int32_t at) {
-      return at < 0 ? 0 : letters_[static_cast<std::size_t>(at)].length;
-    };
-    for (const Hypothesis& h : beam_) {
-      std::int32_t other = h.letter;
-      while (common != other) {
-        if (length(common) >= length(other))
-          common = common < 0 ? -1 : letters_[static_cast<std::size_t>(common)].parent;
-        else
-          other = letters_[static_cast<std::size_t>(other)].parent;
-      }
-    }
-    *stable_bytes = std::min(length(common), static_cast<std::int32_t>(text.size()));
+    for (const Hypothesis& h : beam_) common = letters_.common(common, h.letter);
+    *stable_bytes = std::min(letters_[common].length, static_cast<std::int32_t>(text.size()));
   }
   return text;
 }
 
 DecodedText CtcDecoder::describe(const Hypothesis& h) const {
   DecodedText out;
-  out.text = text_of(h.letter);
+  out.text = letters_.text(h.letter);
+  if (!out.text.empty() && out.text.back() == ' ') out.text.pop_back();
   std::vector<const Letter*> path;
-  for (std::int32_t at = h.letter; at >= 0; at = letters_[static_cast<std::size_t>(at)].parent)
-    path.push_back(&letters_[static_cast<std::size_t>(at)]);
+  for (std::int32_t at = h.letter; at != LetterTree::kRoot; at = letters_[at].parent)
+    path.push_back(&letters_[at]);
   std::reverse(path.begin(), path.end());
   float sum = 0;
   int count = 0;
@@ -246,21 +240,24 @@ std::vector<DecodedText> CtcDecoder::finish(int count) const {
   std::vector<Hypothesis> ended = beam_;
   float top = kImpossible;
   for (Hypothesis& h : ended) {
-    if (h.letter >= 0 && letters_[static_cast<std::size_t>(h.letter)].c != ' ')
-      h.extra += close_word(h, h.letter);
-    h.extra += hot_words_.finish(h.hot);
-    if (lm_ && h.letter >= 0) h.extra += config_.lm_weight * lm_->end(h.lm);
-    top = std::max(top, h.score());
+    const Letter& last = letters_[h.letter];
+    LmState lm = last.lm;
+    HotWords::State hot = last.hot;
+    std::int32_t phrases = last.phrases;
+    if (last.c != ' ') h.score += close_word(h.letter, lm, phrases);
+    h.score += hot_words_.finish(hot);
+    if (lm_ && h.letter != LetterTree::kRoot) h.score += config_.lm_weight * lm_->end(lm);
+    top = std::max(top, h.score);
   }
   std::stable_sort(ended.begin(), ended.end(),
-                   [](const Hypothesis& a, const Hypothesis& b) { return a.score() > b.score(); });
+                   [](const Hypothesis& a, const Hypothesis& b) { return a.score > b.score; });
   float total = 0;
-  for (const Hypothesis& h : ended) total += std::exp(h.score() - top);
+  for (const Hypothesis& h : ended) total += std::exp(h.score - top);
   std::vector<DecodedText> texts;
   for (const Hypothesis& h : ended) {
     DecodedText text = describe(h);
-    text.log_score = h.score();
-    text.share = std::exp(h.score() - top) / total;
+    text.log_score = h.score;
+    text.share = std::exp(h.score - top) / total;
     const auto same = std::find_if(texts.begin(), texts.end(),
                                    [&](const DecodedText& t) { return t.text == text.text; });
     if (same != texts.end()) {

@@ -9,6 +9,8 @@
 
 #include "asr/hot_words.h"
 #include "asr/language_model.h"
+#include "asr/letter_tree.h"
+#include "asr/phrase_model.h"
 #include "engine/base/status.h"
 
 namespace antiphon::asr {
@@ -20,6 +22,7 @@ struct CtcDecoderConfig {
   float lm_weight = 0.6f;
   float unknown_word = -3.0f;  // added at each word that the model does not know
   float word_bonus = 1.2f;     // added at each word: balances the model's length bias
+  float phrase_share = 0.3f;   // of a word's probability that the phrase model decides
   int commit_steps = 40;       // hypotheses that disagree on words older than this are dropped
 };
 
@@ -38,11 +41,12 @@ struct DecodedText {
 
 // After Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using
 // Bi-Directional Recurrent DNNs" (arXiv 1408.2873). One a stream; not thread-safe; reuses its
-// buffers.
+// buffers: after the first utterances advance() allocates no more.
 class CtcDecoder {
  public:
-  // lm may be null; it must outlive the decoder.
-  CtcDecoder(const CtcDecoderConfig& config, const LanguageModel* lm, HotWords hot_words);
+  // lm and phrases may be null; they must outlive the decoder.
+  CtcDecoder(const CtcDecoderConfig& config, const LanguageModel* lm, HotWords hot_words,
+             const PhraseModel* phrases = nullptr);
 
   // log_probs: [num_steps, alphabet + 1], natural logarithms.
   void advance(std::span<const float> log_probs, int num_steps);
@@ -55,47 +59,32 @@ class CtcDecoder {
   void reset();
 
  private:
-  // A letter on the path to the root; shared by all hypotheses that begin alike.
-  struct Letter {
-    std::int32_t parent = -1;
-    char c = 0;
-    std::int32_t step = 0;    // of its highest probability
-    float log_prob = -1e30f;  // at that step
-    std::int32_t length = 0;  // letters up to here
-  };
   struct Hypothesis {
-    std::int32_t letter = -1;    // last letter; -1: nothing yet
+    std::int32_t letter = LetterTree::kRoot;
     float blank = 0, label = 0;  // log probability of ending in a blank, in the last letter
-    float extra = 0;             // language model, word bonus, hot words
-    LmState lm;
-    HotWords::State hot;
-    float acoustic() const;
-    float score() const { return acoustic() + extra; }
+    float acoustic = 0;          // of both
+    float score = 0;             // with the letter's extra
   };
 
   void step(const float* log_probs);
-  Hypothesis& target(std::int32_t parent, char c, const Hypothesis& from, float log_prob);
-  float close_word(Hypothesis& h, std::int32_t letter) const;
+  void stay(const float* log_probs);
+  void grow(const float* log_probs, float floor);
+  std::int32_t extend(std::int32_t letter, std::uint8_t symbol);
+  float close_word(std::int32_t letter, LmState& lm, std::int32_t& phrases) const;
   void prune();
   void commit();
-  void collect_letters();
-  std::string text_of(std::int32_t letter) const;
-  std::string last_word(std::int32_t letter) const;
+  void collect();
   DecodedText describe(const Hypothesis& h) const;
 
   CtcDecoderConfig config_;
   const LanguageModel* lm_;
+  const PhraseModel* phrases_;
   HotWords hot_words_;
-  std::vector<Letter> letters_;
+  LetterTree letters_;
   std::vector<Hypothesis> beam_, next_;
-  std::vector<int> classes_;  // of this step, most probable first
-  struct Child {
-    std::int32_t parent;
-    char c;
-    std::int32_t letter;
-    std::int32_t index;
-  };
-  std::vector<Child> children_;  // new letters of this step, and where they are in next_
+  std::vector<std::uint8_t> symbols_;  // of this step: probable enough to grow by
+  std::vector<std::int32_t*> live_;    // the beam's letters, for a collection
+  std::size_t collect_at_ = 0;         // letters
   int step_ = 0;
 };
 
