@@ -1,0 +1,202 @@
+// asr_wer: word error rate and real-time factor of the recogniser over corpora of recordings.
+//
+//   asr_wer [options] CORPUS.tsv...
+//
+// A corpus is a table with a head line. Column `text` is what is said; either `file` names a
+// recording (from the table's folder), or `start_sample` and `num_samples` say where the utterance
+// lies in CORPUS.opus (or .wav, .flac) beside the table, at the rate of that file. Columns
+// `speaker` and `split` may be there to choose by.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "antiphon/assistant.h"
+#include "bench/word_errors.h"
+#include "cli/audio_file.h"
+#include "cli/command.h"
+
+namespace antiphon::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  cli::ModelOptions models;
+  std::vector<std::string> corpora, speakers, splits;
+  std::size_t limit = 0;
+  double max_s = 60;
+  bool show = false;
+};
+
+struct Utterance {
+  std::string text, file;
+  std::size_t start = 0, count = 0;  // samples; count 0: the whole file
+};
+
+std::vector<std::string> cells_of(const std::string& line) {
+  std::vector<std::string> cells(1);
+  for (const char c : line) {
+    if (c == '\t')
+      cells.emplace_back();
+    else if (c != '\r')
+      cells.back() += c;
+  }
+  return cells;
+}
+
+// The file of the corpus's audio beside its table.
+std::string audio_beside(const fs::path& table) {
+  for (const char* ending : {".opus", ".flac", ".wav", ".ogg"})
+    if (fs::path path = fs::path(table).replace_extension(ending); fs::exists(path))
+      return path.string();
+  return "";
+}
+
+Result<std::vector<Utterance>> read_table(const std::string& path, const Options& options) {
+  std::ifstream in(path);
+  if (!in) return not_found(path + ": cannot be opened");
+  std::string line;
+  std::getline(in, line);
+  std::map<std::string, std::size_t> column;
+  for (const std::string& name : cells_of(line)) column.try_emplace(name, column.size());
+  const bool files = column.contains("file");
+  if (!column.contains("text") ||
+      !(files || (column.contains("start_sample") && column.contains("num_samples"))))
+    return invalid_argument(
+        path + ": line 1: wanted columns text and file, or text, start_sample and num_samples");
+  const std::string audio = files ? "" : audio_beside(path);
+  if (!files && audio.empty())
+    return not_found(path + ": there is no .opus, .flac, .wav or .ogg of that name beside it");
+  std::vector<Utterance> out;
+  for (int number = 2; std::getline(in, line); ++number) {
+    const std::vector<std::string> cells = cells_of(line);
+    if (cells.size() < column.size())
+      return invalid_argument(path + ": line " + std::to_string(number) + ": has " +
+                              std::to_string(cells.size()) + " columns, wanted " +
+                              std::to_string(column.size()));
+    const auto keeps = [&](const char* name, const std::vector<std::string>& wanted) {
+      return wanted.empty() || !column.contains(name) ||
+             std::find(wanted.begin(), wanted.end(), cells[column[name]]) != wanted.end();
+    };
+    if (!keeps("speaker", options.speakers) || !keeps("split", options.splits)) continue;
+    Utterance u;
+    u.text = cells[column["text"]];
+    if (u.text.empty()) continue;
+    if (files) {
+      u.file = (fs::path(path).parent_path() / cells[column["file"]]).string();
+    } else {
+      u.file = audio;
+      u.start = std::strtoull(cells[column["start_sample"]].c_str(), nullptr, 10);
+      u.count = std::strtoull(cells[column["num_samples"]].c_str(), nullptr, 10);
+    }
+    out.push_back(std::move(u));
+  }
+  // Spread over the table, so that a limit hears all speakers.
+  if (options.limit > 0 && out.size() > options.limit) {
+    std::vector<Utterance> some;
+    for (std::size_t i = 0; i < options.limit; ++i)
+      some.push_back(out[i * out.size() / options.limit]);
+    out = std::move(some);
+  }
+  return out;
+}
+
+struct Score {
+  WordErrors errors;
+  double audio_s = 0, wall_s = 0;
+  std::size_t num_utterances = 0, num_perfect = 0;
+};
+
+Status score_one(Assistant& assistant, const Utterance& u, std::span<const float> pcm, int rate_hz,
+                 const Options& options, Score& score) {
+  RecognizerOptions recognizer;
+  recognizer.endpointing = recognizer.partials = recognizer.written = false;
+  const auto begin = std::chrono::steady_clock::now();
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Transcript> got,
+                            assistant.transcribe(pcm, rate_hz, recognizer));
+  score.wall_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  score.audio_s += static_cast<double>(pcm.size()) / rate_hz;
+  std::string heard;
+  for (const Transcript& t : got) heard += (heard.empty() ? "" : " ") + t.text;
+  const WordErrors errors = word_errors(scored_words(u.text), scored_words(heard));
+  score.errors += errors;
+  score.num_utterances += 1;
+  score.num_perfect += errors.all() == 0 ? 1 : 0;
+  if (options.show && errors.all() > 0)
+    std::fprintf(stderr, "- %s\n+ %s\n", u.text.c_str(), heard.c_str());
+  return {};
+}
+
+Result<Score> score_corpus(Assistant& assistant, const std::string& path, const Options& options) {
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Utterance> utterances, read_table(path, options));
+  Score score;
+  cli::Recording recording;
+  std::string loaded;
+  for (const Utterance& u : utterances) {
+    if (u.file != loaded) {
+      ANTIPHON_ASSIGN_OR_RETURN(recording, cli::read_audio(u.file));
+      loaded = u.file;
+    }
+    const std::size_t have = recording.samples.size(), count = u.count ? u.count : have;
+    if (u.start > have || count > have - u.start)
+      return invalid_argument(path + ": samples " + std::to_string(u.start) + " to " +
+                              std::to_string(u.start + count) + ", but " + u.file + " has " +
+                              std::to_string(have));
+    if (static_cast<double>(count) > options.max_s * recording.rate_hz) continue;
+    ANTIPHON_RETURN_IF_ERROR(score_one(assistant, u,
+                                       std::span(recording.samples).subspan(u.start, count),
+                                       recording.rate_hz, options, score));
+  }
+  return score;
+}
+
+int run(const Options& options) {
+  AssistantConfig config = options.models.config(cli::Stage::kRecognize);
+  const auto assistant = Assistant::create(config);
+  if (!assistant.ok()) return cli::fail(assistant.status());
+  for (const std::string& path : options.corpora) {
+    const auto score = score_corpus(**assistant, path, options);
+    if (!score.ok()) return cli::fail(score.status());
+    const WordErrors& e = score->errors;
+    const nlohmann::json line = {{"bench", "asr_wer"},
+                                 {"case", fs::path(path).stem().string()},
+                                 {"wer", e.rate()},
+                                 {"words", e.words},
+                                 {"substituted", e.substituted},
+                                 {"deleted", e.deleted},
+                                 {"inserted", e.inserted},
+                                 {"utterances", score->num_utterances},
+                                 {"perfect", score->num_perfect},
+                                 {"audio_s", score->audio_s},
+                                 {"rtf", score->audio_s > 0 ? score->wall_s / score->audio_s : 0},
+                                 {"threads", options.models.threads},
+                                 {"precision", options.models.precision}};
+    std::printf("%s\n", line.dump().c_str());
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace antiphon::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Word error rate and real-time factor of the recogniser over corpora");
+  antiphon::bench::Options options;
+  app.add_option("corpora", options.corpora, "Tables of utterances")->required();
+  app.add_option("--speaker", options.speakers, "Only of these speakers");
+  app.add_option("--split", options.splits, "Only of these splits");
+  app.add_option("--limit", options.limit,
+                 "At most so many utterances of each, spread over the table");
+  app.add_option("--max-seconds", options.max_s, "Longer utterances are left out")
+      ->capture_default_str();
+  app.add_flag("--show", options.show, "Print what was heard wrongly");
+  options.models.add_to(app);
+  CLI11_PARSE(app, argc, argv);
+  return antiphon::bench::run(options);
+}

@@ -1,0 +1,81 @@
+// Levenshtein alignment of words that tts/text reads out.
+#include "bench/word_errors.h"
+
+#include <algorithm>
+
+#include "tts/text/normalise.h"
+
+namespace antiphon::bench {
+namespace {
+
+constexpr const char* kNumberWords[] = {
+    "one",     "two",     "three",     "four",     "five",     "six",      "seven",
+    "eight",   "nine",    "ten",       "eleven",   "twelve",   "thirteen", "fourteen",
+    "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",   "thirty",
+    "forty",   "fifty",   "sixty",     "seventy",  "eighty",   "ninety"};
+
+bool is_number(const std::string& word) {
+  return std::find(std::begin(kNumberWords), std::end(kNumberWords), word) !=
+         std::end(kNumberWords);
+}
+
+}  // namespace
+
+std::vector<std::string> scored_words(std::string_view text) {
+  std::vector<std::string> words;
+  const auto speech = tts::normalise(text);
+  if (!speech.ok()) return words;
+  for (const auto& said : speech->words) {
+    std::string word;
+    for (const char raw : said.text) {
+      const char c = raw >= 'A' && raw <= 'Z' ? static_cast<char>(raw - 'A' + 'a') : raw;
+      if ((c >= 'a' && c <= 'z') || c == '\'') word += c;
+      if (c == '-' || c == ' ') {
+        if (!word.empty()) words.push_back(std::move(word));
+        word.clear();
+      }
+    }
+    while (word.starts_with('\'')) word.erase(0, 1);
+    while (word.ends_with('\'')) word.pop_back();
+    if (!word.empty()) words.push_back(std::move(word));
+  }
+  for (std::size_t i = 1; i + 1 < words.size(); ++i)
+    if (words[i] == "and" && is_number(words[i + 1]) &&
+        (words[i - 1] == "hundred" || words[i - 1] == "thousand" || words[i - 1] == "million"))
+      words.erase(words.begin() + static_cast<std::ptrdiff_t>(i));
+  return words;
+}
+
+WordErrors& WordErrors::operator+=(const WordErrors& other) {
+  substituted += other.substituted;
+  deleted += other.deleted;
+  inserted += other.inserted;
+  words += other.words;
+  return *this;
+}
+
+WordErrors word_errors(const std::vector<std::string>& reference,
+                       const std::vector<std::string>& heard) {
+  std::vector<WordErrors> row(heard.size() + 1);
+  for (std::size_t j = 1; j <= heard.size(); ++j) row[j].inserted = static_cast<long long>(j);
+  for (std::size_t i = 1; i <= reference.size(); ++i) {
+    WordErrors corner = row[0];
+    row[0].deleted += 1;
+    for (std::size_t j = 1; j <= heard.size(); ++j) {
+      WordErrors best = corner;
+      if (reference[i - 1] != heard[j - 1]) best.substituted += 1;
+      WordErrors deleted = row[j], inserted = row[j - 1];
+      deleted.deleted += 1;
+      inserted.inserted += 1;
+      if (deleted.all() < best.all()) best = deleted;
+      if (inserted.all() < best.all()) best = inserted;
+      corner = row[j];
+      row[j] = best;
+    }
+  }
+  WordErrors errors = row[heard.size()];
+  errors.words = static_cast<long long>(reference.size());
+  return errors;
+}
+
+}  // namespace antiphon::bench
