@@ -44,8 +44,9 @@ class Words:
         return self.cache[key]
 
 
-def search(logp, words, beam=24, most=12, floor=-9.0):
-    """logp [T, 29] -> the best text. Entries: prefix -> [log p ending in blank, in a symbol, score of words, history]."""
+def ranked(logp, words, beam=24, most=12, floor=-9.0):
+    """logp [T, 29] -> [(text, score)], best first. Entries: prefix -> [log p ending in blank, in a symbol, score of words,
+    history]. The same text with and without a space behind it counts once, with the better score."""
     beams = {"": [0.0, NEVER, 0.0, (None, words.model.start)]}
     for row in logp:
         ids = [int(i) for i in np.argsort(-row)[:most] if row[i] > floor]
@@ -78,18 +79,22 @@ def search(logp, words, beam=24, most=12, floor=-9.0):
                         to[2] = e[2] + gain
                 to = grown[longer]
                 to[1] = add(to[1], (e[0] if prefix and prefix[-1] == c else both) + p)
-        ranked = sorted(grown.items(), key=lambda kv: -(add(kv[1][0], kv[1][1]) + kv[1][2]))
-        beams = dict(ranked[:beam])
-    best, score = "", -math.inf
+        order = sorted(grown.items(), key=lambda kv: -(add(kv[1][0], kv[1][1]) + kv[1][2]))
+        beams = dict(order[:beam])
+    texts = {}
     for prefix, e in beams.items():
         total, history, last = add(e[0], e[1]) + e[2], e[3], prefix.rsplit(" ", 1)[-1]
         if last:
             gain, history = words.next(history, last)
             total += gain
         total += words.alpha * words.model.score(*history, words.model.end)
-        if total > score:
-            best, score = prefix.strip(), total
-    return best
+        texts[prefix.strip()] = max(total, texts.get(prefix.strip(), -math.inf))
+    return sorted(texts.items(), key=lambda kv: -kv[1])
+
+
+def search(logp, words, beam=24, most=12, floor=-9.0):
+    """The best text of ranked()."""
+    return ranked(logp, words, beam, most, floor)[0][0]
 
 
 @torch.no_grad()

@@ -41,7 +41,7 @@ def _money(m):
 
 
 _RULES = [
-    (r"\b(\d{1,2}):(\d{2})\s*(?:([ap])\.?\s?m\b\.?)?", lambda m: say_time(*m.groups(default=""))),
+    (r"\b(\d{1,2}):(\d{2})(?:\s*([ap])\.?\s?m\b\.?)?", lambda m: say_time(*m.groups(default=""))),
     (r"\b(\d{1,2})\s*([ap])\.?\s?m\b\.?", lambda m: say_time(m[1], 0, m[2])),
     (r"\$\s?(\d[\d,]*)(?:\.(\d\d))?", _money),
     (r"\b(\d{3})-(\d{3})-(\d{4})\b", lambda m: ", ".join(say_digits(g) for g in m.groups())),
