@@ -45,6 +45,7 @@ std::string final_json(const Transcript& t) {
   return write({{"type", "final"},
                 {"turn", t.ref.turn},
                 {"text", t.text},
+                {"spoken", t.spoken.empty() ? t.text : t.spoken},
                 {"confidence", thousandth(t.confidence)},
                 {"words", words_json(t.words)},
                 {"alternatives", std::move(alternatives)}});

@@ -45,7 +45,8 @@ std::string pack_dir(const AssistantConfig& config, const char* pack) {
   return (fs::path(config.models_dir) / pack).string();
 }
 
-Status make_recognizer(const AssistantConfig& config, ThreadTeam* team, AssistantStages& out) {
+Status make_recognizer(const AssistantConfig& config, const AssistantSpec& spec, ThreadTeam* team,
+                       AssistantStages& out) {
   if (!config.recognize) {
     out.recognizer = absent_recognizer();
     return {};
@@ -55,6 +56,7 @@ Status make_recognizer(const AssistantConfig& config, ThreadTeam* team, Assistan
                                                     .vad_dir = pack_dir(config, "vad"),
                                                     .precision = precision_of(config),
                                                     .max_streams = config.max_sessions,
+                                                    .assistant = spec,
                                                     .max_isa = config.max_isa,
                                                     .team = team,
                                                     .logger = config.logger}));
@@ -123,7 +125,7 @@ Result<AssistantStages> make_stages(const AssistantConfig& config) {
   }
   AssistantStages out;
   ANTIPHON_RETURN_IF_ERROR(timed(config, config.recognize, "recognition",
-                                 [&] { return make_recognizer(config, team.get(), out); }));
+                                 [&] { return make_recognizer(config, spec, team.get(), out); }));
   ANTIPHON_RETURN_IF_ERROR(timed(config, config.understand, "understanding",
                                  [&] { return make_understander(config, spec, team.get(), out); }));
   const fs::path responses = fs::path(config.models_dir) / "nlu-en" / "responses.toml";

@@ -29,6 +29,44 @@ Value recurrent_layer(Network& net, const Weights& weights, int layer, int width
   return net.add(x, out.y);
 }
 
+// Every tensor has the geometry's shape: the network would say so too, but not which key is wrong.
+Status check_shapes(const Weights& weights, const AcousticConfig& c) {
+  const std::int64_t front = c.front, width = c.width, classes = c.classes, bins = c.mel_bins;
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> wanted = {
+      {"conv1.weight", {front, bins, 5}},
+      {"conv1.bias", {front}},
+      {"conv2.weight", {width, front, 5}},
+      {"conv2.bias", {width}},
+      {"ahead.weight", {width, 1, c.lookahead + 1}},
+      {"ahead.bias", {width}},
+      {"out.weight", {classes, width}},
+      {"out.bias", {classes}}};
+  for (int i = 0; i < c.layers; ++i) {
+    const std::string n = std::to_string(i);
+    for (const char* part : {"weight", "bias"})
+      wanted.push_back({"norms." + n + "." + part, {width}});
+    for (const char* part : {"weight_ih", "weight_hh"})
+      wanted.push_back({"lstms." + n + "." + part, {4 * width, width}});
+    wanted.push_back({"lstms." + n + ".bias", {4 * width}});
+  }
+  const auto text = [](const std::vector<std::int64_t>& dims) {
+    std::string out;
+    for (const std::int64_t d : dims) out += (out.empty() ? "[" : ", ") + std::to_string(d);
+    return out + "]";
+  };
+  for (const auto& [name, dims] : wanted) {
+    ANTIPHON_ASSIGN_OR_RETURN(const TensorView got, weights.tensor(name));
+    if (got.dims != dims)
+      return invalid_argument(weights.path() + ": " + name + " is " + text(got.dims) + ", wanted " +
+                              text(dims) + " by the manifest's [network]");
+  }
+  const std::string more = "lstms." + std::to_string(c.layers) + ".bias";
+  if (weights.has(more))
+    return invalid_argument(weights.path() + ": has " + more + ", but network.layers is " +
+                            std::to_string(c.layers));
+  return {};
+}
+
 BuildOptions build_options(const AcousticModelOptions& options) {
   BuildOptions build;
   build.precision = options.precision;
@@ -70,6 +108,7 @@ Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weig
   if (options.max_batch < 1 || options.max_steps < 1 || options.max_streams < 1)
     return invalid_argument(
         "acoustic model: max_batch, max_steps and max_streams must be at least 1");
+  ANTIPHON_RETURN_IF_ERROR(check_shapes(weights, options.config));
   std::unique_ptr<AcousticModel> model(new AcousticModel);
   model->options_ = options;
   if (!options.plan_path.empty()) {
@@ -101,12 +140,16 @@ Result<std::span<const float>> AcousticModel::run(std::span<const AcousticItem> 
   slots_.clear();
   for (const AcousticItem& item : items) {
     slots_.push_back(item.slot);
-    const bool flush = item.frames.empty();
-    ANTIPHON_CHECK(flush || item.frames.size() == static_cast<std::size_t>(frames * bins));
-    for (std::int64_t bin = 0; bin < bins; ++bin)
-      for (std::int64_t t = 0; t < frames; ++t)
-        *mel++ = flush ? 0.0f : item.frames[static_cast<std::size_t>(t * bins + bin)];
-    valid = std::fill_n(valid, steps, flush ? 0.0f : 1.0f);
+    const auto heard = static_cast<std::int64_t>(item.frames.size()) / bins;
+    ANTIPHON_CHECK(heard <= frames && heard % AcousticConfig::kFramesPerStep == 0);
+    for (std::int64_t bin = 0; bin < bins; ++bin) {
+      for (std::int64_t t = 0; t < heard; ++t)
+        *mel++ = item.frames[static_cast<std::size_t>(t * bins + bin)];
+      mel = std::fill_n(mel, frames - heard, 0.0f);
+    }
+    const std::int64_t heard_steps = heard / AcousticConfig::kFramesPerStep;
+    valid = std::fill_n(valid, heard_steps, 1.0f);
+    valid = std::fill_n(valid, steps - heard_steps, 0.0f);
   }
   ANTIPHON_RETURN_IF_ERROR(context_->run(pool_.get(), slots_));
   return context_->output("log_probs")->f32();

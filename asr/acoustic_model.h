@@ -40,8 +40,8 @@ struct AcousticModelOptions {
 // One stream's part of a run. Every item of a run has the same number of steps.
 struct AcousticItem {
   int slot = -1;
-  std::span<const float>
-      frames;  // [steps * 4, mel_bins]; empty: the stream has ended and is flushed
+  // [<= steps * 4, mel_bins], whole steps. Fewer: the stream has ended and the rest is flushed.
+  std::span<const float> frames;
 };
 
 // The network itself, for builders of plans.

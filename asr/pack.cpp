@@ -3,73 +3,152 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <span>
+#include <variant>
 
 namespace antiphon::asr {
 namespace {
 
-// A value of `table` if it is there; a wrong type is an error that names the key.
-template <typename T>
-Status read(const toml::table& table, const char* section, const char* key, T& out) {
-  const auto node = table[section][key];
-  if (!node) return {};
-  if constexpr (std::is_floating_point_v<T>) {
-    const auto value = node.value<double>();
-    if (!value) return invalid_argument(std::string(section) + "." + key + ": wanted a number");
-    out = static_cast<T>(*value);
-  } else {
-    const auto value =
-        node.value_exact<std::conditional_t<std::is_integral_v<T>, std::int64_t, T>>();
-    if (!value)
-      return invalid_argument(std::string(section) + "." + key + ": wanted " +
-                              (std::is_integral_v<T> ? "an integer" : "a string"));
-    out = static_cast<T>(*value);
+namespace fs = std::filesystem;
+
+// A key of a section: where its value goes, and what it may be.
+struct Key {
+  const char* name;
+  std::variant<int*, float*, std::string*> to;
+  double low = 0, high = 0;
+  bool required = false;
+};
+
+std::string shown(double value) {
+  std::string text = std::to_string(value);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+Status read_key(const toml::node& node, const std::string& where, const Key& key) {
+  if (auto* const* text = std::get_if<std::string*>(&key.to)) {
+    const auto value = node.value_exact<std::string>();
+    if (!value) return invalid_argument(where + ": wanted a string");
+    **text = *value;
+    return {};
+  }
+  const bool whole = std::holds_alternative<int*>(key.to);
+  const auto value = node.value<double>();
+  const std::string wanted = std::string(whole ? "an integer" : "a number") + " from " +
+                             shown(key.low) + " to " + shown(key.high);
+  if (!value || (whole && !node.is_integer()))
+    return invalid_argument(where + ": wanted " + wanted);
+  if (!(*value >= key.low && *value <= key.high))
+    return invalid_argument(where + ": is " + shown(*value) + ", wanted " + wanted);
+  if (whole)
+    *std::get<int*>(key.to) = static_cast<int>(*value);
+  else
+    *std::get<float*>(key.to) = static_cast<float>(*value);
+  return {};
+}
+
+// Every key of the section is known, and the required ones are there.
+Status read_section(const toml::table& t, const char* section, std::span<const Key> keys) {
+  const auto node = t[section];
+  if (node && !node.is_table())
+    return invalid_argument(std::string(section) + ": wanted a section");
+  static const toml::table kEmpty;
+  const toml::table& table = node ? *node.as_table() : kEmpty;
+  for (const auto& [name, value] : table) {
+    const auto known =
+        std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return name.str() == k.name; });
+    if (known != keys.end()) continue;
+    std::string list;
+    for (const Key& k : keys) list += (list.empty() ? "" : ", ") + std::string(k.name);
+    return invalid_argument(std::string(section) + ": unknown key '" + std::string(name.str()) +
+                            "'; known: " + list);
+  }
+  for (const Key& key : keys) {
+    const std::string where = std::string(section) + "." + key.name;
+    const toml::node* value = table.get(key.name);
+    if (!value && key.required) return invalid_argument(where + ": is missing");
+    if (value) ANTIPHON_RETURN_IF_ERROR(read_key(*value, where, key));
   }
   return {};
 }
 
-Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
-  std::string weights = "weights.safetensors", lm;
-  ANTIPHON_RETURN_IF_ERROR(read(t, "pack", "name", m.name));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "network", "mel_bins", m.acoustic.mel_bins));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "network", "front", m.acoustic.front));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "network", "width", m.acoustic.width));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "network", "layers", m.acoustic.layers));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "network", "lookahead", m.acoustic.lookahead));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "network", "alphabet", m.decoder.alphabet));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "beam_width", m.decoder.beam_width));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "prune", m.decoder.prune));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "lm_weight", m.decoder.lm_weight));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "unknown_word", m.decoder.unknown_word));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "decoder", "word_bonus", m.decoder.word_bonus));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "files", "weights", weights));
-  ANTIPHON_RETURN_IF_ERROR(read(t, "files", "lm", lm));
-  const auto bounded = [](const char* key, int value, int low, int high) -> Status {
-    if (value >= low && value <= high) return {};
-    return invalid_argument(std::string(key) + ": is " + std::to_string(value) + ", wanted " +
-                            std::to_string(low) + " to " + std::to_string(high));
-  };
-  ANTIPHON_RETURN_IF_ERROR(bounded("network.mel_bins", m.acoustic.mel_bins, 1, 512));
-  ANTIPHON_RETURN_IF_ERROR(bounded("network.front", m.acoustic.front, 1, 4096));
-  ANTIPHON_RETURN_IF_ERROR(bounded("network.width", m.acoustic.width, 1, 8192));
-  ANTIPHON_RETURN_IF_ERROR(bounded("network.layers", m.acoustic.layers, 1, 32));
-  ANTIPHON_RETURN_IF_ERROR(bounded("network.lookahead", m.acoustic.lookahead, 1, 64));
-  ANTIPHON_RETURN_IF_ERROR(bounded("decoder.beam_width", m.decoder.beam_width, 1, 4096));
-  if (m.decoder.alphabet.empty() || m.decoder.alphabet.find(' ') == std::string::npos)
+Status check_alphabet(const std::string& alphabet) {
+  if (alphabet.size() > 255) return invalid_argument("network.alphabet: over 255 letters");
+  if (alphabet.find(' ') == std::string::npos)
     return invalid_argument(
         "network.alphabet: wanted the letters in the order of the classes, with a space");
+  for (std::size_t i = 0; i < alphabet.size(); ++i)
+    if (alphabet.find(alphabet[i], i + 1) != std::string::npos)
+      return invalid_argument("network.alphabet: '" + alphabet.substr(i, 1) + "' is there twice");
+  return {};
+}
+
+// [files]: weights and lm name files; "NAME" = {bytes, sha256} says what a file must be.
+Status read_files(const toml::table& t, const std::string& dir, PackManifest& m) {
+  std::string weights = "weights.safetensors", lm;
+  if (const toml::table* files = t["files"].as_table()) {
+    for (const auto& [name, value] : *files) {
+      const std::string where = "files." + std::string(name.str());
+      if (name.str() == "weights" || name.str() == "lm") {
+        ANTIPHON_RETURN_IF_ERROR(
+            read_key(value, where, {nullptr, name.str() == "lm" ? &lm : &weights}));
+        continue;
+      }
+      const toml::table* entry = value.as_table();
+      if (!entry)
+        return invalid_argument(where + ": unknown key; known: weights, lm, and names of files " +
+                                "with {bytes, sha256}");
+      const auto bytes = (*entry)["bytes"].value<std::int64_t>();
+      const std::string path = (fs::path(dir) / std::string(name.str())).string();
+      std::error_code error;
+      const auto size = fs::file_size(path, error);
+      if (error) return not_found(where + ": there is no file " + path);
+      if (bytes && *bytes != static_cast<std::int64_t>(size))
+        return invalid_argument(where + ".bytes: is " + std::to_string(*bytes) + ", the file has " +
+                                std::to_string(size) + "; is the pack whole?");
+    }
+  }
+  m.weights_path = (fs::path(dir) / weights).string();
+  m.lm_path = lm.empty() ? "" : (fs::path(dir) / lm).string();
+  return {};
+}
+
+Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
+  if (const auto kind = t["kind"].value<std::string>(); kind && *kind != "asr")
+    return invalid_argument("kind: is '" + *kind + "', wanted 'asr'");
+  const Key pack[] = {{"name", &m.name}};
+  const Key network[] = {{"mel_bins", &m.acoustic.mel_bins, 1, 512, true},
+                         {"front", &m.acoustic.front, 1, 4096, true},
+                         {"width", &m.acoustic.width, 1, 8192, true},
+                         {"layers", &m.acoustic.layers, 1, 32, true},
+                         {"lookahead", &m.acoustic.lookahead, 1, 64, true},
+                         {"alphabet", &m.decoder.alphabet, 0, 0, true}};
+  const Key decoder[] = {{"beam_width", &m.decoder.beam_width, 1, 4096},
+                         {"prune", &m.decoder.prune, 1, 100},
+                         {"lm_weight", &m.decoder.lm_weight, 0, 10},
+                         {"unknown_word", &m.decoder.unknown_word, -100, 10},
+                         {"word_bonus", &m.decoder.word_bonus, -20, 20},
+                         {"phrase_share", &m.decoder.phrase_share, 0, 0.99},
+                         {"commit_steps", &m.decoder.commit_steps, 1, 10000}};
+  ANTIPHON_RETURN_IF_ERROR(read_section(t, "pack", pack));
+  ANTIPHON_RETURN_IF_ERROR(read_section(t, "network", network));
+  ANTIPHON_RETURN_IF_ERROR(read_section(t, "decoder", decoder));
+  ANTIPHON_RETURN_IF_ERROR(check_alphabet(m.decoder.alphabet));
+  ANTIPHON_RETURN_IF_ERROR(read_files(t, dir, m));
   m.acoustic.classes = static_cast<int>(m.decoder.alphabet.size()) + 1;
   m.mel.mel_bins = m.acoustic.mel_bins;
-  m.weights_path = (std::filesystem::path(dir) / weights).string();
-  if (!lm.empty()) m.lm_path = (std::filesystem::path(dir) / lm).string();
   return {};
 }
 
 }  // namespace
 
 Result<PackManifest> read_pack(const std::string& dir) {
-  const std::string path = (std::filesystem::path(dir) / "manifest.toml").string();
-  if (!std::filesystem::exists(path))
+  const std::string path = (fs::path(dir) / "manifest.toml").string();
+  std::error_code error;
+  if (!fs::exists(path, error))
     return not_found(path + ": there is no such file; is '" + dir + "' a recognition pack?");
   try {
     const toml::table table = toml::parse_file(path);

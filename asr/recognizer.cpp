@@ -34,12 +34,15 @@ class RecognizerImpl final : public Recognizer {
   }
 
  private:
-  // The largest power of two of steps that a stream can run, so that few shapes are bound.
+  // The largest power of two of steps that a stream can run, so that few shapes are bound. At a
+  // turn's end the next larger one: one run more costs more than some steps that mean nothing.
   int run_length(const Stream& stream) const {
-    const int waiting = std::min(stream.steps_waiting(), models_->acoustic->max_steps());
+    const int most = models_->acoustic->max_steps();
+    const int waiting = std::min(stream.steps_waiting(), most);
+    if (waiting == 0) return 0;
     int steps = 1;
     while (steps * 2 <= waiting) steps *= 2;
-    return waiting > 0 ? steps : 0;
+    return stream.ending() && steps < waiting && steps * 2 <= most ? steps * 2 : steps;
   }
 
   // Runs one batch of the streams that have most to run; false: nothing is waiting.
@@ -70,6 +73,10 @@ class RecognizerImpl final : public Recognizer {
 
 }  // namespace
 
+std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<SharedModels> models) {
+  return std::make_unique<RecognizerImpl>(std::move(models));
+}
+
 Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& config) {
   auto models = std::make_shared<SharedModels>();
   ANTIPHON_ASSIGN_OR_RETURN(models->manifest, read_pack(config.pack_dir));
@@ -89,7 +96,8 @@ Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& co
   if (!models->manifest.lm_path.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(models->lm, LanguageModel::load(models->manifest.lm_path));
   }
-  return std::unique_ptr<Recognizer>(std::make_unique<RecognizerImpl>(std::move(models)));
+  models->phrases = PhraseModel::create(config.assistant, models->manifest.decoder.alphabet);
+  return make_recognizer(std::move(models));
 }
 
 }  // namespace antiphon::asr

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/engine.h"
+#include "pipeline/assistant_spec.h"
 #include "pipeline/stages.h"
 
 namespace antiphon::asr {
@@ -16,6 +17,7 @@ struct RecognizerConfig {
   Precision precision = Precision::kInt8;
   int max_streams = 64;  // state slots; open() refuses more
   int max_batch = 8;
+  AssistantSpec assistant;     // its phrases are expected; may be empty
   std::string max_isa;         // empty: what the CPU has
   ThreadTeam* team = nullptr;  // may be null; must outlive the recogniser
   Logger* logger = nullptr;    // may be null

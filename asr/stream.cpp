@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "asr/text/written_text.h"
+
 namespace antiphon::asr {
 namespace {
 
@@ -52,7 +54,8 @@ Stream::Stream(std::shared_ptr<SharedModels> models, const RecognizerOptions& op
     : models_(std::move(models)),
       options_(options),
       mel_(std::move(mel)),
-      decoder_(models_->manifest.decoder, models_->lm.get(), std::move(hot_words)),
+      decoder_(models_->manifest.decoder, models_->lm.get(), std::move(hot_words),
+               &models_->phrases),
       endpointer_(endpointer_config(options)) {
   listening_ = !options_.endpointing;
   skip_ = models_->manifest.acoustic.lookahead;
@@ -74,6 +77,7 @@ Status Stream::push(std::span<const float> pcm) {
 void Stream::end_turn() { end_asked_ = true; }
 
 void Stream::cancel_turn() {
+  events_.clear();
   heard_samples_ += static_cast<std::int64_t>(queue_.size() - queue_begin_);
   queue_.clear();
   queue_begin_ = 0;
@@ -104,8 +108,7 @@ int Stream::frames_waiting() const {
 }
 
 int Stream::steps_waiting() const {
-  const int whole = frames_waiting() / AcousticConfig::kFramesPerStep;
-  return whole > 0 ? whole : ending_ ? flush_left_ : 0;
+  return frames_waiting() / AcousticConfig::kFramesPerStep + (ending_ ? flush_left_ : 0);
 }
 
 void Stream::feed_features(std::span<const float> pcm) {
@@ -205,23 +208,25 @@ void Stream::finish_audio() {
 }
 
 AcousticItem Stream::take(int steps) {
-  if (frames_waiting() < AcousticConfig::kFramesPerStep) {
-    flush_left_ -= steps;
-    return {acoustic_slot_, {}};
-  }
-  const std::size_t count = static_cast<std::size_t>(steps * AcousticConfig::kFramesPerStep *
-                                                     models_->manifest.mel.mel_bins);
+  const int heard = std::min(steps, frames_waiting() / AcousticConfig::kFramesPerStep);
+  const int flushed = std::min(steps - heard, flush_left_);
+  flush_left_ -= flushed;
+  surplus_ = steps - heard - flushed;
+  const auto count = static_cast<std::size_t>(heard * AcousticConfig::kFramesPerStep *
+                                              models_->manifest.mel.mel_bins);
   const std::span<const float> frames(frames_.data() + frames_begin_, count);
   frames_begin_ += count;
   return {acoustic_slot_, frames};
 }
 
 void Stream::give(std::span<const float> log_probs, int steps) {
-  const int dropped = std::min(skip_, steps);
+  const int dropped = std::min(skip_, steps - surplus_), used = steps - surplus_ - dropped;
   skip_ -= dropped;
   const auto classes = static_cast<std::size_t>(models_->manifest.acoustic.classes);
-  decoder_.advance(log_probs.subspan(static_cast<std::size_t>(dropped) * classes), steps - dropped);
-  changed_ = changed_ || steps > dropped;
+  decoder_.advance(log_probs.subspan(static_cast<std::size_t>(dropped) * classes,
+                                     static_cast<std::size_t>(used) * classes),
+                   used);
+  changed_ = changed_ || used > 0;
 }
 
 void Stream::settle() {
@@ -239,9 +244,20 @@ void Stream::emit_partial() {
   if (text.empty() || text == last_partial_) return;
   last_partial_ = text;
   Transcript t;
-  t.text = text;
-  t.stable_chars = stable;
+  t.spoken = text;
+  if (options_.written) {
+    std::size_t stable_bytes = 0;
+    t.text = written_partial(text, static_cast<std::size_t>(stable), &stable_bytes);
+    t.stable_chars = static_cast<std::int32_t>(stable_bytes);
+  } else {
+    t.text = text;
+    t.stable_chars = stable;
+  }
   event(RecognizerEventKind::kPartial, elapsed_ms(), std::move(t));
+}
+
+std::string Stream::text_of(const std::string& spoken) const {
+  return options_.written ? written_text(spoken) : spoken;
 }
 
 void Stream::emit_final() {
@@ -255,7 +271,8 @@ void Stream::emit_final() {
   }
   Transcript t;
   t.is_final = true;
-  t.text = texts.front().text;
+  t.spoken = texts.front().text;
+  t.text = text_of(t.spoken);
   t.stable_chars = static_cast<std::int32_t>(t.text.size());
   const double start_ms = static_cast<double>(turn_start_sample_) / kSamplesPerMs;
   float sum = 0;
@@ -267,7 +284,7 @@ void Stream::emit_final() {
     sum += word.confidence;
   }
   t.confidence = t.words.empty() ? 0 : sum / static_cast<float>(t.words.size());
-  for (const DecodedText& text : texts) t.alternatives.push_back({text.text, text.share});
+  for (const DecodedText& text : texts) t.alternatives.push_back({text_of(text.text), text.share});
   event(RecognizerEventKind::kFinal, end_ms_, std::move(t));
   reset_turn();
 }
@@ -285,7 +302,7 @@ void Stream::reset_turn() {
   turn_start_sample_ = heard_samples_;
   listening_ = !options_.endpointing;
   end_asked_ = ending_ = forced_end_ = changed_ = false;
-  flush_left_ = 0;
+  flush_left_ = surplus_ = 0;
   skip_ = models_->manifest.acoustic.lookahead;
   last_partial_.clear();
 }

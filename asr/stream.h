@@ -23,7 +23,11 @@ struct SharedModels {
   std::unique_ptr<AcousticModel> acoustic;
   std::unique_ptr<VoiceActivity> voice;
   std::unique_ptr<LanguageModel> lm;  // may be null
+  PhraseModel phrases;                // may be empty
 };
+
+// The recogniser of models made elsewhere (create_recognizer() makes them from packs).
+std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<SharedModels> models);
 
 // The recogniser calls, on its lane: listen() (audio to frames), then take_frames() and give() for
 // every batched run, then settle(). Not thread-safe.
@@ -41,9 +45,10 @@ class Stream final : public RecognizerStream {
 
   // Moves queued audio through voice activity and features, up to the end of this turn.
   Status listen();
-  // Output steps that can be run now: of frames, or of the flush after the last one.
+  // Output steps that can be run now: of frames, and of the flush behind the last one.
   int steps_waiting() const;
-  bool flushing() const { return frames_waiting() < AcousticConfig::kFramesPerStep && ending_; }
+  // The turn's audio is at its end: take() may ask for more steps than wait, which mean nothing.
+  bool ending() const { return ending_; }
   AcousticItem take(int steps);  // valid until the next listen()
   void give(std::span<const float> log_probs, int steps);
   // Emits a partial or the final after the runs of one advance().
@@ -58,6 +63,7 @@ class Stream final : public RecognizerStream {
   void finish_audio();
   void begin_turn(double at_ms);
   void emit_partial();
+  std::string text_of(const std::string& spoken) const;
   void emit_final();
   void reset_turn();
   void event(RecognizerEventKind kind, double at_ms, Transcript transcript = {});
@@ -82,9 +88,10 @@ class Stream final : public RecognizerStream {
   bool ending_ = false;                 // no more audio in this turn
   bool forced_end_ = false;             // ended by the caller, not by the endpointer
   int flush_left_ = 0;                  // flushed steps still to run
+  int surplus_ = 0;                     // steps at the end of the last take() that mean nothing
   int skip_ = 0;                        // outputs still to drop
   bool changed_ = false;                // new outputs since the last partial
-  std::string last_partial_;
+  std::string last_partial_;            // spoken
   double end_ms_ = 0;
   std::deque<RecognizerEvent> events_;
 };

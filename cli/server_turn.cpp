@@ -36,6 +36,7 @@ struct Turn {
 
 void read_final(const json& m, Transcript& out) {
   out.text = m.value("text", "");
+  out.spoken = m.value("spoken", out.text);
   out.is_final = true;
   out.confidence = m.value("confidence", 0.0f);
   for (const json& w : m.value("words", json::array()))
@@ -109,6 +110,7 @@ class TurnClient {
     json start = {{"type", "start"},
                   {"rate_hz", rate_hz},
                   {"endpointing", options_.endpointing},
+                  {"written", options_.written},
                   {"reply", options_.speak_reply ? "audio" : "none"}};
     if (!options_.context.empty()) start["context"] = options_.context;
     for (const HotWord& word : options_.hotwords)

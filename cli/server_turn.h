@@ -17,6 +17,7 @@ struct ServerTurnOptions {
   bool real_time = true;     // else: as fast as the server takes it
   bool endpointing = false;  // the server finds the end of speech; else `end` is sent
   double timeout_s = 30;     // after the last audio
+  bool written = true;       // else: the words as said
   std::vector<HotWord> hotwords;
   std::function<void(const std::string& text)> on_partial;  // may be empty
   // Every message as it goes over the wire, audio as its number of bytes; may be empty.

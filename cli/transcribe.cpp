@@ -11,7 +11,7 @@ struct Options {
   ModelOptions models;
   std::vector<std::string> files, hotwords;
   std::string format = "text", server;
-  bool json = false;
+  bool json = false, spoken = false;
 };
 
 Result<std::vector<Transcript>> transcribe_one(Assistant* assistant, const std::string& file,
@@ -27,6 +27,7 @@ Result<std::vector<Transcript>> transcribe_one(Assistant* assistant, const std::
   ServerTurnOptions server;
   server.url = options.server;
   server.speak_reply = server.real_time = false;
+  server.written = recognizer.written;
   server.timeout_s = 600;
   server.hotwords = recognizer.hotwords;
   ANTIPHON_ASSIGN_OR_RETURN(ConverseResult turn, converse_with_server(recording, server));
@@ -36,6 +37,7 @@ Result<std::vector<Transcript>> transcribe_one(Assistant* assistant, const std::
 int run(const Options& options) {
   RecognizerOptions recognizer;
   recognizer.partials = false;
+  recognizer.written = !options.spoken;
   Result<std::vector<HotWord>> words = parse_hotwords(options.hotwords);
   if (!words.ok()) return fail(words.status());
   recognizer.hotwords = std::move(words).value();
@@ -71,6 +73,8 @@ void add_transcribe(CLI::App& app, Chosen& chosen) {
       ->capture_default_str();
   sub->add_flag("--json", options->json, "The same as --format json");
   sub->add_option("--hotword", options->hotwords, "WORD[:BOOST] that is likely to be said");
+  sub->add_flag("--spoken", options->spoken,
+                "The words as said, in lower case: \"twenty two\", not \"22\"");
   sub->add_option("--server", options->server,
                   "ws://host:port/v1/converse instead of local models");
   options->models.add_to(*sub);

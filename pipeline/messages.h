@@ -24,9 +24,10 @@ struct AudioFrame {
   std::vector<float> samples;
 };
 
+// Times: of heard words since the stream was opened, of spoken ones since the reply began.
 struct WordTiming {
   std::string word;
-  double start_ms = 0;  // from the start of the turn's audio
+  double start_ms = 0;
   double end_ms = 0;
   float confidence = 0;  // [0, 1]
 };
@@ -39,11 +40,12 @@ struct TranscriptAlternative {
 // What recognition says so far; one with is_final ends every turn, also after an error or a cancel.
 struct Transcript {
   TurnRef ref;
-  std::string text;               // UTF-8
+  std::string text;               // UTF-8, as written: "I have 20 cats."
+  std::string spoken;             // the words of `text` as said: "i have twenty cats"; empty: typed
   std::int32_t stable_chars = 0;  // leading bytes of `text` that will not change
   bool is_final = false;
   float confidence = 0;
-  std::vector<WordTiming> words;  // finals only
+  std::vector<WordTiming> words;  // of `spoken`; finals only
   std::vector<TranscriptAlternative> alternatives;
 };
 
@@ -51,13 +53,13 @@ struct Slot {
   std::string name;
   std::string value;       // normalised: "3", "17:30", "large"
   std::string text;        // as said
-  std::int32_t start = 0;  // byte range of `text` in the transcript
+  std::int32_t start = 0;  // byte range of `text` in what was understood
   std::int32_t end = 0;
 };
 
 struct Understanding {
   TurnRef ref;
-  std::string text;  // what was understood
+  std::string text;  // what was understood: the spoken words, or the typed text
   std::string
       domain;  // label space of the intent: "assistant" for the user's own, or a trained one
   std::string intent;  // empty when out of scope

@@ -165,7 +165,9 @@ void Session::on_heard(RecognizerEvent event) {
   end_given_ = audio_since_final_ = false;
   if (!open_->clock.started()) open_->clock.start(now_ns(), 0);
   if (open_->speech_started) speech_end(event.at_ms);
-  std::string text = event.transcript.text;
+  // The understander is trained on what is said, not on how it is written.
+  std::string text =
+      event.transcript.spoken.empty() ? event.transcript.text : event.transcript.spoken;
   send_final(std::move(event.transcript), FinalOrigin::kHeard);
   if (!sink_ || !open_) return;
   if (!said) return finish_turn(TurnEndReason::kNoSpeech);

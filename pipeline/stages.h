@@ -35,6 +35,7 @@ struct RecognizerOptions {
   double max_turn_ms = 30000;   // a longer turn is ended by force
   double no_speech_ms = 0;      // 0: wait for ever; else kNoSpeech after so much silence
   int num_alternatives = 1;
+  bool written = true;  // texts as people write them; false: the spoken words in lower case
   std::vector<HotWord> hotwords;
 };
 

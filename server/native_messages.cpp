@@ -87,6 +87,7 @@ Result<ClientMessage> read_start(const json& in) {
     return wrong("reply", "audio, text or none");
   ANTIPHON_RETURN_IF_ERROR(read(in, "partials", out.partials));
   ANTIPHON_RETURN_IF_ERROR(read(in, "endpointing", out.endpointing));
+  ANTIPHON_RETURN_IF_ERROR(read(in, "written", out.written));
   ANTIPHON_RETURN_IF_ERROR(read_hotwords(in, out.hotwords));
   ANTIPHON_RETURN_IF_ERROR(read(in, "context", out.context, kMaxTextBytes));
   ANTIPHON_RETURN_IF_ERROR(read(in, "voice", out.voice, 100));

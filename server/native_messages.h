@@ -19,7 +19,7 @@ struct StartMessage {
   int rate_hz = 16000;
   Encoding encoding = Encoding::kPcm16;
   ReplyMode reply = ReplyMode::kAudio;
-  bool partials = true, endpointing = true;
+  bool partials = true, endpointing = true, written = true;
   std::vector<HotWord> hotwords;
   std::string context, voice;
 };

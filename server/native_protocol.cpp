@@ -74,6 +74,7 @@ void NativeProtocol::start(const StartMessage& message) {
   SessionConfig config;
   config.recognizer.endpointing = message.endpointing;
   config.recognizer.partials = message.partials;
+  config.recognizer.written = message.written;
   config.recognizer.hotwords = message.hotwords;
   config.recognizer.min_silence_ms = config_.min_silence_ms;
   config.recognizer.num_alternatives = config_.num_alternatives;

@@ -1,0 +1,166 @@
+// Packs on disk: a whole one hears; every kind of damage is an error that names file and field.
+#include <gtest/gtest.h>
+
+#include "asr/recognizer.h"
+#include "tests/unit/asr/tiny_pack.h"
+
+namespace antiphon::asr {
+namespace {
+
+namespace fs = std::filesystem;
+
+class BrokenPack : public testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = testing::TempDir() + "asr_pack_" +
+           testing::UnitTest::GetInstance()->current_test_info()->name();
+    test::write_tiny_pack(dir_);
+    config_.pack_dir = dir_;
+    config_.vad_dir = ANTIPHON_SOURCE_DIR "/models/vad";
+    config_.precision = Precision::kF32;
+    config_.max_streams = 2;
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  std::string path(const std::string& file) const { return dir_ + "/" + file; }
+  // The error of reading the pack; empty: none.
+  std::string error() {
+    const auto made = create_recognizer(config_);
+    return made.ok() ? "" : made.status().message();
+  }
+  std::string manifest_error(const std::string& from, const std::string& to) {
+    std::string text = test::kTinyManifest;
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    test::write_file(path("manifest.toml"), text.replace(at, from.size(), to));
+    const std::string message = error();
+    EXPECT_NE(message.find(path("manifest.toml")), std::string::npos) << message;
+    return message;
+  }
+  static void expect_has(const std::string& text, const std::string& part) {
+    EXPECT_NE(text.find(part), std::string::npos) << "'" << text << "' lacks '" << part << "'";
+  }
+
+  std::string dir_;
+  RecognizerConfig config_;
+};
+
+TEST_F(BrokenPack, AWholePackHears) {
+  for (const bool small : {false, true}) {
+    if (small) {
+      config_.precision = Precision::kInt8;
+      test::write_file(path("weights.safetensors"),
+                       test::read_file(test::kGolden + "tiny_int8.safetensors"));
+    }
+    const auto recognizer = create_recognizer(config_);
+    ASSERT_TRUE(recognizer.ok()) << recognizer.status().to_string();
+    RecognizerOptions options;
+    options.endpointing = false;
+    auto stream = std::move((*recognizer)->open(options)).value();
+    test::hear(**recognizer, *stream, test::say("two teas"));
+    const auto events = test::finish(**recognizer, *stream);
+    ASSERT_FALSE(events.empty());
+    EXPECT_EQ(events.back().transcript.text, "Two teas.");
+    EXPECT_EQ(events.back().transcript.spoken, "two teas");
+  }
+}
+
+TEST_F(BrokenPack, TruncatedWeightsNameTheFile) {
+  const std::string file = path("weights.safetensors"), bytes = test::read_file(file);
+  std::size_t head = 0;
+  for (int i = 7; i >= 0; --i) head = head << 8 | static_cast<unsigned char>(bytes[i]);
+  for (const std::size_t length :
+       {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{8}, std::size_t{9}, head / 2,
+        head + 7, head + 8, head + 9, bytes.size() / 2, bytes.size() - 4, bytes.size() - 1}) {
+    test::write_file(file, bytes.substr(0, length));
+    expect_has(error(), file);
+  }
+}
+
+TEST_F(BrokenPack, ATruncatedModelNamesFileAndSection) {
+  const std::string file = path("lm.anlm"), bytes = test::read_file(file);
+  for (const std::size_t length : {std::size_t{0}, std::size_t{31}, std::size_t{32},
+                                   std::size_t{1000}, bytes.size() / 2, bytes.size() - 1}) {
+    test::write_file(file, bytes.substr(0, length));
+    const std::string message = error();
+    expect_has(message, file);
+    expect_has(message, "reaches beyond");
+  }
+}
+
+TEST_F(BrokenPack, ATruncatedManifestIsRefusedOrMeansTheSame) {
+  const std::string& text = test::kTinyManifest;
+  const std::size_t network_end = text.find("[decoder]");
+  for (std::size_t length = 0; length < text.size(); ++length) {
+    test::write_file(path("manifest.toml"), text.substr(0, length));
+    const auto manifest = read_pack(dir_);
+    if (length + 1 < network_end) {  // a network key is missing or cut
+      ASSERT_FALSE(manifest.ok()) << length;
+    }
+    if (!manifest.ok()) {
+      expect_has(manifest.status().message(), path("manifest.toml"));
+      continue;
+    }
+    EXPECT_EQ(manifest->acoustic.width, 32);
+  }
+}
+
+TEST_F(BrokenPack, MissingFilesAreNamed) {
+  for (const char* file : {"manifest.toml", "weights.safetensors", "lm.anlm"}) {
+    fs::rename(path(file), path("aside"));
+    const auto made = create_recognizer(config_);
+    EXPECT_EQ(made.status().code(), StatusCode::kNotFound) << file;
+    expect_has(made.status().message(), path(file));
+    fs::rename(path("aside"), path(file));
+  }
+  config_.vad_dir = "/nonexistent/vad";
+  expect_has(error(), "/nonexistent/vad");
+}
+
+TEST_F(BrokenPack, KeysAreChecked) {
+  for (const char* key : {"mel_bins", "front", "width", "layers", "lookahead", "alphabet"}) {
+    const std::size_t at = test::kTinyManifest.find(std::string(key) + " =");
+    const std::string line =
+        test::kTinyManifest.substr(at, test::kTinyManifest.find('\n', at) - at);
+    expect_has(manifest_error(line, ""), std::string("network.") + key + ": is missing");
+    expect_has(manifest_error(line, std::string(key) + " = true"), std::string("network.") + key);
+  }
+  expect_has(manifest_error("prune", "prunes"), "unknown key 'prunes'; known: beam_width, prune");
+  expect_has(manifest_error("layers = 2", "layers = 2\nheads = 3"), "unknown key 'heads'");
+  expect_has(manifest_error("width = 32", "width = 0"),
+             "network.width: is 0, wanted an integer from 1");
+  expect_has(manifest_error("width = 32", "width = 32.5"), "network.width: wanted an integer");
+  expect_has(manifest_error("lm_weight = 0.6", "lm_weight = nan"), "decoder.lm_weight");
+  expect_has(manifest_error("beam_width = 24", "beam_width = 5000"), "decoder.beam_width: is 5000");
+  expect_has(manifest_error(" 'abc", "abc"), "network.alphabet: wanted the letters");
+  expect_has(manifest_error(" 'abc", " 'aabc"), "'a' is there twice");
+  expect_has(manifest_error("[pack]", "kind = \"tts\"\n[pack]"), "kind: is 'tts', wanted 'asr'");
+  expect_has(manifest_error("lm = \"lm.anlm\"", "lm = 3"), "files.lm: wanted a string");
+  expect_has(manifest_error("[files]", "[files]\nmodel = \"x\""), "files.model: unknown key");
+  expect_has(manifest_error("[files]", "[files]\n\"lm.anlm\" = { bytes = 7 }"),
+             "files.lm.anlm.bytes: is 7");
+  expect_has(manifest_error("[files]", "[files]\n\"gone\" = { bytes = 7 }"), "files.gone");
+  expect_has(manifest_error("width = 32", "width = ="), "line 6");
+  expect_has(manifest_error("[network]\n", "[network]\nwidth = 3\n"), "manifest.toml");
+}
+
+TEST_F(BrokenPack, WrongGeometryNamesTheTensor) {
+  const auto weights_error = [&](const char* from, const char* to) {
+    std::string text = test::kTinyManifest;
+    text.replace(text.find(from), std::string(from).size(), to);
+    test::write_file(path("manifest.toml"), text);
+    const std::string message = error();
+    expect_has(message, path("weights.safetensors"));
+    return message;
+  };
+  expect_has(weights_error("front = 24", "front = 25"),
+             "conv1.weight is [24, 80, 5], wanted [25, 80, 5]");
+  expect_has(weights_error("width = 32", "width = 31"), "conv2.weight");
+  expect_has(weights_error("layers = 2", "layers = 3"), "norms.2.weight");
+  expect_has(weights_error("layers = 2", "layers = 1"), "network.layers is 1");
+  expect_has(weights_error("lookahead = 4", "lookahead = 5"), "ahead.weight");
+  expect_has(weights_error("xyz\"", "xyzé\""), "out.weight is [29, 32]");
+}
+
+}  // namespace
+}  // namespace antiphon::asr
