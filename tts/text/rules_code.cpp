@@ -32,6 +32,16 @@ std::string code_words(const std::string& digits) {
   return cardinal(digits);
 }
 
+// "Apt. 4B", "seat 12B": a letter, not billions.
+bool names_place(const Tokens& t, std::size_t i) {
+  if (i == 0) return false;
+  const std::size_t before = i - (i > 1 && t.is_sign(i - 1, '.') ? 2 : 1);
+  for (const char* word : {"apt", "apartment", "flat", "room", "suite", "seat", "gate", "unit",
+                           "bus", "row", "building", "platform", "figure", "fig", "section"})
+    if (t.lower_is(before, word)) return true;
+  return false;
+}
+
 }  // namespace
 
 std::size_t telephone(const Tokens& t, std::size_t i, Speech& out) {
@@ -39,6 +49,7 @@ std::size_t telephone(const Tokens& t, std::size_t i, Speech& out) {
   const bool plus = t.is_sign(i, '+') && t.joined(i + 1) && t.is_digits(i + 1);
   std::size_t j = i + (plus ? 1 : 0), groups = 0, digits = 0, area = 0;
   bool spaced = false;
+  const bool trunk = t.is_digits(i) && t[i].text[0] == '0' && t[i].text.size() >= 3;
   while (j < t.count() && j - i < 24) {
     if (t.is_sign(j, '(') && area == 0 && t.is_digits(j + 1) && t[j + 1].text.size() <= 4 &&
         t.is_sign(j + 2, ')') && t.is_digits(j + 3)) {
@@ -47,7 +58,7 @@ std::size_t telephone(const Tokens& t, std::size_t i, Speech& out) {
     }
     if (!t.is_digits(j) || t[j].text.size() > (plus ? 12u : 4u)) break;
     if (groups > 0 && !t.joined(j)) {
-      if (!plus && !area) break;
+      if (!plus && !area && !trunk) break;
       spaced = true;
     }
     digits += t[j].text.size(), ++groups, ++j;
@@ -61,7 +72,8 @@ std::size_t telephone(const Tokens& t, std::size_t i, Speech& out) {
   const bool full = groups >= 3 && digits >= 9 && digits <= 15 && !spaced &&
                     t[j - 1].text.size() == 4 && t[i].text.size() <= 3;
   if (!local && !full && !(area && digits >= 9 && digits <= 15) &&
-      !(plus && digits >= 7 && digits <= 15))
+      !(plus && digits >= 7 && digits <= 15) &&
+      !(trunk && groups >= 2 && digits >= 9 && digits <= 12))
     return 0;
   say_groups(t, i, j, out);
   return j - i;
@@ -102,7 +114,7 @@ std::size_t code_with_digits(const Tokens& t, std::size_t i, Speech& out) {
       say(t, i, i + 1, plain_number(t[i].text), out);
       if (letters == "x") {
         say(t, i + 1, i + 2, "times", out);
-      } else if (letters == "M" || letters == "B") {
+      } else if ((letters == "M" || letters == "B") && !names_place(t, i)) {
         say(t, i + 1, i + 2, letters == "M" ? "million" : "billion", out);
       } else {
         out.spell(letters, t[i + 1].begin, t[i + 1].end);

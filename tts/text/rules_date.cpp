@@ -1,5 +1,7 @@
 // Dates, decades and weekdays.
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "tts/text/number_words.h"
 #include "tts/text/rules.h"
@@ -112,6 +114,13 @@ std::size_t month_date(const Tokens& t, std::size_t i, Speech& out) {
     say(t, i, i + n, name, out);
     n += is_suffix(t, day + 1) ? 2 : 1;
     say(t, day, i + n, ordinal(t[day].text), out);
+    const std::size_t to = i + n + 1;  // "May 5-7"
+    if ((t.joined_sign(to - 1, '-') || t.joined_sign(to - 1, kEnDash)) && t.joined(to) &&
+        is_day(t, to) && !t.joined_sign(to + 1, '-')) {
+      say(t, to - 1, to, "to", out);
+      n += is_suffix(t, to + 1) ? 3 : 2;
+      say(t, to, i + n, ordinal(t[to].text), out);
+    }
     return n + say_year_after(t, i + n, out);
   }
   if (is_year(t, day) && !t.joined(day)) {
@@ -166,15 +175,31 @@ std::size_t decade(const Tokens& t, std::size_t i, Speech& out) {
 
 std::size_t weekday(const Tokens& t, std::size_t i, Speech& out) {
   if (!t.is_capital(i)) return 0;
+  const auto is_short = [&](std::size_t k) {
+    return t.is_capital(k) && std::any_of(std::begin(kWeekdays), std::end(kWeekdays),
+                                          [&](const Short& day) { return t[k].lower == day.text; });
+  };
+  const auto links = [&](std::size_t k) {
+    return t.is_sign(k, '-') || t.is_sign(k, kEnDash) || t.is_sign(k, '/') || t.lower_is(k, "to") ||
+           t.lower_is(k, "and") || t.lower_is(k, "or");
+  };
   for (const Short& day : kWeekdays) {
     if (t[i].lower != day.text) continue;
     const std::size_t dot = t.joined_sign(i + 1, '.') ? 1 : 0;
     const std::size_t after = i + 1 + dot + (t.joined_sign(i + 1 + dot, ',') ? 1 : 0);
-    const bool dated = t.is_digits(after) || month_of(t[after].lower) != 0;
+    const std::size_t past = i > 1 && t.is_sign(i - 2, '.') ? 3 : 2;
+    const bool paired = (links(i + 1 + dot) && is_short(i + 2 + dot)) ||
+                        (i >= past && links(i - 1) && is_short(i - past));
+    const bool dated = t.is_digits(after) || month_of(t[after].lower) != 0 || paired;
     const bool word_too = t[i].lower == "sun" || t[i].lower == "sat" || t[i].lower == "mon" ||
                           t[i].lower == "wed" || t[i].lower == "fri";
     if (!dated && (word_too || !dot)) return 0;
     say(t, i, i + 1, day.full, out);
+    const std::size_t hyphen = i + 1 + dot;
+    if (paired && (t.joined_sign(hyphen, '-') || t.joined_sign(hyphen, kEnDash))) {
+      say(t, hyphen, hyphen + 1, "to", out);
+      return 2 + dot;
+    }
     return 1 + abbreviation_dot(t, i + 1, false, out);
   }
   return 0;

@@ -65,6 +65,26 @@ std::string amount_words(const WrittenNumber& n, const std::string& scale, const
   return parts.empty() ? whole : whole + " and " + parts;
 }
 
+// "a $5 bill", "a $2 million deal"
+bool describes(const Tokens& t, std::size_t i, std::size_t end) {
+  return i > 0 && !t.joined(i) && (t.lower_is(i - 1, "a") || t.lower_is(i - 1, "an")) &&
+         (t.joined_sign(end, '-') || (t.is_word(end) && !t.joined(end)));
+}
+
+// "US$5" -> five U-S dollars
+std::size_t dollars_of(const Tokens& t, std::size_t i, Speech& out) {
+  WrittenNumber n;
+  std::string scale;
+  if (!t.is_upper(i) || t[i].text.size() > 2 || !t.joined_sign(i + 1, '$') || !t.joined(i + 2) ||
+      !read_number(t, i + 2, n))
+    return 0;
+  const std::size_t end = n.next + read_scale(t, n.next, scale);
+  say(t, i, end, words_of(n) + (scale.empty() ? "" : " " + scale), out);
+  out.spell(t[i].text, t[i].begin, t[end - 1].end);
+  say(t, i, end, n.is_one() && scale.empty() ? "dollar" : "dollars", out);
+  return end - i;
+}
+
 }  // namespace
 
 std::size_t money(const Tokens& t, std::size_t i, Speech& out) {
@@ -72,9 +92,18 @@ std::size_t money(const Tokens& t, std::size_t i, Speech& out) {
   const std::size_t at = i + (minus ? 1 : 0);
   WrittenNumber n;
   std::string scale;
+  if (const std::size_t used = dollars_of(t, i, out)) return used;
+  for (const Code& code : kCodes) {  // "CHF 20"
+    if (t[i].text != code.code || !read_number(t, i + 1, n)) continue;
+    const std::size_t end = n.next + read_scale(t, n.next, scale);
+    say(t, i, end, amount_words(n, scale, {0, code.one, code.many, "", ""}), out);
+    return end - i;
+  }
   if (const Currency* c = currency_at(t, at); c && read_number(t, at + 1, n)) {
     const std::size_t end = n.next + read_scale(t, n.next, scale);
-    say(t, i, end, (minus ? "minus " : "") + amount_words(n, scale, *c), out);
+    Currency named = *c;
+    if (describes(t, i, end)) named.many = named.one;
+    say(t, i, end, (minus ? "minus " : "") + amount_words(n, scale, named), out);
     return end - i;
   }
   if (!read_number(t, i, n)) return 0;

@@ -13,7 +13,7 @@ std::string fraction_words(const Tokens& t, std::size_t i) {
   const int top = small_value(t[i].text);
   const int bottom = small_value(t[i + 2].text);
   if (top < 0 || bottom < 1) return {};
-  if ((top == 24 && bottom == 7) || (top == 9 && bottom == 11))
+  if ((top == 24 && bottom == 7) || (top == 9 && bottom == 11) || (top == bottom && top >= 20))
     return cardinal(t[i].text) + " " + cardinal(t[i + 2].text);
   if (bottom == 2 && top == 1) return "one half";
   if (bottom == 2) return cardinal(t[i].text) + " halves";
@@ -52,6 +52,19 @@ bool minus_before(const Tokens& t, std::size_t i) {
          (!t.joined(i) || t.is_sign(i - 1, '('));
 }
 
+// A measure before what it describes has no plural: "a 10 kg bag", "the 5 km race".
+bool describes(const Tokens& t, std::size_t begin, std::size_t next) {
+  if (begin == 0 || t.joined(begin)) return false;
+  if (t.lower_is(begin - 1, "a") || t.lower_is(begin - 1, "an")) return true;
+  if (!t.lower_is(begin - 1, "the") || !t.is_word(next) || t.joined(next)) return false;
+  for (const char* word :
+       {"of",  "that", "which", "in",      "from",   "to",    "and", "or", "is",   "are",
+        "was", "were", "i",     "you",     "he",     "she",   "it",  "we", "they", "on",
+        "at",  "for",  "with",  "between", "before", "after", "a",   "the"})
+    if (t.lower_is(next, word)) return false;
+  return true;
+}
+
 // What follows a number: ordinal suffix, unit, or nothing. Says all from `begin`.
 std::size_t say_measured(const Tokens& t, std::size_t begin, std::size_t at, const WrittenNumber& n,
                          const std::string& sign_words, Speech& out) {
@@ -65,7 +78,8 @@ std::size_t say_measured(const Tokens& t, std::size_t begin, std::size_t at, con
   const std::size_t unit = n.next + (hyphen ? 1 : 0);
   if (const std::size_t used = read_unit(t, unit, t.joined(unit), one, many)) {
     say(t, begin, n.next, sign_words + words_of(n), out);
-    say(t, unit, unit + used, n.is_one() || hyphen ? one : many, out);
+    const bool single = n.is_one() || hyphen || describes(t, begin, unit + used);
+    say(t, unit, unit + used, single ? one : many, out);
     // "in." after a number ends with a dot of its own only in the middle of a sentence
     return unit + used - begin;
   }
@@ -160,6 +174,13 @@ std::size_t ratio_or_size(const Tokens& t, std::size_t i, Speech& out) {
 }
 
 std::size_t feet_and_inches(const Tokens& t, std::size_t i, Speech& out) {
+  if (t.is_digits(i) && t.joined_sign(i + 1, '\'') && !t.joined(i + 2)) {
+    for (const char* word : {"wide", "tall", "high", "long", "deep"}) {
+      if (!t.lower_is(i + 2, word)) continue;
+      say(t, i, i + 2, cardinal(t[i].text) + (t[i].text == "1" ? " foot" : " feet"), out);
+      return 2;
+    }
+  }
   if (!t.is_digits(i) || t[i].text.size() > 2 || !t.joined_sign(i + 1, '\'') || !t.joined(i + 2) ||
       !t.is_digits(i + 2))
     return 0;

@@ -35,6 +35,10 @@ std::size_t hyphen(const Tokens& t, std::size_t i, Speech& out) {
       (t.is_digits(i - 1) || t.is_sign(i - 1, '%') || t.is_sign(i - 1, kDegree) ||
        t[i - 1].lower == "am" || t[i - 1].lower == "pm" ||
        ((t.is_sign(i - 1, '.') || t.is_word(i - 1)) && t.is_sign(i, kEnDash) && joined_both));
+  const bool in_row =
+      joined_both && ((i > 2 && t.is_sign(i - 2, '-') && t.joined(i - 1)) ||
+                      (t.joined_sign(i + 2, '-') && t.joined(i + 3) && t.is_digits(i + 3)));
+  if (in_row && number_next && number_before) return 1;  // "1-2-3"
   if (number_next && number_before && (joined_both || t.is_sign(i, kEnDash))) {
     say(t, i, i + 1, "to", out);
   } else if (!t.joined(i) && !t.joined(i + 1) && t.is_digits(i + 1) && i > 0 &&
@@ -51,6 +55,8 @@ std::size_t hyphen(const Tokens& t, std::size_t i, Speech& out) {
 std::size_t slash(const Tokens& t, std::size_t i, Speech& out) {
   if (!t.joined(i) || !t.joined(i + 1)) return 1;
   if (t.lower_is(i - 1, "and") && t.lower_is(i + 1, "or")) return 1;
+  if (t.is_upper(i - 1) && t.is_upper(i + 1) && t[i + 1].text.size() > 1)
+    return 1;  // AC/DC, TCP/IP
   const bool measured =
       !out.words.empty() &&
       (t.is_digits(i - 1) || t.lower_is(i + 1, "hour") || t.lower_is(i + 1, "day") ||

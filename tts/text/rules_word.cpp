@@ -80,6 +80,7 @@ constexpr Abbreviation kAbbreviations[] = {{"dr", "doctor", When::kTitle},
                                            {"tel", "telephone", When::kDot},
                                            {"cf", "compare", When::kDot},
                                            {"ca", "circa", When::kBeforeNumber},
+                                           {"c", "circa", When::kBeforeNumber},
                                            {"misc", "miscellaneous", When::kAlways},
                                            {"ext", "extension", When::kBeforeNumber},
                                            {"hrs", "hours", When::kAlways},
@@ -180,9 +181,13 @@ std::size_t abbreviation(const Tokens& t, std::size_t i, Speech& out) {
     say(t, i, i + 2, without ? "without" : "with", out);
     return without ? 3 : 2;
   }
+  if (t[i].text == "Ph" && t.joined_sign(i + 1, '.') && t.joined(i + 2) && t[i + 2].text == "D") {
+    out.spell("PHD", t[i].begin, t[i + 2].end);
+    return 3 + abbreviation_dot(t, i + 3, false, out);
+  }
   for (const Abbreviation& a : kAbbreviations) {
     if (t[i].lower != a.lower || !applies(t, i, a)) continue;
-    if (t[i].lower == "max" && t.is_capital(i)) return 0;  // a name
+    if ((t[i].lower == "max" || t[i].lower == "c") && t.is_capital(i)) return 0;  // a name
     say(t, i, i + 1, a.words, out);
     return 1 + abbreviation_dot(t, i + 1, a.ends_readily, out);
   }
@@ -250,6 +255,14 @@ std::size_t initialism(const Tokens& t, std::size_t i, Speech& out) {
   if (const std::string_view words = said_as(t[i].lower);
       !words.empty() && (t.is_upper(i) || t[i].lower != "png")) {
     say(t, i, i + 1, words, out);
+    return 1;
+  }
+  if (text == "PhD" || text == "iOS") {
+    out.spell(text == "PhD" ? "PHD" : "IOS", t[i].begin, t[i].end);
+    return 1;
+  }
+  if (t[i].lower == "n" && i > 0 && t.is_sign(i - 1, '\'') && t.joined_sign(i + 1, '\'')) {
+    say(t, i, i + 1, "and", out);  // rock 'n' roll
     return 1;
   }
   if (is_letters_with_s(text) && text.size() <= 6 && !is_short_word(t[i].lower)) {

@@ -180,6 +180,73 @@ TEST_F(SynthesizerTest, BadRequestsAreNamed) {
   EXPECT_TRUE(speak(s, "").empty());
 }
 
+// What every answer keeps, whatever the text was. Returns the words whose times were given.
+std::vector<std::string> checked_words(Synthesizer& synthesizer, const std::string& text) {
+  auto stream = synthesizer.open(text, {});
+  EXPECT_TRUE(stream.ok()) << stream.status().to_string();
+  std::vector<std::string> words;
+  std::int64_t samples = 0;
+  double before_ms = 0;
+  for (bool last = false; stream.ok() && !last;) {
+    const auto chunk = (*stream)->next();
+    EXPECT_TRUE(chunk.ok()) << chunk.status().to_string();
+    if (!chunk.ok()) break;
+    last = chunk->is_last;
+    EXPECT_EQ(chunk->start_sample, samples);
+    EXPECT_TRUE(last || !chunk->samples.empty());
+    samples += static_cast<std::int64_t>(chunk->samples.size());
+    for (const float x : chunk->samples)
+      if (!(std::abs(x) <= 1)) ADD_FAILURE() << "sample " << x;
+    for (const WordTiming& w : chunk->words) {
+      EXPECT_LE(before_ms, w.start_ms + 1e-9) << w.word;
+      EXPECT_LE(w.start_ms, w.end_ms) << w.word;
+      EXPECT_NE(text.find(w.word), std::string::npos) << w.word;
+      before_ms = w.end_ms;
+      words.push_back(w.word);
+    }
+  }
+  EXPECT_LE(before_ms, static_cast<double>(samples) / 22.05 + 1);
+  return words;
+}
+
+TEST_F(SynthesizerTest, AwkwardTextsAreSpokenOrSilent) {
+  auto made = create_synthesizer(config_);
+  ASSERT_TRUE(made.ok());
+  using Words = std::vector<std::string>;
+  const std::string nul("the\0 cat", 8);
+  const std::pair<std::string, Words> cases[] = {
+      {"", {}},
+      {" \t\n ", {}},
+      {"😀", {}},
+      {"👩‍👩‍👧‍👦🇩🇪", {}},
+      {"The 😀 cat ❤️ sat.", {"The", "cat", "sat"}},
+      {nul, {"the", "cat"}},
+      {"the\x01\x02 cat\x7f\x1b", {"the", "cat"}},
+      {"the\u200b cat\ufeff", {"the", "cat"}},
+      {"\u202ethe cat\u202c", {"the", "cat"}},
+      {"日本語 the cat Привет שלום العربية ไทย", {"the", "cat"}},
+      {"the zzxqv cat", {"the", "cat"}},  // no sound that this pack knows
+      {"...!!!---...", {}},
+      {std::string(300, 'q'), {}},
+  };
+  for (const auto& [text, words] : cases) EXPECT_EQ(checked_words(**made, text), words) << text;
+}
+
+TEST_F(SynthesizerTest, TwentyThousandBytesAreSpokenToTheEnd) {
+  write("tts/manifest.toml",
+        "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nvoice = \"tiny\"\nstall_factor = 1.0\n"
+        "stall_frames = 1.0\nmax_frames = 12\nsentence_pause_ms = 0\n");
+  auto made = create_synthesizer(config_);
+  ASSERT_TRUE(made.ok());
+  const std::string sentence = "The cat sat. ";
+  std::string text;
+  while (text.size() + sentence.size() <= 20000) text += sentence;
+  text.append(20000 - text.size(), ' ');
+  EXPECT_EQ(checked_words(**made, text).size(), 3 * (text.size() / sentence.size()));
+  // One word without an end: its beginning is spoken, and nothing runs away.
+  EXPECT_LE(checked_words(**made, std::string(20000, 'a')).size(), 1u);
+}
+
 TEST_F(SynthesizerTest, PlansAreKeptAndLoadedAgain) {
   config_.plan_dir = dir_;
   const auto first = create_synthesizer(config_);
