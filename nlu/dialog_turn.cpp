@@ -2,6 +2,8 @@
 #include "nlu/dialog_turn.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "nlu/said_words.h"
 #include "nlu/slot_matcher.h"
@@ -61,6 +63,14 @@ bool corrects(const IntentSpec& intent, const DialogState& state, const std::vec
   });
 }
 
+// Begins as questions do: no name or other free text is meant.
+bool is_question(const std::vector<SaidWord>& words) {
+  static const std::set<std::string> kFirst = {"what", "what's", "when",  "where", "who",
+                                               "how",  "why",    "which", "do",    "does",
+                                               "are",  "can",    "could"};
+  return kFirst.contains(words.front().text);
+}
+
 // Another intent that is clearly meant.
 const IntentScore* other_intent(const IntentSpec& pending, const std::vector<IntentScore>& ranked,
                                 float wanted) {
@@ -103,7 +113,10 @@ std::optional<Understanding> continue_dialog(const AssistantSpec& assistant,
   const bool answered = asked && has_slot(slots, asked->name);
   const bool keeps = answered && (!free_text || words.size() <= kShortAnswer);
   // An answer that was asked for is given up only for another intent beyond doubt.
-  const float wanted = answered ? std::max(0.85f, thresholds.sure) : thresholds.sure;
+  const bool asks = free_text && is_question(words);
+  const float wanted = asks       ? thresholds.accept
+                       : answered ? std::max(0.85f, thresholds.sure)
+                                  : thresholds.sure;
   if (const IntentScore* other = keeps ? nullptr : other_intent(*pending, ranked, wanted))
     return reading(kAssistantDomain, other->intent->name, other->score, other->slots);
   if (!slots.empty()) {

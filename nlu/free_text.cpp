@@ -86,6 +86,8 @@ WordRange whole_answer(const Words& words) {
   static const std::array kLeads = {said_words("my name is"),
                                     said_words("the name is"),
                                     said_words("name is"),
+                                    said_words("the name's"),
+                                    said_words("my name's"),
                                     said_words("the name"),
                                     said_words("that would be"),
                                     said_words("that'd be"),

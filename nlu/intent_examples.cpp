@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "nlu/phrases.h"
 #include "nlu/slot_matcher.h"
 
 namespace antiphon::nlu {
@@ -32,13 +33,42 @@ bool is_evidence(const IntentSpec& intent, const Slot& slot) {
 
 }  // namespace
 
-void IntentExamples::add(const IntentSpec* intent, int num_slots, std::span<const float> vector) {
-  examples_.push_back({intent, num_slots, unit_length(vector)});
+bool has_evidence(const IntentScore& score) {
+  return std::any_of(score.slots.begin(), score.slots.end(),
+                     [&](const Slot& s) { return is_evidence(*score.intent, s); });
+}
+
+void IntentExamples::add(const IntentSpec* intent, int num_slots, std::span<const float> vector,
+                         bool plain) {
+  examples_.push_back({intent, num_slots, plain, unit_length(vector)});
+}
+
+std::string IntentExamples::plain_text(std::string_view text) const {
+  std::vector<Slot> most;
+  for (const IntentSpec& intent : assistant_->intents) {
+    std::vector<Slot> slots = match_slots(intent, text, "");
+    const bool telling = std::any_of(slots.begin(), slots.end(), [&](const Slot& s) {
+      return std::any_of(intent.slots.begin(), intent.slots.end(), [&](const SlotSpec& spec) {
+        return spec.name == s.name && spec.type != SlotType::kNumber;
+      });
+    });
+    if (telling && slots.size() > most.size()) most = std::move(slots);
+  }
+  std::string out;
+  std::size_t at = 0;
+  for (const Slot& slot : most) {
+    out += text.substr(at, static_cast<std::size_t>(slot.start) - at);
+    out += said_name(slot.name);
+    at = static_cast<std::size_t>(slot.end);
+  }
+  if (!most.empty()) out += text.substr(at);
+  return out;
 }
 
 std::vector<IntentScore> IntentExamples::rank(std::span<const float> sentence,
-                                              std::string_view text) const {
-  const std::vector<float> query = unit_length(sentence);
+                                              std::string_view text,
+                                              std::span<const float> plain) const {
+  const std::vector<float> as_said = unit_length(sentence), named = unit_length(plain);
   std::vector<IntentScore> ranked;
   for (const IntentSpec& intent : assistant_->intents) {
     IntentScore entry{&intent, -1, match_slots(intent, text, "")};
@@ -47,6 +77,7 @@ std::vector<IntentScore> IntentExamples::rank(std::span<const float> sentence,
                       [&](const Slot& s) { return is_evidence(intent, s); }));
     const float bonus = kSlotBonus[std::min(found, std::size(kSlotBonus) - 1)];
     for (const Example& example : examples_) {
+      const std::vector<float>& query = example.plain ? named : as_said;
       if (example.intent != &intent || example.vector.size() != query.size()) continue;
       const float cosine =
           std::inner_product(query.begin(), query.end(), example.vector.begin(), 0.0f);

@@ -30,21 +30,34 @@ class IntentExamples {
  public:
   explicit IntentExamples(const AssistantSpec* assistant) : assistant_(assistant) {}
 
-  // vector: any length but zero; kept with length 1.
-  void add(const IntentSpec* intent, int num_slots, std::span<const float> vector);
+  // vector: any length but zero; kept with length 1. plain: of the phrase with the names of its
+  // slots for their values (plain_phrase()).
+  void add(const IntentSpec* intent, int num_slots, std::span<const float> vector,
+           bool plain = false);
 
-  // Best first; one for each intent that has examples.
-  std::vector<IntentScore> rank(std::span<const float> sentence, std::string_view text) const;
+  // Best first; one for each intent that has examples. plain: the vector of plain_text(), which is
+  // compared with plain phrases; empty: there is none.
+  std::vector<IntentScore> rank(std::span<const float> sentence, std::string_view text,
+                                std::span<const float> plain = {}) const;
+
+  // The text with the names of slots for the values that an intent found in it, so that which drink
+  // it is does not weigh more than what is wanted of it; the intent that found most decides. Empty:
+  // nothing was found.
+  std::string plain_text(std::string_view text) const;
 
  private:
   struct Example {
     const IntentSpec* intent;
     int num_slots;
+    bool plain;
     std::vector<float> vector;
   };
   const AssistantSpec* assistant_;
   std::vector<Example> examples_;
 };
+
+// Whether slots that only this assistant knows were found: values of lists, and times.
+bool has_evidence(const IntentScore& score);
 
 // The first of `ranked` where it is near enough and apart from the second; null: none is.
 const IntentScore* accepted(const std::vector<IntentScore>& ranked,

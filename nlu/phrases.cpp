@@ -41,6 +41,18 @@ std::vector<PhrasePart> phrase_parts(std::string_view phrase) {
   return parts;
 }
 
+std::string said_name(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+std::string plain_phrase(std::string_view phrase) {
+  std::string out;
+  for (const PhrasePart& part : phrase_parts(phrase))
+    out += part.is_slot ? said_name(part.text) : part.text;
+  return out;
+}
+
 std::vector<Example> expand_phrases(const IntentSpec& intent, int most) {
   std::vector<Example> out;
   for (std::size_t p = 0; p < intent.phrases.size(); ++p) {

@@ -25,4 +25,9 @@ struct Example {
 // Examples of every phrase, up to `most` variants of one that names slots.
 std::vector<Example> expand_phrases(const IntentSpec& intent, int most);
 
+// A slot's name as words: "drink_size" -> "drink size".
+std::string said_name(std::string name);
+// The phrase with the names of its slots in place of values.
+std::string plain_phrase(std::string_view phrase);
+
 }  // namespace antiphon::nlu

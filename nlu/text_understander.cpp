@@ -54,15 +54,33 @@ Result<std::unique_ptr<TextUnderstander>> TextUnderstander::create(UnderstanderP
 }
 
 Status TextUnderstander::embed_examples() {
-  for (const IntentSpec& intent : parts_.assistant.intents)
-    for (const Example& example : expand_phrases(intent, kVariants)) {
-      const auto pieces = parts_.tokenizer.encode(example.text);
+  for (const IntentSpec& intent : parts_.assistant.intents) {
+    const auto add = [&](const std::string& text, int num_slots, bool plain) -> Status {
+      const auto pieces = parts_.tokenizer.encode(text);
       if (!pieces.ok()) return pieces.status().with_context("intent '" + intent.name + "'.phrases");
-      if (pieces->empty()) continue;
+      if (pieces->empty()) return {};
       ANTIPHON_ASSIGN_OR_RETURN(const Encoded encoded, encode(*pieces));
-      examples_.add(&intent, example.num_slots, encoded.sentence);
-    }
+      examples_.add(&intent, num_slots, encoded.sentence, plain);
+      return {};
+    };
+    for (const Example& example : expand_phrases(intent, kVariants))
+      ANTIPHON_RETURN_IF_ERROR(add(example.text, example.num_slots, false));
+    for (const std::string& phrase : intent.phrases)
+      ANTIPHON_RETURN_IF_ERROR(
+          add(plain_phrase(phrase), phrase.find('{') == phrase.npos ? 0 : 1, true));
+  }
   return {};
+}
+
+// The user's own intents, best first. `sentence` may be the encoder's memory.
+Result<std::vector<IntentScore>> TextUnderstander::rank_examples(std::string_view text,
+                                                                 std::span<const float> sentence) {
+  const std::string plain = examples_.plain_text(text);
+  if (plain.empty()) return examples_.rank(sentence, text);
+  const std::vector<float> kept(sentence.begin(), sentence.end());
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Piece> pieces, parts_.tokenizer.encode(plain));
+  ANTIPHON_ASSIGN_OR_RETURN(const Encoded encoded, encode(pieces));
+  return examples_.rank(kept, text, encoded.sentence);
 }
 
 Result<Encoded> TextUnderstander::encode(std::span<const Piece> pieces) {
@@ -99,7 +117,7 @@ Result<Understanding> TextUnderstander::understand(const UnderstandRequest& requ
                                std::span(pieces).first(seen), encoded.tags);
   }
 
-  const auto ranked = examples_.rank(encoded.sentence, request.text);
+  ANTIPHON_ASSIGN_OR_RETURN(const auto ranked, rank_examples(request.text, encoded.sentence));
   const IntentScore* own = accepted(ranked, parts_.thresholds);
   const bool pending = request.dialog && !request.dialog->pending_intent.empty();
   if (pending) {
@@ -108,7 +126,7 @@ Result<Understanding> TextUnderstander::understand(const UnderstandRequest& requ
     if (u) return finished(*std::move(u));
     if (trained.confidence < kSideQuestion) guess = {};
   }
-  const bool sure = own && own->score >= parts_.thresholds.sure;
+  const bool sure = own && (own->score >= parts_.thresholds.sure || has_evidence(*own));
   if (sure || (own && !guess.in_scope)) return finished(understood(kAssistantDomain, *own));
   if (!request.context.empty() && shape.answers) {
     ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Piece> context,

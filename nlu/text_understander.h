@@ -43,6 +43,8 @@ class TextUnderstander final : public Understander {
   Status check_parts() const;
   Status embed_examples();
   Result<Encoded> encode(std::span<const Piece> pieces);
+  Result<std::vector<IntentScore>> rank_examples(std::string_view text,
+                                                 std::span<const float> sentence);
 
   UnderstanderParts parts_;
   IntentExamples examples_;
