@@ -80,7 +80,8 @@ class FakeRecognizer final : public Recognizer {
     void finish() {
       if (speaking_) {
         Transcript final;
-        final.text = owner_.text;
+        final.text = options_.written && !owner_.written.empty() ? owner_.written : owner_.text;
+        final.spoken = owner_.text;
         final.is_final = true;
         final.confidence = 0.9f;
         final.words.push_back({owner_.text, 0, voiced_end_ms_, 0.9f});
@@ -114,6 +115,7 @@ class FakeRecognizer final : public Recognizer {
   }
 
   std::string text = "two large lattes";
+  std::string written;  // how `text` is written; empty: the same
   int max_streams = 64;
   std::atomic<bool> fail{false}, refuse_audio{false};
   std::atomic<int> num_open{0}, num_advances{0}, widest_batch{0};

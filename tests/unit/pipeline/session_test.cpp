@@ -36,6 +36,17 @@ TEST(Session, TakesAudioToAudio) {
   EXPECT_EQ(rig.log.ends[0].reply_samples, 3 * 2205);
 }
 
+TEST(Session, UnderstandsWhatIsSaidAndSendsWhatIsWritten) {
+  SessionRig rig;
+  rig.recognizer.text = "twenty lattes";
+  rig.recognizer.written = "20 lattes.";
+  rig.hear(300, 0.5f);
+  rig.hear(600, 0);
+  const Lines got = rig.take();
+  EXPECT_THAT(got, testing::Contains("final 1 heard 20 lattes."));
+  EXPECT_THAT(got, testing::Contains("understanding 1 twenty"));
+}
+
 TEST(Session, ClockStartsAtTheChunkThatDecidesTheEndpoint) {
   SessionRig rig;
   rig.hear(300, 0.5f);

@@ -17,16 +17,18 @@ TEST(NativeMessages, StartHasDefaults) {
   EXPECT_EQ(start.rate_hz, 16000);
   EXPECT_TRUE(start.endpointing);
   EXPECT_TRUE(start.partials);
+  EXPECT_TRUE(start.written);
   EXPECT_EQ(start.reply, ReplyMode::kAudio);
 }
 
 TEST(NativeMessages, StartTakesEverything) {
   const auto got = parse_client_message(
-      R"({"type":"start","rate_hz":8000,"encoding":"alaw","reply":"none","partials":false,)"
+      R"({"type":"start","rate_hz":8000,"encoding":"alaw","reply":"none","partials":false,"written":false,)"
       R"("endpointing":false,"hotwords":[{"text":"latte","boost":2.5}],"context":"c","voice":"v"})");
   ASSERT_TRUE(got.ok());
   const auto& start = std::get<StartMessage>(*got);
   EXPECT_EQ(start.encoding, Encoding::kAlaw);
+  EXPECT_FALSE(start.written);
   EXPECT_EQ(start.reply, ReplyMode::kNone);
   ASSERT_EQ(start.hotwords.size(), 1u);
   EXPECT_EQ(start.hotwords[0].boost, 2.5f);
