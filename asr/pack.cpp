@@ -125,7 +125,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
                          {"width", &m.acoustic.width, 1, 8192, true},
                          {"layers", &m.acoustic.layers, 1, 32, true},
                          {"lookahead", &m.acoustic.lookahead, 1, 64, true},
-                         {"alphabet", &m.decoder.alphabet, 0, 0, true}};
+                         {"alphabet", &m.decoder.alphabet}};
   const Key decoder[] = {{"beam_width", &m.decoder.beam_width, 1, 4096},
                          {"prune", &m.decoder.prune, 1, 100},
                          {"lm_weight", &m.decoder.lm_weight, 0, 10},
