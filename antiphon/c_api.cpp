@@ -81,6 +81,7 @@ Result<SessionConfig> session_config(const antiphon_conversation_options* given)
   out.reply = static_cast<ReplyMode>(options.reply);
   out.recognizer.endpointing = options.push_to_talk == 0;
   out.recognizer.partials = options.no_partials == 0;
+  out.recognizer.written = options.spoken_text == 0;
   out.context = text_of(options.context);
   out.synthesis.voice = text_of(options.voice);
   for (std::size_t i = 0; i < options.num_hotwords; ++i) {

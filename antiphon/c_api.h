@@ -38,6 +38,7 @@ typedef struct antiphon_conversation_options {
   int32_t reply;        /* ANTIPHON_REPLY_... */
   int32_t push_to_talk; /* 1: only antiphon_end() ends a turn; 0: silence does too */
   int32_t no_partials;
+  int32_t spoken_text; /* 1: the words as said, in lower case; 0: as people write them */
   const char* context; /* a text that questions are answered from */
   const char* voice;
   const antiphon_hotword* hotwords;

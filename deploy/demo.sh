@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 build=${1:-build}
 question=${2:-models/demo/question.wav}
 answer=${3:-$build/demo/answer.wav}
+models=${ANTIPHON_MODELS:-models}
 assistant=models/assistants/coffee.toml
 antiphon=$build/bin/antiphon
 log=$build/demo/server.log
@@ -15,7 +16,7 @@ fail() { echo "demo: $*" >&2; exit 1; }
 [ -x "$antiphon" ] || fail "$antiphon is missing; build it with: make build"
 [ -f "$question" ] || fail "$question is missing; give a recorded question: deploy/demo.sh $build my_question.wav"
 for pack in asr-en nlu-en tts-en vocoder-en vad; do
-  [ -f "models/$pack/manifest.toml" ] || fail "the pack models/$pack is missing; is this clone complete?"
+  [ -f "$models/$pack/manifest.toml" ] || fail "the pack $models/$pack is missing; is this clone complete?"
 done
 mkdir -p "$build/demo" "$(dirname "$answer")"
 
@@ -28,7 +29,7 @@ stop_server() {
 trap stop_server EXIT
 trap 'exit 130' INT TERM
 
-"$antiphon" serve --port 0 --assistant "$assistant" --plans "$build/demo/plans" > "$log" 2>&1 &
+"$antiphon" serve --port 0 --models "$models" --assistant "$assistant" --plans "$build/demo/plans" > "$log" 2>&1 &
 server=$!
 echo "starting the server with $assistant (log: $log)"
 url=
