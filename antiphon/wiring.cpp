@@ -115,6 +115,9 @@ Status timed(const AssistantConfig& config, bool wanted, const char* stage, Make
 
 Result<AssistantStages> make_stages(const AssistantConfig& config) {
   ANTIPHON_RETURN_IF_ERROR(check_packs(config));
+  std::error_code error;
+  if (!config.plan_dir.empty()) fs::create_directories(config.plan_dir, error);
+  if (error) return not_found(config.plan_dir + ": plans cannot be kept there: " + error.message());
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   ANTIPHON_ASSIGN_OR_RETURN(
       std::unique_ptr<ThreadTeam> team,

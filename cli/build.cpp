@@ -13,14 +13,12 @@ struct Options {
 };
 
 int run(const Options& options) {
-  std::error_code error;
-  std::filesystem::create_directories(options.models.plan_dir, error);
-  if (error) return fail(not_found(options.models.plan_dir + ": " + error.message()));
   StderrLogger logger;  // says which stage is done, and how long it took
   AssistantConfig config = options.models.config();
   config.logger = &logger;
   const auto assistant = Assistant::create(config);
   if (!assistant.ok()) return fail(assistant.status());
+  std::error_code error;
   nlohmann::json plans = nlohmann::json::array();
   for (const auto& file : std::filesystem::directory_iterator(options.models.plan_dir, error))
     plans.push_back({{"plan", file.path().string()}, {"bytes", file.file_size()}});

@@ -30,7 +30,8 @@ void check_files(const toml::table& manifest, const fs::path& folder, PackInfo& 
   const toml::table* files = manifest["files"].as_table();
   if (!files) return;
   for (const auto& [key, node] : *files) {
-    const std::string name(key.str());
+    // weights = "weights.safetensors" says which file that is; a table is about the file itself.
+    const std::string name = node.value<std::string>().value_or(std::string(key.str()));
     std::error_code error;
     const std::uintmax_t have = fs::file_size(folder / name, error);
     if (error) {

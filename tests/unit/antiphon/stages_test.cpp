@@ -1,6 +1,8 @@
 // An assistant of one stage, on the understanding pack that ships.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "antiphon/assistant.h"
 
 namespace antiphon {
@@ -34,6 +36,19 @@ TEST(AssistantStages, MissingPacksAreNamed) {
   EXPECT_NE(none.status().message().find("asr-en/manifest.toml"), std::string::npos);
   const auto folder = Assistant::create({.models_dir = "no such folder"});
   EXPECT_EQ(folder.status().code(), StatusCode::kNotFound);
+}
+
+TEST(AssistantStages, MakesTheFolderOfPlans) {
+  const std::filesystem::path folder = testing::TempDir() + "antiphon_stages/plans";
+  AssistantConfig config{.models_dir = kModels, .recognize = false, .synthesize = false};
+  config.plan_dir = folder.string();
+  ASSERT_TRUE(Assistant::create(config).ok());
+  EXPECT_TRUE(std::filesystem::is_directory(folder));
+  std::filesystem::remove_all(folder.parent_path());
+  config.plan_dir = "/proc/nowhere/plans";
+  const auto refused = Assistant::create(config);
+  EXPECT_EQ(refused.status().code(), StatusCode::kNotFound);
+  EXPECT_NE(refused.status().message().find("/proc/nowhere/plans"), std::string::npos);
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ struct PackTable : testing::Test {
 
 TEST_F(PackTable, ReadsLicenceSizeAndAccuracy) {
   write(
-      "kind = 'asr'\nversion = 2\nlicence = 'MIT'\n[files]\n'weights.bin' = { bytes = 5 }\n"
+      "kind = 'asr'\nversion = 2\nlicence = 'MIT'\n[files]\nweights = 'weights.bin'\n'weights.bin' "
+      "= { bytes = 5 }\n"
       "[accuracy]\nwer = { f32 = 9.5, int8 = 9.75 }\nplain = 3\n");
   const auto packs = read_packs(folder.string());
   ASSERT_TRUE(packs.ok()) << packs.status().message();
