@@ -104,7 +104,7 @@ void print_json(const ConverseResult& r, const std::string& output) {
 void print_text(const ConverseResult& r) {
   std::printf("transcript  %s\n", r.transcript.text.c_str());
   std::printf("intent      %s (%.2f)\n",
-              r.understanding.in_scope ? r.understanding.intent.c_str() : "(none)",
+              r.understanding.intent.empty() ? "(none)" : r.understanding.intent.c_str(),
               static_cast<double>(r.understanding.confidence));
   for (const Slot& slot : r.understanding.slots)
     std::printf("slot        %s = %s\n", slot.name.c_str(), slot.value.c_str());

@@ -31,7 +31,8 @@ int run(const Options& options) {
     std::printf("%s\n", write_json(understanding_object(*got)).c_str());
     return kExitOk;
   }
-  std::printf("intent      %s\nconfidence  %.2f\n", got->in_scope ? got->intent.c_str() : "(none)",
+  std::printf("intent      %s\nconfidence  %.2f\n",
+              got->intent.empty() ? "(none)" : got->intent.c_str(),
               static_cast<double>(got->confidence));
   for (const Slot& slot : got->slots)
     std::printf("slot        %s = %s  (\"%s\")\n", slot.name.c_str(), slot.value.c_str(),
