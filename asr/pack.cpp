@@ -58,8 +58,9 @@ Status read_section(const toml::table& t, const char* section, std::span<const K
   static const toml::table kEmpty;
   const toml::table& table = node ? *node.as_table() : kEmpty;
   for (const auto& [name, value] : table) {
+    const std::string_view said = name.str();
     const auto known =
-        std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return name.str() == k.name; });
+        std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return said == k.name; });
     if (known != keys.end()) continue;
     std::string list;
     for (const Key& k : keys) list += (list.empty() ? "" : ", ") + std::string(k.name);
