@@ -27,7 +27,7 @@ from training.asr.model import Acoustic, LogMel  # noqa: E402
 from training.asr.tensors import save_tensors  # noqa: E402
 from training.common import sentences  # noqa: E402
 from training.common.data import corpus_rows, decode  # noqa: E402
-from training.common.text import clean  # noqa: E402
+from training.common.text import CHARS, clean  # noqa: E402
 from training.tts import export as tts_export  # noqa: E402
 from training.tts import pack  # noqa: E402
 from training.tts.model import Tacotron2  # noqa: E402
@@ -67,7 +67,7 @@ def write_asr(folder, data):
         files += 'lm = "lm.anlm"\n'
     with open(os.path.join(folder, "manifest.toml"), "w", encoding="utf-8") as f:
         f.write('name = "asr-en"\nkind = "asr"\nversion = 1\n\n[pack]\nname = "asr-en"\n\n[network]\nmel_bins = 80\n'
-                "front = 256\nwidth = 688\nlayers = 4\nlookahead = 4\n\n[files]\n" + files + hashes(folder))
+                f'front = 256\nwidth = 688\nlayers = 4\nlookahead = 4\nalphabet = "{CHARS}"\n\n[files]\n' + files + hashes(folder))
 
 
 def calibration_mel(data):
