@@ -94,16 +94,16 @@ void expect_close(Encoder& encoder, const std::string& family, double bound) {
 }
 
 // The pack's INT8 weights expanded to f32: the same arithmetic as PyTorch's, in another order.
-// 24 layers deep sums of 1536 terms: 2e-4 of the root mean square.
-TEST(EncoderGolden, F32) { expect_close(*encoder_of(Precision::kF32, ""), "int8", 2e-4); }
+// Sums of 1536 terms through six layers: 2e-5 of the root mean square (4e-6 when written).
+TEST(EncoderGolden, F32) { expect_close(*encoder_of(Precision::kF32, ""), "int8", 2e-5); }
 TEST(EncoderGolden, F32Portable) {
-  expect_close(*encoder_of(Precision::kF32, "portable"), "int8", 2e-4);
+  expect_close(*encoder_of(Precision::kF32, "portable"), "int8", 2e-5);
 }
-// Weights alone are INT8: f32 arithmetic again.
-// Where activations are quantised too (u8 x s8), each layer adds about 1/255 of its range.
-TEST(EncoderGolden, Int8) { expect_close(*encoder_of(Precision::kInt8, ""), "int8", 0.15); }
+// INT8 weights are streamed and scaled after the sum; u8 x s8 products would cost much more than
+// this bound (9e-4 when written).
+TEST(EncoderGolden, Int8) { expect_close(*encoder_of(Precision::kInt8, ""), "int8", 5e-3); }
 TEST(EncoderGolden, Int8Portable) {
-  expect_close(*encoder_of(Precision::kInt8, "portable"), "int8", 0.15);
+  expect_close(*encoder_of(Precision::kInt8, "portable"), "int8", 5e-3);
 }
 
 }  // namespace
