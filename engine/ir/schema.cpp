@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "engine/ir/op_enums.h"
 #include "engine/ir/schema_rules.h"
 
 namespace antiphon::ir {
@@ -12,8 +13,8 @@ namespace {
 
 constexpr int kAny = -1;
 
-const std::array<Schema, kNumOpKinds>& table() {
-  static const std::array<Schema, kNumOpKinds> kTable = {{
+const std::array<Schema, kNumAllOpKinds>& table() {
+  static const std::array<Schema, kNumAllOpKinds> kTable = {{
       {OpKind::kIdentity, "identity", 1, 1, 1, 1, {}, identity_rule},
       {OpKind::kUnary, "unary", 1, 1, 1, 1, {"op"}, unary_rule},
       {OpKind::kBinary, "binary", 2, 2, 1, 1, {"op"}, binary_rule},
@@ -57,6 +58,70 @@ const std::array<Schema, kNumOpKinds>& table() {
         "reverse"},
        loop_rule},
       {OpKind::kCustom, "custom", 0, kAny, 1, kAny, {}, custom_rule},
+      {kOpReshapeTo, "reshape_to", 1, kAny, 1, 1, {"extents"}, reshape_to_rule},
+      {kOpExpand, "expand", 1, kAny, 1, 1, {"extents"}, expand_rule},
+      {kOpExtents, "extents", 0, kAny, 1, 1, {"extents", "dtype", "scalar"}, extents_rule},
+      {kOpStridedSlice, "strided_slice", 1, kAny, 1, 1, {"axis", "extents"}, strided_slice_rule},
+      {kOpRange, "range", 0, kAny, 1, 1, {"extents", "dtype"}, range_rule},
+      {kOpConvNd,
+       "conv_nd",
+       2,
+       5,
+       1,
+       1,
+       {"strides", "dilations", "pads", "groups", "act", "act2"},
+       conv_nd_rule},
+      {kOpConvTranspose,
+       "conv_transpose",
+       2,
+       3,
+       1,
+       1,
+       {"strides", "dilations", "pads", "output_padding", "groups"},
+       conv_transpose_rule},
+      {kOpPool,
+       "pool",
+       1,
+       1,
+       1,
+       2,
+       {"op", "kernel", "strides", "dilations", "pads", "ceil", "count_pad", "p", "column_major"},
+       pool_rule},
+      {kOpResample,
+       "resample",
+       1,
+       kAny,
+       1,
+       1,
+       {"axis", "mode", "grid", "round", "scale", "extents", "cubic", "exclude_outside",
+        "antialias", "roi_begin", "roi_end", "outside"},
+       resample_rule},
+      {kOpGridSample,
+       "grid_sample",
+       2,
+       2,
+       1,
+       1,
+       {"mode", "padding", "align_corners"},
+       grid_sample_rule},
+      {kOpGather, "gather", 2, 2, 1, 1, {"axis"}, gather_rule},
+      {kOpGatherNd, "gather_nd", 2, 2, 1, 1, {"batch_dims"}, gather_nd_rule},
+      {kOpGatherElements, "gather_elements", 2, 2, 1, 1, {"axis"}, gather_elements_rule},
+      {kOpScatterElements, "scatter_elements", 3, 3, 1, 1, {"axis", "op"}, scatter_elements_rule},
+      {kOpScatterNd, "scatter_nd", 3, 3, 1, 1, {"op"}, scatter_nd_rule},
+      {kOpTopK, "top_k", 1, kAny, 2, 2, {"axis", "extents", "largest"}, top_k_rule},
+      {kOpCumSum, "cum_sum", 1, 1, 1, 1, {"axis", "exclusive", "reverse", "op"}, cum_sum_rule},
+      {kOpTrilu, "trilu", 1, 1, 1, 1, {"upper", "k"}, trilu_rule},
+      {kOpReverseSequence,
+       "reverse_sequence",
+       2,
+       2,
+       1,
+       1,
+       {"batch_axis", "time_axis"},
+       reverse_sequence_rule},
+      {kOpMath, "math", 1, 1, 1, 1, {"op", "format", "saturate"}, math_rule},
+      {kOpMathBinary, "math_binary", 2, 2, 1, 1, {"op"}, math_binary_rule},
   }};
   return kTable;
 }

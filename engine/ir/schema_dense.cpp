@@ -99,8 +99,9 @@ Types matmul_rule(const Node& node, In in) {
   const char* names[] = {"a", "b"};
   Shape batch[2];
   Dim rows[2], columns[2];
+  const DType dtype = in[0]->dtype == DType::kI32 ? DType::kI32 : DType::kF32;
   for (std::size_t i = 0; i < 2; ++i) {
-    ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[i], names[i], DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[i], names[i], dtype));
     ANTIPHON_RETURN_IF_ERROR(want_min_rank(*in[i], names[i], 2));
     const Shape& shape = in[i]->shape;
     batch[i] = Shape(shape.begin(), shape.end() - 2);
@@ -112,7 +113,7 @@ Types matmul_rule(const Node& node, In in) {
   ANTIPHON_ASSIGN_OR_RETURN(Shape out, broadcast(batch[0], batch[1]));
   out.push_back(rows[0]);
   out.push_back(columns[1]);
-  return one(DType::kF32, std::move(out));
+  return one(dtype, std::move(out));
 }
 
 Types embedding_rule(const Node&, In in) {

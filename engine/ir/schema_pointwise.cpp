@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/ir/enum_names.h"
+#include "engine/ir/op_enums.h"
 #include "engine/ir/schema_rules.h"
 
 namespace antiphon::ir {
@@ -32,7 +33,7 @@ Types unary_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_range(node, "op", op, 0, kNumUnary - 1));
   if (static_cast<Unary>(op) == Unary::kNot) {
     ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kBool));
-  } else if (in[0]->dtype != DType::kI32 ||
+  } else if ((in[0]->dtype != DType::kI32 && in[0]->dtype != DType::kI64) ||
              (op != static_cast<int>(Unary::kNeg) && op != static_cast<int>(Unary::kAbs))) {
     ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
   }
@@ -53,8 +54,9 @@ Types binary_rule(const Node& node, In in) {
     case Binary::kLess:
     case Binary::kGreater: dtype = DType::kBool; break;
     default:
-      if (dtype != DType::kF32 && dtype != DType::kI32)
-        return invalid_argument("a: wanted f32 or i32, got " + std::string(dtype_name(dtype)));
+      if (dtype == DType::kF16 || dtype == DType::kBool)
+        return invalid_argument("a: wanted f32 or whole numbers, got " +
+                                std::string(dtype_name(dtype)));
   }
   return one(dtype, std::move(shape));
 }
@@ -149,20 +151,22 @@ Types layer_norm_rule(const Node& node, In in) {
 
 Types reduce_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
-  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
+  const DType dtype = in[0]->dtype;
+  if (dtype != DType::kF32 && dtype != DType::kI32 && dtype != DType::kI64)
+    return invalid_argument("x: wanted f32, i32 or i64, got " + std::string(dtype_name(dtype)));
   const std::int64_t op = node.attrs.i("op", -1);
-  ANTIPHON_RETURN_IF_ERROR(want_range(node, "op", op, 0, kNumReduce - 1));
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "op", op, 0, kNumAllReduce - 1));
   ANTIPHON_ASSIGN_OR_RETURN(const std::size_t axis, axis_of(node, in[0]->shape.size()));
   Shape shape = in[0]->shape;
-  const bool needs_one =
-      op == static_cast<int>(Reduce::kMax) || op == static_cast<int>(Reduce::kArgMax);
+  const auto reduce = static_cast<Reduce>(op);
+  const bool index = reduce == Reduce::kArgMax || reduce == kReduceArgMin;
+  const bool needs_one = index || reduce == Reduce::kMax || reduce == kReduceMin;
   if (needs_one && shape[axis] == Dim(0)) return invalid_argument("x: the axis is empty");
   if (node.attrs.i("keep_dim") != 0)
     shape[axis] = Dim(1);
   else
     shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(axis));
-  const bool index = op == static_cast<int>(Reduce::kArgMax);
-  return one(index ? DType::kI32 : DType::kF32, std::move(shape));
+  return one(index ? DType::kI32 : dtype, std::move(shape));
 }
 
 }  // namespace antiphon::ir

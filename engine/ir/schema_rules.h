@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/ir/dims.h"
+#include "engine/ir/extents.h"
 #include "engine/ir/schema.h"
 
 namespace antiphon::ir {
@@ -32,6 +33,10 @@ Status want_range(const Node& node, const char* attr, std::int64_t value, std::i
 Result<std::size_t> axis_of(const Node& node, std::size_t rank, std::int64_t fallback = -1);
 // The input that must be there.
 Status want_present(In in, std::size_t index, const char* field);
+
+// The attribute `extents` of the node.
+Result<std::vector<WholeNumber>> numbers_of(const Node& node, In in);
+Result<Shape> extents_shape(const Node& node, In in);
 
 Types identity_rule(const Node& node, In in);
 Types unary_rule(const Node& node, In in);
@@ -60,5 +65,26 @@ Types pad_rule(const Node& node, In in);
 Types zeros_rule(const Node& node, In in);
 Types loop_rule(const Node& node, In in);
 Types custom_rule(const Node& node, In in);
+Types reshape_to_rule(const Node& node, In in);
+Types expand_rule(const Node& node, In in);
+Types extents_rule(const Node& node, In in);
+Types strided_slice_rule(const Node& node, In in);
+Types range_rule(const Node& node, In in);
+Types conv_nd_rule(const Node& node, In in);
+Types conv_transpose_rule(const Node& node, In in);
+Types pool_rule(const Node& node, In in);
+Types resample_rule(const Node& node, In in);
+Types grid_sample_rule(const Node& node, In in);
+Types gather_rule(const Node& node, In in);
+Types gather_nd_rule(const Node& node, In in);
+Types gather_elements_rule(const Node& node, In in);
+Types scatter_elements_rule(const Node& node, In in);
+Types scatter_nd_rule(const Node& node, In in);
+Types top_k_rule(const Node& node, In in);
+Types cum_sum_rule(const Node& node, In in);
+Types trilu_rule(const Node& node, In in);
+Types reverse_sequence_rule(const Node& node, In in);
+Types math_rule(const Node& node, In in);
+Types math_binary_rule(const Node& node, In in);
 
 }  // namespace antiphon::ir

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/ir/dims.h"
+#include "engine/ir/op_enums.h"
 #include "engine/ir/schema.h"
 
 namespace antiphon::ir {
@@ -77,7 +78,8 @@ class Verifier {
   }
 
   Status check_node(const Node& node) {
-    if (static_cast<int>(node.op) >= kNumOpKinds) return invalid_argument("op: no such operator");
+    if (static_cast<int>(node.op) >= kNumAllOpKinds)
+      return invalid_argument("op: no such operator");
     if (node.body && node.op != OpKind::kLoop) return invalid_argument("body: only a loop has one");
     std::vector<ValueType> types(node.inputs.size());
     std::vector<const ValueType*> pointers;

@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "engine/ir/op_enums.h"
+
 namespace antiphon::plan {
 namespace {
 
@@ -198,7 +200,7 @@ ir::Graph read_graph(ByteReader& in, std::string_view blob, std::shared_ptr<cons
   for (std::uint32_t i = 0; i < num_nodes && in.status().ok(); ++i) {
     ir::Node node;
     node.op = in.number<ir::OpKind>("op");
-    if (static_cast<int>(node.op) >= ir::kNumOpKinds)
+    if (static_cast<int>(node.op) >= ir::kNumAllOpKinds)
       in.fail("op", std::to_string(static_cast<int>(node.op)) + " is unknown");
     node.name = in.text("node name");
     node.inputs = read_ids(in, "node inputs", n, true);

@@ -6,6 +6,8 @@
 #include <functional>
 #include <numeric>
 
+#include "engine/ir/op_enums.h"
+
 namespace antiphon::plan {
 namespace {
 
@@ -118,12 +120,17 @@ std::size_t place(const std::vector<Lifetime>& life, const std::vector<std::size
 }
 
 // Tries a few orders, since none is best for every graph, and keeps the smallest arena.
-void place_best(const std::vector<Lifetime>& life, std::vector<std::size_t> order, MemoryPlan& plan) {
-  const auto duration = [&](std::size_t v) { return static_cast<std::size_t>(life[v].last - life[v].first + 1); };
+void place_best(const std::vector<Lifetime>& life, std::vector<std::size_t> order,
+                MemoryPlan& plan) {
+  const auto duration = [&](std::size_t v) {
+    return static_cast<std::size_t>(life[v].last - life[v].first + 1);
+  };
   using Less = std::function<bool(std::size_t, std::size_t)>;
   const Less orders[] = {
       [&](std::size_t a, std::size_t b) { return life[a].bytes > life[b].bytes; },
-      [&](std::size_t a, std::size_t b) { return life[a].bytes * duration(a) > life[b].bytes * duration(b); },
+      [&](std::size_t a, std::size_t b) {
+        return life[a].bytes * duration(a) > life[b].bytes * duration(b);
+      },
       [&](std::size_t a, std::size_t b) { return duration(a) > duration(b); },
       [&](std::size_t a, std::size_t b) { return life[a].first < life[b].first; },
   };
@@ -141,7 +148,8 @@ void place_best(const std::vector<Lifetime>& life, std::vector<std::size_t> orde
 }  // namespace
 
 bool is_view(const ir::Node& node) {
-  return node.op == ir::OpKind::kReshape || node.op == ir::OpKind::kIdentity;
+  return node.op == ir::OpKind::kReshape || node.op == ir::kOpReshapeTo ||
+         node.op == ir::OpKind::kIdentity;
 }
 
 MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensors,

@@ -76,7 +76,7 @@ Outs ref_matmul(const ir::Node& node, const Ins& in) {
   const std::int64_t m = last(a, ta ? 1 : 2), k = last(a, ta ? 2 : 1), n = last(b, tb ? 2 : 1);
   const std::vector<std::int64_t> batch_a(a.dims.begin(), a.dims.end() - 2),
       batch_b(b.dims.begin(), b.dims.end() - 2);
-  RefTensor out{DType::kF32, broadcast_dims(batch_a, batch_b), {}};
+  RefTensor out{a.dtype, broadcast_dims(batch_a, batch_b), {}};
   // The number of the matrix of each operand, broadcast like a tensor of numbers.
   RefTensor number_a{DType::kI64, batch_a, {}}, number_b{DType::kI64, batch_b, {}};
   for (std::int64_t i = 0; i < num_elements(batch_a); ++i)

@@ -2,9 +2,11 @@
 #include "tests/support/reference_interpreter.h"
 
 #include <cstring>
+#include <iterator>
 #include <random>
 
 #include "engine/ir/half.h"
+#include "engine/ir/op_enums.h"
 #include "engine/ir/schema.h"
 #include "tests/support/reference_ops.h"
 
@@ -48,7 +50,33 @@ ir::ValueType type_of(const RefTensor& t) {
 
 using Operator = Outs (*)(const ir::Node&, const Ins&);
 
+// In the order of op_enums.h.
+constexpr Operator kImported[] = {ref_reshape_to,
+                                  ref_expand,
+                                  ref_extents,
+                                  ref_strided_slice,
+                                  ref_range,
+                                  ref_conv_nd,
+                                  ref_conv_transpose,
+                                  ref_pool,
+                                  ref_resample,
+                                  ref_grid_sample,
+                                  ref_gather,
+                                  ref_gather_nd,
+                                  ref_gather_elements,
+                                  ref_scatter_elements,
+                                  ref_scatter_nd,
+                                  ref_top_k,
+                                  ref_cum_sum,
+                                  ref_trilu,
+                                  ref_reverse_sequence,
+                                  ref_math,
+                                  ref_math_binary};
+static_assert(std::size(kImported) == ir::kNumAllOpKinds - ir::kNumOpKinds);
+
 Operator operator_of(ir::OpKind op) {
+  if (static_cast<int>(op) >= ir::kNumOpKinds)
+    return kImported[static_cast<int>(op) - ir::kNumOpKinds];
   switch (op) {
     case ir::OpKind::kIdentity:
       return [](const ir::Node&, const Ins& in) -> Outs { return only(*in[0]); };

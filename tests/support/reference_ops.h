@@ -49,5 +49,26 @@ Outs ref_reverse(const ir::Node&, const Ins&);
 Outs ref_pad(const ir::Node&, const Ins&);
 Outs ref_zeros(const ir::Node&, const Ins&);
 Outs ref_loop(const ir::Node&, const Ins&);
+Outs ref_reshape_to(const ir::Node&, const Ins&);
+Outs ref_expand(const ir::Node&, const Ins&);
+Outs ref_extents(const ir::Node&, const Ins&);
+Outs ref_strided_slice(const ir::Node&, const Ins&);
+Outs ref_range(const ir::Node&, const Ins&);
+Outs ref_conv_nd(const ir::Node&, const Ins&);
+Outs ref_conv_transpose(const ir::Node&, const Ins&);
+Outs ref_pool(const ir::Node&, const Ins&);
+Outs ref_resample(const ir::Node&, const Ins&);
+Outs ref_grid_sample(const ir::Node&, const Ins&);
+Outs ref_gather(const ir::Node&, const Ins&);
+Outs ref_gather_nd(const ir::Node&, const Ins&);
+Outs ref_gather_elements(const ir::Node&, const Ins&);
+Outs ref_scatter_elements(const ir::Node&, const Ins&);
+Outs ref_scatter_nd(const ir::Node&, const Ins&);
+Outs ref_top_k(const ir::Node&, const Ins&);
+Outs ref_cum_sum(const ir::Node&, const Ins&);
+Outs ref_trilu(const ir::Node&, const Ins&);
+Outs ref_reverse_sequence(const ir::Node&, const Ins&);
+Outs ref_math(const ir::Node&, const Ins&);
+Outs ref_math_binary(const ir::Node&, const Ins&);
 
 }  // namespace antiphon::test

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/ir/op_enums.h"
 #include "tests/support/reference_ops.h"
 
 namespace antiphon::test {
@@ -74,7 +75,7 @@ double apply_binary(Binary op, double a, double b, DType dtype) {
     case Binary::kAdd: return a + b;
     case Binary::kSub: return a - b;
     case Binary::kMul: return a * b;
-    case Binary::kDiv: return dtype == DType::kI32 ? std::trunc(a / b) : a / b;
+    case Binary::kDiv: return dtype != DType::kF32 ? std::trunc(a / b) : a / b;
     case Binary::kMax: return std::max(a, b);
     case Binary::kMin: return std::min(a, b);
     case Binary::kPow: return std::pow(a, b);
@@ -199,24 +200,29 @@ Outs ref_reduce(const ir::Node& node, const Ins& in) {
   std::int64_t axis = node.attrs.i("axis", -1);
   if (axis < 0) axis += static_cast<std::int64_t>(in[0]->dims.size());
   const AxisSplit s = split_at(in[0]->dims, axis);
-  RefTensor out{op == Reduce::kArgMax ? DType::kI32 : DType::kF32, in[0]->dims, {}};
+  const bool index = op == Reduce::kArgMax || op == ir::kReduceArgMin;
+  RefTensor out{index ? DType::kI32 : in[0]->dtype, in[0]->dims, {}};
   if (node.attrs.i("keep_dim") != 0)
     out.dims[static_cast<std::size_t>(axis)] = 1;
   else
     out.dims.erase(out.dims.begin() + axis);
   for (std::int64_t b = 0; b < s.before; ++b)
     for (std::int64_t a = 0; a < s.after; ++a) {
-      double sum = 0, peak = -INFINITY, where = 0;
+      double sum = 0, product = 1, peak = -INFINITY, where = 0;
+      const double sign = op == ir::kReduceMin || op == ir::kReduceArgMin ? -1 : 1;
       for (std::int64_t k = 0; k < s.extent; ++k) {
         const double x = in[0]->values[static_cast<std::size_t>((b * s.extent + k) * s.after + a)];
         sum += x;
-        if (x > peak) peak = x, where = static_cast<double>(k);
+        product *= x;
+        if (sign * x > peak) peak = sign * x, where = static_cast<double>(k);
       }
-      const double mean = sum / static_cast<double>(s.extent);
-      out.values.push_back(op == Reduce::kSum    ? sum
-                           : op == Reduce::kMean ? mean
-                           : op == Reduce::kMax  ? peak
-                                                 : where);
+      const double exact = sum / static_cast<double>(s.extent);
+      const double mean = out.dtype == DType::kF32 ? exact : std::trunc(exact);
+      out.values.push_back(op == Reduce::kSum      ? sum
+                           : op == Reduce::kMean   ? mean
+                           : op == ir::kReduceProd ? product
+                           : index                 ? where
+                                                   : sign * peak);
     }
   return only(std::move(out));
 }

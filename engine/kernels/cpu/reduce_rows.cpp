@@ -11,6 +11,7 @@ Reduce op_of(const NodeView& view) { return static_cast<Reduce>(view.node->attrs
 
 const char* refuse(const NodeView& view) {
   if (view.inputs[0].dtype != DType::kF32) return "needs f32";
+  if (op_of(view) > Reduce::kArgMax) return "does sum, mean, max and arg_max";
   const DType wanted = op_of(view) == Reduce::kArgMax ? DType::kI32 : DType::kF32;
   if (view.outputs[0].dtype != wanted) return "gives i32 for arg_max, f32 otherwise";
   return refuse_axis(view, view.inputs[0]);

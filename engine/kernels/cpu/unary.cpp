@@ -1,7 +1,8 @@
-// Unary operations. f32 by the vector functions; i32 neg and abs, bool not by plain loops.
+// Unary operations. f32 by the vector functions; i32 and i64 neg and abs, bool not by plain loops.
 #include <cstdlib>
 
 #include "engine/kernels/cpu/kernels.h"
+#include "engine/kernels/cpu/scalar_access.h"
 #include "engine/kernels/cpu/split.h"
 #include "engine/kernels/cpu/vector_math.h"
 #include "engine/kernels/cpu/view.h"
@@ -32,9 +33,9 @@ const char* refuse_plain(const NodeView& view) {
   const DType dtype = view.inputs[0].dtype;
   if (dtype != view.outputs[0].dtype) return "needs one type";
   if (dtype == DType::kBool && op_of(view) == Unary::kNot) return nullptr;
-  if (dtype == DType::kI32 && (op_of(view) == Unary::kNeg || op_of(view) == Unary::kAbs))
-    return nullptr;
-  return "needs bool (not) or i32 (neg, abs)";
+  const bool whole = dtype == DType::kI32 || dtype == DType::kI64;
+  if (whole && (op_of(view) == Unary::kNeg || op_of(view) == Unary::kAbs)) return nullptr;
+  return "needs bool (not) or i32, i64 (neg, abs)";
 }
 
 Status run_plain(const NodeView& view, const LaunchArgs&) {
@@ -45,12 +46,12 @@ Status run_plain(const NodeView& view, const LaunchArgs&) {
     for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] == 0;
     return {};
   }
-  const auto* x = static_cast<const std::int32_t*>(view.inputs[0].data);
-  auto* y = static_cast<std::int32_t*>(view.outputs[0].data);
   const bool absolute = op_of(view) == Unary::kAbs;
   for (std::int64_t i = 0; i < n; ++i) {
-    const bool keep = absolute && x[i] >= 0;
-    y[i] = keep ? x[i] : static_cast<std::int32_t>(0u - static_cast<std::uint32_t>(x[i]));
+    const std::int64_t x = get_integer(view.inputs[0], i);
+    const bool keep = absolute && x >= 0;
+    set_integer(view.outputs[0], i,
+                keep ? x : static_cast<std::int64_t>(0u - static_cast<std::uint64_t>(x)));
   }
   return {};
 }

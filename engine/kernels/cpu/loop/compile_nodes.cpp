@@ -335,11 +335,20 @@ Status Compiler::add_node(const ir::Node& node, std::size_t index) {
     case OpKind::kPointwise: add_elementwise(node); break;
     case OpKind::kLinear: add_linear(node, index); break;
     case OpKind::kConv: add_conv(node, index); break;
-    case OpKind::kMatMul: add_matmul(node); break;
+    case OpKind::kMatMul:
+      if (shape_of(node.outputs[0]).dtype != DType::kF32)
+        return unsupported("a product of whole numbers is not run in loops");
+      add_matmul(node);
+      break;
     case OpKind::kSoftmax:
     case OpKind::kLogSoftmax:
     case OpKind::kLayerNorm:
-    case OpKind::kReduce: add_rows(node); break;
+    case OpKind::kReduce:
+      if (node.attrs.i("op") > static_cast<int>(Reduce::kArgMax) ||
+          shape_of(node.inputs[0]).dtype != DType::kF32)
+        return unsupported("this reduction is not run in loops");
+      add_rows(node);
+      break;
     case OpKind::kEmbedding:
     case OpKind::kRepeat:
     case OpKind::kReverse:

@@ -1,0 +1,114 @@
+// The operators of imported networks, and the operations that they choose between.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/ir/graph.h"
+
+namespace antiphon::ir {
+
+// Operators that only imported networks use count on behind those of OpKind, in the order of the
+// schema table.
+constexpr OpKind imported_op(int index) { return static_cast<OpKind>(kNumOpKinds + index); }
+
+// Extents at run time. `extents` is a list of expressions over the axes of the inputs (extents.h).
+// x, [like...]; attr extents
+constexpr OpKind kOpReshapeTo = imported_op(0);
+// x, [like...]; attr extents: broadcast both ways
+constexpr OpKind kOpExpand = imported_op(1);
+// [like...]; attrs extents, dtype, scalar (0/1): the numbers as a tensor [n] or []
+constexpr OpKind kOpExtents = imported_op(2);
+// x, [like...]; attrs axis, extents: begin, end, step; NumPy's clamping
+constexpr OpKind kOpStridedSlice = imported_op(3);
+// [like...]; attrs extents: start, count, step; dtype
+constexpr OpKind kOpRange = imported_op(4);
+
+// Convolution and its kin over 1 to 3 spatial axes; lists have one number an axis.
+// x [B, C, ...], w [O, C/g, ...], -, [bias [O]], [residual]; f32, or i32 -> i32; attrs strides,
+//    dilations, pads (begins, then ends), groups; epilogue attrs
+constexpr OpKind kOpConvNd = imported_op(5);
+// x [B, C, ...], w [C, O/g, ...], [bias [O]]; the same and output_padding
+constexpr OpKind kOpConvTranspose = imported_op(6);
+// x [B, C, ...]; attrs op (Pool), kernel, strides, dilations, pads, ceil, count_pad, p,
+//    column_major; second output: i64 indices of the maxima
+constexpr OpKind kOpPool = imported_op(7);
+// x, [like...]; attrs axis, mode (Resample), grid (Grid), round, scale, extents, cubic,
+//    exclude_outside, antialias, roi_begin, roi_end, outside
+constexpr OpKind kOpResample = imported_op(8);
+// x [B, C, ...], grid [B, ..., d]; attrs mode, padding (0 zeros, 1 border, 2 reflection),
+//    align_corners
+constexpr OpKind kOpGridSample = imported_op(9);
+
+// Look-up by index; ids are i32 or i64, negative ones count from the end.
+// x, ids; attr axis
+constexpr OpKind kOpGather = imported_op(10);
+// x, ids [..., k]; attr batch_dims
+constexpr OpKind kOpGatherNd = imported_op(11);
+// x, ids; attr axis
+constexpr OpKind kOpGatherElements = imported_op(12);
+// x, ids, updates; attrs axis, op (Scatter)
+constexpr OpKind kOpScatterElements = imported_op(13);
+// x, ids [..., k], updates; attr op (Scatter)
+constexpr OpKind kOpScatterNd = imported_op(14);
+// x; attrs axis, extents: k; largest -> values, i64 positions, sorted
+constexpr OpKind kOpTopK = imported_op(15);
+// x; attrs axis, exclusive, reverse, op (0 sum, 1 product)
+constexpr OpKind kOpCumSum = imported_op(16);
+// x [..., M, N]; attrs upper, k
+constexpr OpKind kOpTrilu = imported_op(17);
+// x, lengths [batch] i64 or i32; attrs batch_axis, time_axis
+constexpr OpKind kOpReverseSequence = imported_op(18);
+// x; attrs op (Math), format, saturate
+constexpr OpKind kOpMath = imported_op(19);
+// a, b; attr op (MathBinary); NumPy broadcasting
+constexpr OpKind kOpMathBinary = imported_op(20);
+constexpr int kNumAllOpKinds = static_cast<int>(kOpMathBinary) + 1;
+
+// Reductions that only they use, behind those of Reduce.
+constexpr Reduce kReduceMin = static_cast<Reduce>(4), kReduceProd = static_cast<Reduce>(5);
+constexpr Reduce kReduceArgMin = static_cast<Reduce>(6);
+constexpr int kNumAllReduce = 7;
+
+// The operations of kMath, kMathBinary, kPool, kResample and the scatters, as attribute "op".
+enum class Math : std::uint8_t {
+  kCeil,
+  kRound /* half to even */,
+  kSign,
+  kTan,
+  kAsin,
+  kAcos,
+  kAtan,
+  kSinh,
+  kCosh,
+  kAsinh,
+  kAcosh,
+  kAtanh,
+  kIsNan /* -> bool */,
+  kRoundFloat /* to attr format (SmallFloat); attr saturate */,
+  kBitNot
+};
+enum class MathBinary : std::uint8_t {
+  kMod /* sign of b */,
+  kFmod /* sign of a */,
+  kBitAnd,
+  kBitOr,
+  kBitXor,
+  kShiftLeft,
+  kShiftRight
+};
+enum class Pool : std::uint8_t { kMax, kAverage, kLp };
+enum class Scatter : std::uint8_t { kReplace, kAdd, kMul, kMax, kMin };
+enum class Resample : std::uint8_t { kNearest, kLinear, kCubic };
+// How a position of the output maps to one of the input.
+enum class Grid : std::uint8_t {
+  kHalfPixel,
+  kPytorchHalfPixel,
+  kAlignCorners,
+  kAsymmetric,
+  kCropAndResize,
+  kHalfPixelSymmetric
+};
+// How kNearest rounds.
+enum class NearestRound : std::uint8_t { kPreferFloor, kPreferCeil, kFloor, kCeil };
+
+}  // namespace antiphon::ir

@@ -1,0 +1,18 @@
+// The kernels of operators that only imported networks use, one file each or a few; table.cpp gives
+// their order.
+#pragma once
+
+#include "engine/kernels/kernel.h"
+
+namespace antiphon::cpu {
+
+extern const Kernel kReducePlain, kMatMulInteger;
+extern const Kernel kExpandCopy, kExtentsFill, kRangeFill, kStridedSliceCopy;
+extern const Kernel kConvNdPlain, kConvTransposePlain, kPoolPlain;
+extern const Kernel kResampleTaps, kGridSamplePlain;
+extern const Kernel kGatherCopy, kGatherNdCopy, kGatherElementsCopy;
+extern const Kernel kScatterElementsPlain, kScatterNdPlain;
+extern const Kernel kTopKPlain, kCumSumPlain, kTriluCopy, kReverseSequenceCopy;
+extern const Kernel kMathPlain, kMathBinaryPlain;
+
+}  // namespace antiphon::cpu
