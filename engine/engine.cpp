@@ -1,6 +1,7 @@
 // The façade: passes, plan, files and teams wired to the CPU back end.
 #include "engine/engine.h"
 
+#include "engine/build_graph.h"
 #include "engine/ir/schema.h"
 #include "engine/kernels/cpu/backend.h"
 #include "engine/kernels/cpu/team.h"
@@ -37,8 +38,12 @@ Backend backend_with(const PluginSet* plugins, std::vector<const Kernel*>& kerne
 
 Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOptions& options) {
   ANTIPHON_RETURN_IF_ERROR(network.status());
+  return build_graph(network.graph().clone(), options);
+}
+
+Result<std::shared_ptr<const Plan>> build_graph(ir::Graph graph, const BuildOptions& options) {
   plan::PlanData data;
-  data.graph = network.graph().clone();
+  data.graph = std::move(graph);
   data.profile = options.profile;
   data.precision = options.precision;
   data.keeps = options.plugins;

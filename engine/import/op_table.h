@@ -1,0 +1,23 @@
+// The table of operators.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace antiphon::onnx {
+
+class Op;
+
+struct Operator {
+  const char* name;
+  void (*lower)(Op&);
+};
+
+// Null: there is no such operator.
+const Operator* find_operator(const std::string& name);
+std::vector<std::string> operator_names();
+
+// Computes the node on tensors that are known at import. False: it is to be lowered.
+bool fold_known(Op& op);
+
+}  // namespace antiphon::onnx

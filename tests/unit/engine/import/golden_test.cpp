@@ -1,0 +1,139 @@
+// Imported networks and nodes give what ONNX Runtime gives (tests/golden/onnx, with its script).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "engine/engine.h"
+#include "engine/onnx.h"
+#include "engine/weights.h"
+
+namespace antiphon {
+namespace {
+
+struct Case {
+  const char* name;
+  double bound;  // |got - want| <= bound * max(1, |want|)
+};
+
+// Nodes: a few roundings of values around 1, and sums of at most 100 terms. Networks: that for each
+// of up to 30 layers, with the different order of sums on both sides. Quantised and indices: exact.
+const Case kCases[] = {
+    {"bert", 3e-5},
+    {"resnet", 1e-5},
+    {"unet", 1e-5},
+    {"speech", 3e-5},
+    {"decoder", 1e-5},
+    {"lstm_peepholes_lengths", 1e-5},
+    {"gru_before_reset", 1e-5},
+    {"rnn_reverse_relu", 1e-5},
+    {"conv_groups_dilated", 1e-5},
+    {"conv_same_upper", 1e-5},
+    {"resize_cubic", 1e-5},
+    {"pad_reflect", 0},
+    {"qlinear_matmul", 0},
+    {"layer_norm_axis", 1e-5},
+    {"einsum_batched", 1e-5},
+    {"scatter_add", 1e-6},
+    {"top_k", 0},
+};
+
+std::string golden(const std::string& file) {
+  return std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/onnx/" + file;
+}
+
+double number_at(const TensorView& view, std::size_t i) {
+  const char* at = static_cast<const char*>(view.data) + i * dtype_bytes(view.dtype);
+  const auto as = [&]<typename T>(T value) {
+    std::memcpy(&value, at, sizeof value);
+    return static_cast<double>(value);
+  };
+  switch (view.dtype) {
+    case DType::kF32: return as(float{});
+    case DType::kI64: return as(std::int64_t{});
+    case DType::kI32: return as(std::int32_t{});
+    case DType::kI8: return as(std::int8_t{});
+    default: return as(std::uint8_t{});
+  }
+}
+
+// Symbols get the extents of the inputs as their usual ones, with room to both sides.
+BuildOptions options_for(const OnnxNetwork& network, const Weights& data) {
+  BuildOptions options;
+  options.precision = Precision::kF32;
+  for (const TensorSpec& spec : network.inputs()) {
+    const TensorView value = *data.tensor("in." + spec.name);
+    for (std::size_t axis = 0; axis < spec.shape.size(); ++axis)
+      if (!spec.shape[axis].is_static())
+        options.profile[spec.shape[axis].symbol] = {1, value.dims[axis], value.dims[axis] + 3};
+  }
+  return options;
+}
+
+class OnnxGolden : public testing::TestWithParam<Case> {};
+
+TEST_P(OnnxGolden, EqualsOnnxRuntime) {
+  const Case& c = GetParam();
+  const auto data = Weights::load(golden(std::string(c.name) + ".safetensors"));
+  ASSERT_TRUE(data.ok()) << data.status().message();
+  const auto network = import_onnx(golden(std::string(c.name) + ".onnx"));
+  ASSERT_TRUE(network.ok()) << network.status().message();
+  const auto plan = build(*network, options_for(*network, **data));
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  const auto context = Context::create(*plan, nullptr);
+  ASSERT_TRUE(context.ok()) << context.status().message();
+  for (const TensorSpec& spec : (*plan)->inputs()) {
+    const TensorView value = *(*data)->tensor("in." + spec.name);
+    ASSERT_EQ(value.dtype, spec.dtype) << spec.name;
+    const auto memory = (*context)->input(spec.name, value.dims);
+    ASSERT_TRUE(memory.ok()) << memory.status().message();
+    std::memcpy(*memory, value.data,
+                static_cast<std::size_t>(value.num_elements()) * dtype_bytes(value.dtype));
+  }
+  const Status ran = (*context)->run();
+  ASSERT_TRUE(ran.ok()) << ran.message();
+  for (const TensorSpec& spec : (*plan)->outputs()) {
+    const TensorView want = *(*data)->tensor("out." + spec.name);
+    const TensorView got = *(*context)->output(spec.name);
+    ASSERT_EQ(got.dims, want.dims) << spec.name;
+    ASSERT_EQ(got.dtype, want.dtype) << spec.name;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(want.num_elements()); ++i) {
+      const double w = number_at(want, i);
+      ASSERT_NEAR(number_at(got, i), w, c.bound * std::max(1.0, std::abs(w)))
+          << spec.name << " at " << i;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OnnxGolden, testing::ValuesIn(kCases),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+// A batch normalisation leaves no trace behind a convolution with constant weights.
+TEST(OnnxImport, FoldsBatchNormalisation) {
+  const auto network = import_onnx(golden("resnet.onnx"));
+  ASSERT_TRUE(network.ok()) << network.status().message();
+  BuildOptions options;
+  options.profile["B"] = {1, 1, 1};
+  const auto plan = build(*network, options);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  // 4 convolutions, a pool, mean, product and softmax with what binds them.
+  EXPECT_LE((*plan)->report().nodes_after, 12);
+}
+
+// The recurrences became structured loops, each of which the loop compiler takes as one program.
+TEST(OnnxImport, RecurrencesAreLoops) {
+  const auto network = import_onnx(golden("speech.onnx"));
+  ASSERT_TRUE(network.ok()) << network.status().message();
+  BuildOptions options;
+  for (const TensorSpec& spec : network->inputs())
+    for (const Dim& dim : spec.shape)
+      if (!dim.is_static()) options.profile[dim.symbol] = {8, 8, 8};
+  const auto plan = build(*network, options);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  int loops = 0;
+  for (const LayerReport& layer : (*plan)->report().layers) loops += layer.op == "loop" ? 1 : 0;
+  EXPECT_EQ(loops, 5);  // two layers in both directions, and the GRU
+}
+
+}  // namespace
+}  // namespace antiphon
