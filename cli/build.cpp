@@ -1,7 +1,7 @@
-// antiphon build: the plans of a folder of packs, made once so that later starts load them.
+// antiphon build: the plan of an ONNX model, or of each network of a folder of packs.
 #include <filesystem>
 
-#include "cli/command.h"
+#include "cli/network_options.h"
 #include "cli/stderr_logger.h"
 
 namespace antiphon::cli {
@@ -9,10 +9,24 @@ namespace {
 
 struct Options {
   ModelOptions models;
+  NetworkOptions network;
+  std::string output;
   bool json = false;
 };
 
+int build_model(const Options& options) {
+  NetworkOptions network = options.network;
+  network.threads = options.models.threads;
+  network.max_isa = options.models.max_isa;
+  if (options.output.empty())
+    return fail(invalid_argument("build: wanted --output PLAN for the plan of " + network.path));
+  return build_onnx(network, options.output, options.json);
+}
+
 int run(const Options& options) {
+  if (!options.network.path.empty()) return build_model(options);
+  if (options.models.plan_dir.empty())
+    return fail(invalid_argument("build: wanted MODEL.onnx, or --plans FOLDER for the packs"));
   StderrLogger logger;  // says which stage is done, and how long it took
   AssistantConfig config = options.models.config();
   config.logger = &logger;
@@ -36,11 +50,16 @@ int run(const Options& options) {
 
 void add_build(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App* sub = app.add_subcommand("build", "Make the plans of the packs for this machine");
+  CLI::App* sub =
+      app.add_subcommand("build", "Make the plan of an ONNX model, or those of the packs");
+  sub->add_option("model", options->network.path, "MODEL.onnx; left out: the packs of --models");
+  sub->add_option("--output", options->output, "File that gets the model's plan");
   sub->add_flag("--json", options->json, "For programs");
   options->models.add_to(*sub);
-  sub->get_option("--plans")->required();
-  sub->footer("Example:\n  antiphon build --models models --plans ~/.cache/antiphon");
+  options->network.add_to(*sub);
+  sub->footer(
+      "Example:\n  antiphon build model.onnx --profile T=1:64:256 --output model.plan\n"
+      "  antiphon build --models models --plans ~/.cache/antiphon");
   sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }
 

@@ -1,48 +1,43 @@
-// antiphon inspect: what a plan file holds.
-#include "cli/command.h"
-#include "engine/engine.h"
+// antiphon inspect: what a plan file holds, or what an ONNX model becomes.
+#include "cli/network_options.h"
 
 namespace antiphon::cli {
 namespace {
 
-nlohmann::json tensors(const std::vector<TensorSpec>& specs) {
-  nlohmann::json out = nlohmann::json::array();
-  for (const TensorSpec& spec : specs) out.push_back(spec.name);
-  return out;
+struct Options {
+  NetworkOptions network;
+  bool json = false, operators = false;
+};
+
+Result<std::shared_ptr<const Plan>> plan_of(const NetworkOptions& options) {
+  if (!is_onnx_path(options.path)) return Plan::load(options.path);
+  ANTIPHON_ASSIGN_OR_RETURN(const OnnxOptions import, options.import_options());
+  ANTIPHON_ASSIGN_OR_RETURN(const OnnxNetwork network, import_onnx(options.path, import));
+  ANTIPHON_ASSIGN_OR_RETURN(BuildOptions build_with, options.build_options());
+  // Extents that are not given are 1: enough to see the layers.
+  for (const TensorSpec& spec : network.inputs())
+    for (const Dim& dim : spec.shape)
+      if (!dim.is_static()) build_with.profile.try_emplace(dim.symbol, DimRange{1, 1, 1});
+  return build(network, build_with);
 }
 
-int run(const std::string& path, bool json) {
-  const auto plan = Plan::load(path);
+int list_operators() {
+  for (const std::string& name : onnx_operators()) std::printf("%s\n", name.c_str());
+  return kExitOk;
+}
+
+int run(const Options& options) {
+  if (options.operators) return list_operators();
+  if (options.network.path.empty())
+    return fail(invalid_argument("inspect: wanted a plan file, MODEL.onnx or --operators"));
+  const auto plan = plan_of(options.network);
   if (!plan.ok()) return fail(plan.status());
-  const PlanReport& report = (*plan)->report();
-  if (json) {
-    nlohmann::json layers = nlohmann::json::array();
-    for (const LayerReport& l : report.layers)
-      layers.push_back({{"name", l.name},
-                        {"op", l.op},
-                        {"kernel", l.kernel},
-                        {"workspace_bytes", l.workspace_bytes},
-                        {"time_us", l.time_us}});
-    std::printf("%s\n", write_json({{"name", (*plan)->name()},
-                                    {"isa", report.isa},
-                                    {"inputs", tensors((*plan)->inputs())},
-                                    {"outputs", tensors((*plan)->outputs())},
-                                    {"nodes_before", report.nodes_before},
-                                    {"nodes_after", report.nodes_after},
-                                    {"arena_bytes", report.arena_bytes},
-                                    {"constant_bytes", report.constant_bytes},
-                                    {"state_bytes", report.state_bytes},
-                                    {"layers", layers}})
-                            .c_str());
+  if (options.json) {
+    std::printf("%s\n", write_json(plan_json(**plan)).c_str());
     return kExitOk;
   }
-  std::printf("%s for %s: %d nodes, %d before fusion\n", (*plan)->name().c_str(),
-              report.isa.c_str(), report.nodes_after, report.nodes_before);
-  std::printf("constants %.2f MB, arena %.2f MB, state %.1f kB a stream\n",
-              static_cast<double>(report.constant_bytes) / 1e6,
-              static_cast<double>(report.arena_bytes) / 1e6,
-              static_cast<double>(report.state_bytes) / 1e3);
-  for (const LayerReport& l : report.layers)
+  print_plan(**plan);
+  for (const LayerReport& l : (*plan)->report().layers)
     std::printf("  %-32s %-16s %-28s %8.1f us\n", l.name.c_str(), l.op.c_str(), l.kernel.c_str(),
                 l.time_us);
   return kExitOk;
@@ -51,13 +46,14 @@ int run(const std::string& path, bool json) {
 }  // namespace
 
 void add_inspect(CLI::App& app, Chosen& chosen) {
-  auto path = std::make_shared<std::string>();
-  auto json = std::make_shared<bool>(false);
-  CLI::App* sub = app.add_subcommand("inspect", "What a plan file holds");
-  sub->add_option("plan", *path, "A plan file")->required();
-  sub->add_flag("--json", *json, "For programs");
+  auto options = std::make_shared<Options>();
+  CLI::App* sub = app.add_subcommand("inspect", "What a plan file or an ONNX model holds");
+  sub->add_option("plan", options->network.path, "A plan file, or MODEL.onnx");
+  sub->add_flag("--operators", options->operators, "List the ONNX operators that are imported");
+  sub->add_flag("--json", options->json, "For programs");
+  options->network.add_to(*sub);
   sub->footer("Example:\n  antiphon inspect plans/vocoder.plan");
-  sub->callback([&chosen, path, json] { chosen = [=] { return run(*path, *json); }; });
+  sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }
 
 }  // namespace antiphon::cli

@@ -2,6 +2,7 @@
 #include <exception>
 
 #include "cli/command.h"
+#include "cli/network_options.h"
 
 int main(int argc, char** argv) {
   using namespace antiphon::cli;
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
   add_bench(app, chosen);
   add_build(app, chosen);
   add_inspect(app, chosen);
+  add_run(app, chosen);
   add_completion(app, chosen);
   try {
     app.parse(argc, argv);

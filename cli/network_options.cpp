@@ -1,0 +1,154 @@
+// Options of imported networks; building their plans.
+#include "cli/network_options.h"
+
+#include <charconv>
+
+#include "cli/npy_file.h"
+
+namespace antiphon::cli {
+namespace {
+
+bool read_number(std::string_view text, std::int64_t& out) {
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), out);
+  return read.ec == std::errc() && read.ptr == text.data() + text.size() && out >= 0;
+}
+
+// "4", "1:8" or "1:4:8": min, usual, max.
+Result<DimRange> read_range(const std::string& option, const std::string& text) {
+  std::vector<std::int64_t> numbers;
+  std::string_view rest = text;
+  for (bool more = true; more;) {
+    const std::size_t colon = rest.find(':');
+    std::int64_t number = 0;
+    if (!read_number(rest.substr(0, colon), number) || numbers.size() == 3)
+      return invalid_argument(option + ": '" + text + "', wanted N, MIN:MAX or MIN:USUAL:MAX");
+    numbers.push_back(number);
+    more = colon != std::string_view::npos;
+    if (more) rest.remove_prefix(colon + 1);
+  }
+  return DimRange{numbers.front(), numbers[numbers.size() / 2], numbers.back()};
+}
+
+}  // namespace
+
+void NetworkOptions::add_to(CLI::App& app) {
+  app.add_option("--freeze", freeze, "NAME=FILE.npy: an input that becomes a constant");
+  app.add_option("--extent", extents, "SYMBOL=N: fixes an extent that the model leaves open");
+  app.add_option("--profile", profile, "SYMBOL=MIN:USUAL:MAX: the range that an extent may have");
+  app.add_option("--network-precision", precision, "Of the weights of an ONNX model")
+      ->check(CLI::IsMember({"int8", "f32"}));
+  app.add_flag("--tune", tune, "Time the kernels and keep the fastest");
+  app.add_option("--dump", dump_dir, "Folder that gets the graph after every pass");
+}
+
+bool is_onnx_path(const std::string& path) {
+  return path.size() > 5 && path.substr(path.size() - 5) == ".onnx";
+}
+
+Result<std::pair<std::string, std::string>> split_pair(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    return invalid_argument("'" + text + "': wanted NAME=VALUE");
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+Result<OnnxOptions> NetworkOptions::import_options() const {
+  OnnxOptions out;
+  for (const std::string& text : freeze) {
+    ANTIPHON_ASSIGN_OR_RETURN(const auto pair, split_pair(text));
+    ANTIPHON_ASSIGN_OR_RETURN(out.frozen[pair.first], read_npy(pair.second));
+  }
+  for (const std::string& text : extents) {
+    ANTIPHON_ASSIGN_OR_RETURN(const auto pair, split_pair(text));
+    if (!read_number(pair.second, out.extents[pair.first]))
+      return invalid_argument("--extent " + text + ": wanted a whole number");
+  }
+  return out;
+}
+
+Result<BuildOptions> NetworkOptions::build_options() const {
+  BuildOptions out;
+  out.precision = precision == "int8" ? Precision::kInt8 : Precision::kF32;
+  out.max_isa = max_isa;
+  out.num_threads = threads > 0 ? threads : 1;
+  out.tune = tune;
+  out.dump_dir = dump_dir;
+  for (const std::string& text : profile) {
+    ANTIPHON_ASSIGN_OR_RETURN(const auto pair, split_pair(text));
+    ANTIPHON_ASSIGN_OR_RETURN(out.profile[pair.first], read_range("--profile", pair.second));
+  }
+  return out;
+}
+
+namespace {
+
+std::string spec_text(const TensorSpec& spec) {
+  std::string out = spec.name + ": " + std::string(dtype_name(spec.dtype)) + " [";
+  for (std::size_t i = 0; i < spec.shape.size(); ++i) {
+    const Dim& dim = spec.shape[i];
+    out += (i ? ", " : "") + (dim.is_static()      ? std::to_string(dim.extent)
+                              : dim.symbol.empty() ? std::string("?")
+                                                   : dim.symbol);
+  }
+  return out + "]";
+}
+
+nlohmann::json specs_json(const std::vector<TensorSpec>& specs) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const TensorSpec& spec : specs) out.push_back(spec.name);
+  return out;
+}
+
+}  // namespace
+
+nlohmann::json plan_json(const Plan& plan) {
+  const PlanReport& report = plan.report();
+  nlohmann::json layers = nlohmann::json::array();
+  for (const LayerReport& l : report.layers)
+    layers.push_back({{"name", l.name},
+                      {"op", l.op},
+                      {"kernel", l.kernel},
+                      {"workspace_bytes", l.workspace_bytes},
+                      {"time_us", l.time_us}});
+  return {{"name", plan.name()},
+          {"isa", report.isa},
+          {"inputs", specs_json(plan.inputs())},
+          {"outputs", specs_json(plan.outputs())},
+          {"nodes_before", report.nodes_before},
+          {"nodes_after", report.nodes_after},
+          {"arena_bytes", report.arena_bytes},
+          {"constant_bytes", report.constant_bytes},
+          {"state_bytes", report.state_bytes},
+          {"layers", layers}};
+}
+
+void print_plan(const Plan& plan) {
+  const PlanReport& report = plan.report();
+  std::printf("%s for %s: %d nodes, %d before fusion\n", plan.name().c_str(), report.isa.c_str(),
+              report.nodes_after, report.nodes_before);
+  std::printf("constants %.2f MB, arena %.2f MB, state %.1f kB a stream\n",
+              static_cast<double>(report.constant_bytes) / 1e6,
+              static_cast<double>(report.arena_bytes) / 1e6,
+              static_cast<double>(report.state_bytes) / 1e3);
+  for (const TensorSpec& spec : plan.inputs()) std::printf("  in  %s\n", spec_text(spec).c_str());
+  for (const TensorSpec& spec : plan.outputs()) std::printf("  out %s\n", spec_text(spec).c_str());
+}
+
+int build_onnx(const NetworkOptions& options, const std::string& output, bool json) {
+  const auto import = options.import_options();
+  if (!import.ok()) return fail(import.status());
+  const auto build_with = options.build_options();
+  if (!build_with.ok()) return fail(build_with.status());
+  const auto network = import_onnx(options.path, *import);
+  if (!network.ok()) return fail(network.status());
+  const auto plan = build(*network, *build_with);
+  if (!plan.ok()) return fail(plan.status());
+  if (const Status saved = (*plan)->save(output); !saved.ok()) return fail(saved);
+  if (json)
+    std::printf("%s\n", write_json(plan_json(**plan)).c_str());
+  else
+    print_plan(**plan);
+  return kExitOk;
+}
+
+}  // namespace antiphon::cli

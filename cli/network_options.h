@@ -1,0 +1,40 @@
+// The options of sub-commands that take an ONNX model or a plan of one.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "engine/engine.h"
+#include "engine/onnx.h"
+
+namespace antiphon::cli {
+
+struct NetworkOptions {
+  std::string path;
+  std::vector<std::string> freeze, extents, profile;
+  std::string precision = "f32", max_isa, dump_dir;
+  int threads = 1;
+  bool tune = false;
+
+  void add_to(CLI::App& app);  // all but the path
+  // What the options say; kInvalidArgument names the option.
+  Result<OnnxOptions> import_options() const;
+  Result<BuildOptions> build_options() const;
+};
+
+// True for files that are ONNX by their name.
+bool is_onnx_path(const std::string& path);
+// "NAME=VALUE" in two. kInvalidArgument: there is no '='.
+Result<std::pair<std::string, std::string>> split_pair(const std::string& text);
+
+// The lines about a plan that build and inspect share.
+nlohmann::json plan_json(const Plan& plan);
+void print_plan(const Plan& plan);
+
+void add_run(CLI::App& app, Chosen& chosen);
+
+int build_onnx(const NetworkOptions& options, const std::string& output, bool json);
+
+}  // namespace antiphon::cli
