@@ -275,6 +275,8 @@ Result<ir::Graph> Importer::run() {
   for (const auto& opset : model_.opset_import())
     frame.opsets[is_onnx_domain(opset.domain()) ? "" : opset.domain()] =
         static_cast<int>(std::clamp<std::int64_t>(opset.version(), 0, 1000));
+  if (!frame.opsets.contains(""))
+    return invalid_argument("opset_import: the version of the default domain is not given");
   ANTIPHON_RETURN_IF_ERROR(add_initializers(model_.graph(), frame));
   ANTIPHON_RETURN_IF_ERROR(add_inputs(frame));
   std::set<std::string> wanted;

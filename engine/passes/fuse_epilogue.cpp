@@ -3,6 +3,7 @@
 #include <array>
 
 #include "engine/ir/dims.h"
+#include "engine/ir/op_enums.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/rewrite.h"
 
@@ -16,6 +17,8 @@ using ir::ValueId;
 
 constexpr std::size_t kBias = 3, kResidual = 4;
 
+bool is_conv(OpKind op) { return op == OpKind::kConv || op == ir::kOpConvNd; }
+
 bool is_activation(std::int64_t op) {
   constexpr std::array<Unary, 4> kActivations = {Unary::kRelu, Unary::kGelu, Unary::kTanh,
                                                  Unary::kSigmoid};
@@ -28,8 +31,9 @@ bool is_activation(std::int64_t op) {
 int producer(const ir::Graph& graph, const Uses& uses, ValueId id) {
   const int maker = uses.maker(id);
   if (maker < 0 || !uses.single(id)) return -1;
+  if (info_of(graph, id).dtype != DType::kF32) return -1;
   const OpKind op = graph.nodes[static_cast<std::size_t>(maker)].op;
-  return op == OpKind::kLinear || op == OpKind::kConv ? maker : -1;
+  return op == OpKind::kLinear || is_conv(op) ? maker : -1;
 }
 
 // A constant with one number for each output channel, shaped to broadcast along them.
@@ -37,7 +41,7 @@ bool is_bias(const ir::Graph& graph, const Node& node, ValueId id) {
   if (!is_constant(graph, id) || info_of(graph, id).dtype != DType::kF32) return false;
   const Shape& shape = info_of(graph, id).shape;
   const Shape& out = info_of(graph, node.outputs[0]).shape;
-  const std::size_t channels = node.op == OpKind::kConv ? 1 : out.size() - 1;
+  const std::size_t channels = is_conv(node.op) ? 1 : out.size() - 1;
   const std::size_t behind = out.size() - 1 - channels;  // axes after the channels
   if (shape.size() > out.size() || shape.size() <= behind) return false;
   for (std::size_t i = 0; i < shape.size(); ++i) {
