@@ -242,17 +242,22 @@ void lower_max_unpool(Op& op) {
                       (kernel[i] - pads[i] - pads[axes + i]));
   dims = op.has(2) ? op.wholes(2, "output_shape") : natural;
   if (op.failed() || dims.size() != natural.size()) return op.invalid("output_shape: wrong rank");
-  // Indices count in the natural shape; the wider one only has room behind.
-  Whole natural_elements = 1, all = 1;
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    natural_elements = natural_elements * natural[i];
-    all = all * dims[i];
-  }
-  const ValueRef flat = op.expand(op.number(DType::kF32, 0), {all});
+  // Indices count in the natural shape; a wider one has zeros behind it.
+  Whole elements = 1;
+  for (const Whole& extent : natural) elements = elements * extent;
+  const ValueRef flat = op.expand(op.number(DType::kF32, 0), {elements});
   const ValueRef ids = op.reshape(indices, {Whole(-1)}), updates = op.reshape(x, {Whole(-1)});
-  const ValueRef y =
-      op.node(ir::kOpScatterElements, {flat, ids, updates}, {{"axis", std::int64_t{0}}});
-  op.set(op.reshape(y, dims));
+  ValueRef y = op.node(ir::kOpScatterElements, {flat, ids, updates}, {{"axis", std::int64_t{0}}});
+  y = op.reshape(y, natural);
+  for (std::size_t i = 0; i < dims.size() && !op.failed(); ++i) {
+    const std::optional<std::int64_t> more = (dims[i] - natural[i]).number();
+    if (more == 0) continue;
+    if (!more || *more < 0) return op.unsupported("output_shape: below what the windows cover");
+    y = op.node(
+        OpKind::kPad, {y},
+        {{"axis", static_cast<std::int64_t>(i)}, {"before", std::int64_t{0}}, {"after", *more}});
+  }
+  op.set(y);
 }
 
 // x / (bias + alpha / size * sum of squares over neighbouring channels) ^ beta

@@ -209,7 +209,8 @@ void lower_space_to_depth(Op& op) {
     return op.invalid("wanted [B, C, H, W] and a blocksize of 1 or more");
   const Whole h = Whole::combine('/', s[2], b), w = Whole::combine('/', s[3], b);
   ValueRef y = op.reshape(x, {s[0], s[1], h, b, w, b});
-  y = op.transpose(y, {0, 3, 5, 1, 2, 4});
+  const bool columns_first = op.attr_s("mode", "DCR") == "CRD";
+  y = op.transpose(y, columns_first ? Dims{0, 1, 3, 5, 2, 4} : Dims{0, 3, 5, 1, 2, 4});
   op.set(op.reshape(y, {s[0], s[1] * (b * b), h, w}));
 }
 

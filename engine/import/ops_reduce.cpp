@@ -94,6 +94,22 @@ bool is_empty_extremum(const Op& op, ValueRef x, const Dims& axes) {
                      [&](std::int64_t axis) { return op.extent(x, axis).number() == 0; });
 }
 
+struct Limits {
+  double low = 0, high = 1;
+};
+Limits limits_of(DType dtype) {
+  switch (dtype) {
+    case DType::kBool: return {0, 1};
+    case DType::kU8: return {0, 255};
+    case DType::kI8: return {-128, 127};
+    case DType::kI32: return {-2147483648.0, 2147483647.0};
+    case DType::kI64: return {-9.2e18, 9.2e18};
+    default: break;
+  }
+  const double infinity = std::numeric_limits<double>::infinity();
+  return {-infinity, infinity};
+}
+
 }  // namespace
 
 void lower_reduce(Op& op) {
@@ -107,12 +123,11 @@ void lower_reduce(Op& op) {
   if (narrow) x = op.cast(x, DType::kI32);
   ValueRef y;
   if (is_empty_extremum(op, x, list)) {
-    const bool real = op.dtype(x) == DType::kF32;
-    const double infinity = std::numeric_limits<double>::infinity();
-    const double least = real ? infinity : op.dtype(x) == DType::kI32 ? 2147483647.0 : 9.2e18;
+    const Limits limits = limits_of(dtype);
     Wholes dims = op.extents(x);
     for (const std::int64_t axis : list) dims[static_cast<std::size_t>(axis)] = 1;
-    y = op.expand(op.number(op.dtype(x), op.type() == "ReduceMin" ? least : -least), dims);
+    y = op.expand(op.number(op.dtype(x), op.type() == "ReduceMin" ? limits.high : limits.low),
+                  dims);
   } else {
     y = reduced(op, op.type(), x, list);
   }

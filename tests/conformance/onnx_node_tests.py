@@ -60,7 +60,7 @@ def plain(value):
     """The value in a type of NumPy's own that holds it exactly; None: not a tensor of numbers."""
     if value is None or isinstance(value, (list, tuple, dict, str, bytes)):
         return None
-    array = np.asarray(value)
+    array = np.asarray(onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value)
     name = array.dtype.name
     if array.dtype.kind in "fbiu" and name in ("bool", "float16", "float32", "float64") or re.fullmatch(r"u?int(8|16|32|64)", name):
         return array
@@ -93,10 +93,10 @@ def inputs_to_freeze(model, message):
 
 
 def compare(want, got, rtol, atol):
-    if tuple(np.shape(want)) != tuple(got.shape):
-        return f"shape {list(got.shape)}, wanted {list(np.shape(want))}"
-    got = plain(got.astype(np.asarray(want).dtype))
-    want = plain(want)
+    want = onnx.numpy_helper.to_array(want) if isinstance(want, onnx.TensorProto) else np.asarray(want)
+    got, want = plain(got.astype(want.dtype)), plain(want)
+    if want.shape != got.shape:
+        return f"shape {list(got.shape)}, wanted {list(want.shape)}"
     if want.dtype.kind in "biu":
         return None if np.array_equal(want, got) else "values differ"
     close = np.allclose(got.astype(np.float64), want.astype(np.float64), rtol=rtol, atol=atol, equal_nan=True)

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/ir/op_enums.h"
 #include "tests/support/reference_ops.h"
 
 namespace antiphon::test {
