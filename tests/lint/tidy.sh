@@ -16,6 +16,9 @@ fi
 checked=$(for f in $files; do grep -qF "\"$PWD/$f\"" "$build/compile_commands.json" && echo "$f" || true; done | sort -u)
 [ -n "$checked" ] || { echo "tidy: nothing to check"; exit 0; }
 # -Wno-...: flags of gcc that clang does not know.
-printf '%s\n' $checked | xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option 2>&1 |
-  grep -v -E "warnings? generated\.$|^Suppressed|^Use -header-filter" || true
-[ "${PIPESTATUS[1]}" = 0 ]
+status=0
+report=$(printf '%s\n' $checked |
+  xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option 2>&1) || status=1
+grep -v -E "warnings? (and [0-9]+ errors? )?generated\.$|^Suppressed|^Use -header-filter|^$" <<< "$report" || true
+[ $status != 0 ] || echo "tidy: ok, $(wc -w <<< "$checked") files"
+exit $status
