@@ -128,7 +128,7 @@ void check_stages(const ModelOptions& models, Report& report) {
       report.ok("synthesis", detail);
     else
       report.failed("synthesis", detail + ": slower than it is heard",
-                    "use --precision int8 and more --threads, or a machine with AVX2");
+                    "stop what else keeps the cores busy; else more --threads, --precision int8, AVX2");
   }
 }
 

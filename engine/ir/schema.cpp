@@ -152,7 +152,7 @@ Result<std::vector<ValueType>> infer_outputs(const Node& node, In inputs) {
   for (const auto& [name, value] : node.attrs.all()) {
     if (node.op == OpKind::kCustom) break;  // the plug-in's own
     const bool known = std::any_of(facts.attrs.begin(), facts.attrs.end(),
-                                   [&](const char* allowed) { return name == allowed; });
+                                   [&said = name](const char* allowed) { return said == allowed; });
     if (!known) return invalid_argument("attribute " + name + " is not one of " + facts.name);
   }
   ANTIPHON_ASSIGN_OR_RETURN(auto types, facts.infer(node, inputs));
