@@ -127,8 +127,9 @@ void check_stages(const ModelOptions& models, Report& report) {
     if (took_s < spoken_s)
       report.ok("synthesis", detail);
     else
-      report.failed("synthesis", detail + ": slower than it is heard",
-                    "stop what else keeps the cores busy; else more --threads, --precision int8, AVX2");
+      report.failed(
+          "synthesis", detail + ": slower than it is heard",
+          "stop what else keeps the cores busy; else more --threads, --precision int8, AVX2");
   }
 }
 
