@@ -34,10 +34,10 @@ struct BuildOptions {
   bool tune = false;                        // time candidates; else the first that accepts
   std::string timing_cache;                 // file, read and extended when tuning; empty: none
   std::string dump_dir;                     // graph text after every pass; empty: none
-  std::string max_isa;       // "portable", "avx2", "avx512_vnni"; empty: what the CPU has
-  int num_threads = 1;       // of the team that will run it
+  std::string max_isa;  // "portable", "avx2", "avx512_vnni"; empty: what the CPU has
+  int num_threads = 1;  // of the team that will run it
   std::shared_ptr<const PluginSet> plugins;  // their kernels are tried first; may be null
-  Logger* logger = nullptr;  // may be null
+  Logger* logger = nullptr;                  // may be null
 };
 
 // What a build or a load did.

@@ -27,7 +27,7 @@ namespace antiphon {
 namespace ir {
 struct CustomOp;
 struct Graph;
-}
+}  // namespace ir
 
 // A static extent, or the name of one that is bound at run time.
 struct Dim {

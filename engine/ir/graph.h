@@ -107,8 +107,8 @@ struct Node {
   std::vector<ValueId> inputs;  // kNoValue: absent
   std::vector<ValueId> outputs;
   Attrs attrs;
-  PointwiseProgram pointwise;   // kPointwise
-  std::unique_ptr<Graph> body;  // kLoop
+  PointwiseProgram pointwise;              // kPointwise
+  std::unique_ptr<Graph> body;             // kLoop
   std::shared_ptr<const CustomOp> custom;  // kCustom; shared by the nodes of one operator
 };
 

@@ -92,8 +92,8 @@ typedef struct antiphon_plugin_operator {
   int32_t (*infer)(antiphon_plugin_call* call);
 } antiphon_plugin_operator;
 
-/* A kernel of a plug-in's operator. Tried in the table's order, or timed by the tuner. refuse, pack,
-   free_packed and workspace_bytes may be null. run() must not allocate, lock or block. */
+/* A kernel of a plug-in's operator. Tried in the table's order, or timed by the tuner. refuse,
+   pack, free_packed and workspace_bytes may be null. run() must not allocate, lock or block. */
 typedef struct antiphon_plugin_kernel {
   size_t struct_bytes;
   const char* domain;

@@ -113,9 +113,9 @@ Status pack_weights(PlanData& data) {
     for (Candidate& candidate : step.candidates) {
       bool used = false;
       for (const Point& point : points) {
-        const NodeView view = view_for(
-            view_of(node, point.tensors, data.isa, data.num_threads, inputs, outputs),
-            *candidate.kernel);
+        const NodeView view =
+            view_for(view_of(node, point.tensors, data.isa, data.num_threads, inputs, outputs),
+                     *candidate.kernel);
         if (candidate.kernel->refuse(view) != nullptr) continue;
         if (!used && candidate.kernel->pack) {
           auto packed = candidate.kernel->pack(view);

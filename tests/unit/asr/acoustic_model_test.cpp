@@ -1,4 +1,5 @@
-// Features and acoustic network equal PyTorch on golden data (tests/golden/asr, training/asr/model.py), in chunks of any length.
+// Features and acoustic network equal PyTorch on golden data (tests/golden/asr,
+// training/asr/model.py), in chunks of any length.
 #include "asr/acoustic_model.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +25,12 @@ std::shared_ptr<const Weights> golden(const std::string& name) {
 
 AcousticModelOptions tiny_options(Precision precision) {
   AcousticModelOptions options;
-  options.config = {.mel_bins = kBins, .front = 12, .width = 24, .layers = 2, .lookahead = kLookahead, .classes = kClasses};
+  options.config = {.mel_bins = kBins,
+                    .front = 12,
+                    .width = 24,
+                    .layers = 2,
+                    .lookahead = kLookahead,
+                    .classes = kClasses};
   options.precision = precision;
   options.max_streams = 2;
   options.max_batch = 2;
@@ -34,7 +40,8 @@ AcousticModelOptions tiny_options(Precision precision) {
 
 TEST(LogMelGolden, EqualsPyTorchWhateverTheChunks) {
   const auto data = golden("tiny_f32");
-  const TensorView pcm_view = *data->tensor("golden.pcm"), want_view = *data->tensor("golden.features");
+  const TensorView pcm_view = *data->tensor("golden.pcm"),
+                   want_view = *data->tensor("golden.features");
   const auto* pcm = static_cast<const std::int32_t*>(pcm_view.data);
   const std::size_t num_samples = static_cast<std::size_t>(pcm_view.dims[0]);
   const auto want = want_view.f32();
@@ -46,14 +53,17 @@ TEST(LogMelGolden, EqualsPyTorchWhateverTheChunks) {
     for (; mel->pop(frame); ++num_frames) {
       ASSERT_LE((num_frames + 1) * kBins, want.size() + kBins);
       for (std::size_t bin = 0; bin < kBins && (num_frames + 1) * kBins <= want.size(); ++bin) {
-        // Transforms in f32 beside PyTorch's: relative error of a power near 1e-5 at 60 dB under the peak, a quarter of its log.
-        ASSERT_NEAR(frame[bin], want[num_frames * kBins + bin], 1e-4) << "frame " << num_frames << " bin " << bin;
+        // Transforms in f32 beside PyTorch's: relative error of a power near 1e-5 at 60 dB under
+        // the peak, a quarter of its log.
+        ASSERT_NEAR(frame[bin], want[num_frames * kBins + bin], 1e-4)
+            << "frame " << num_frames << " bin " << bin;
       }
     }
   };
   for (const std::size_t length : {1, 159, 160, 161, 7, 1000, 640, 3333}) {
     chunk.clear();
-    for (std::size_t i = 0; i < length && at < num_samples; ++i) chunk.push_back(static_cast<float>(pcm[at++]) / 32768.0f);
+    for (std::size_t i = 0; i < length && at < num_samples; ++i)
+      chunk.push_back(static_cast<float>(pcm[at++]) / 32768.0f);
     mel->push(chunk);
     drain();
   }
@@ -73,7 +83,8 @@ struct Case {
 
 class AcousticGolden : public testing::TestWithParam<Case> {};
 
-// The stream's outputs without the look-ahead's delay, [steps, classes]; a second stream hears the same one chunk later.
+// The stream's outputs without the look-ahead's delay, [steps, classes]; a second stream hears the
+// same one chunk later.
 std::vector<float> stream(AcousticModel& model, std::span<const float> features) {
   std::vector<float> out;
   const int slot = *model.acquire(), other = *model.acquire();
@@ -83,7 +94,8 @@ std::vector<float> stream(AcousticModel& model, std::span<const float> features)
   int at = 0;
   for (const int steps : {1, 3, 8, 2, 5, 6, kLookahead}) {
     const bool flush = at >= num_steps;
-    const auto frames = flush ? std::span<const float>() : features.subspan(at * kFrameFloats, steps * kFrameFloats);
+    const auto frames = flush ? std::span<const float>()
+                              : features.subspan(at * kFrameFloats, steps * kFrameFloats);
     const AcousticItem items[] = {{slot, frames}, {other, features.first(steps * kFrameFloats)}};
     const auto got = model.run(items, steps);
     EXPECT_TRUE(got.ok()) << got.status().to_string();
@@ -102,16 +114,20 @@ TEST_P(AcousticGolden, EqualsPyTorchInChunks) {
   ASSERT_TRUE(model.ok()) << model.status().to_string();
   const auto got = stream(**model, weights->tensor("golden.features")->f32());
   ASSERT_EQ(got.size(), want.size());
-  for (std::size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], GetParam().bound) << "value " << i;
+  for (std::size_t i = 0; i < want.size(); ++i)
+    ASSERT_NEAR(got[i], want[i], GetParam().bound) << "value " << i;
 }
 
-// f32: some 100 terms a sum through five layers. INT8: the weights are the golden's own; what is added is the rounding of
-// activations where the tuner chose u8 x s8.
+// f32: some 100 terms a sum through five layers. INT8: the weights are the golden's own; what is
+// added is the rounding of activations where the tuner chose u8 x s8.
 INSTANTIATE_TEST_SUITE_P(All, AcousticGolden,
-                         testing::Values(Case{"tiny_f32", Precision::kF32, 1e-4}, Case{"tiny_i8", Precision::kF32, 1e-4},
+                         testing::Values(Case{"tiny_f32", Precision::kF32, 1e-4},
+                                         Case{"tiny_i8", Precision::kF32, 1e-4},
                                          Case{"tiny_i8", Precision::kInt8, 0.05}),
                          [](const auto& param) {
-                           return std::string(param.param.file) + (param.param.precision == Precision::kF32 ? "_as_f32" : "_as_int8");
+                           return std::string(param.param.file) +
+                                  (param.param.precision == Precision::kF32 ? "_as_f32"
+                                                                            : "_as_int8");
                          });
 
 }  // namespace

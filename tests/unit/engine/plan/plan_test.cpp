@@ -1,6 +1,6 @@
-// Memory plans hold up to the checker and the checker finds faults; plan files refuse what does not fit.
+// Memory plans hold up to the checker and the checker finds faults; plan files refuse what does not
+// fit.
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <cstdio>
@@ -28,8 +28,10 @@ const char* accept(const NodeView&) { return nullptr; }
 std::size_t no_workspace(const NodeView&) { return 0; }
 Status do_nothing(const NodeView&, const LaunchArgs&) { return {}; }
 bool always(const NodeView&) { return true; }
-constexpr Kernel kUnary{ir::OpKind::kUnary, "fake/unary", accept, no_workspace, do_nothing, nullptr, nullptr, always};
-constexpr Kernel kBinary{ir::OpKind::kBinary, "fake/binary", accept, no_workspace, do_nothing, nullptr, nullptr, always};
+constexpr Kernel kUnary{ir::OpKind::kUnary, "fake/unary", accept,  no_workspace,
+                        do_nothing,         nullptr,      nullptr, always};
+constexpr Kernel kBinary{ir::OpKind::kBinary, "fake/binary", accept,  no_workspace,
+                         do_nothing,          nullptr,       nullptr, always};
 constexpr Kernel kConcat{ir::OpKind::kConcat, "fake/concat", accept, no_workspace, do_nothing};
 constexpr Kernel kSlice{ir::OpKind::kSlice, "fake/slice", accept, no_workspace, do_nothing};
 constexpr Kernel kLinear{ir::OpKind::kLinear, "fake/linear", accept, no_workspace, do_nothing};
@@ -95,7 +97,8 @@ TEST(MemoryPlanner, RandomGraphsPassTheChecker) {
     const auto tensors = resolve(data.graph, extents_at(kProfile, &DimRange::max));
     ASSERT_TRUE(tensors.ok()) << tensors.status().to_string();
     InPlace in_place;
-    for (const ir::Node& node : data.graph.nodes) in_place.push_back(node.op != ir::OpKind::kReshape);
+    for (const ir::Node& node : data.graph.nodes)
+      in_place.push_back(node.op != ir::OpKind::kReshape);
     const MemoryPlan memory = plan_memory(data.graph, *tensors, in_place);
     const Status checked = check_memory(data.graph, *tensors, memory);
     ASSERT_TRUE(checked.ok()) << checked.to_string() << "\n" << ir::to_text(data.graph);
@@ -109,7 +112,8 @@ TEST(MemoryChecker, FindsOverlapsMisalignmentAndEscapes) {
   const auto tensors = *resolve(data.graph, extents_at(kProfile, &DimRange::max));
   int found = 0;
   for (std::size_t v = 0; v < data.memory.offset.size(); ++v) {
-    if (data.memory.offset[v] == kNoOffset || data.memory.root[v] != static_cast<ir::ValueId>(v)) continue;
+    if (data.memory.offset[v] == kNoOffset || data.memory.root[v] != static_cast<ir::ValueId>(v))
+      continue;
     MemoryPlan bad = data.memory;
     bad.offset[v] += 4;
     EXPECT_FALSE(check_memory(data.graph, tensors, bad).ok());
@@ -121,14 +125,20 @@ TEST(MemoryChecker, FindsOverlapsMisalignmentAndEscapes) {
   EXPECT_GT(found, 0);
 }
 
-std::string scratch(const char* name) { return (std::filesystem::temp_directory_path() / (std::string("antiphon_") + std::to_string(::getpid()) + name)).string(); }
+std::string scratch(const char* name) {
+  return (std::filesystem::temp_directory_path() /
+          (std::string("antiphon_") + std::to_string(::getpid()) + name))
+      .string();
+}
 
 std::string read_bytes(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return std::string((std::istreambuf_iterator<char>(in)), {});
 }
 
-void write_bytes(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+void write_bytes(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
 
 class PlanFile : public testing::Test {
  protected:
@@ -168,11 +178,14 @@ TEST_F(PlanFile, EveryTruncationIsRefusedByName) {
 }
 
 TEST_F(PlanFile, FlippedBytesNeverCrash) {
-  for (std::size_t n = 0; n < bytes_.size() - 256; ++n) {  // the constants at the end may be anything
+  for (std::size_t n = 0; n < bytes_.size() - 256;
+       ++n) {  // the constants at the end may be anything
     std::string bad = bytes_;
     bad[n] = static_cast<char>(bad[n] ^ 0x55);
-    if (n < 32) EXPECT_FALSE(load_bytes(bad).ok()) << n;
-    else static_cast<void>(load_bytes(bad));
+    if (n < 32)
+      EXPECT_FALSE(load_bytes(bad).ok()) << n;
+    else
+      static_cast<void>(load_bytes(bad));
   }
 }
 
@@ -182,7 +195,8 @@ TEST_F(PlanFile, DamagedHeadersWithAGoodHashAreRefusedOrHarmless) {
     std::uint64_t header_bytes = 0;
     std::memcpy(&header_bytes, bytes.data() + 16, 8);
     std::uint64_t hash = 1469598103934665603ull;
-    for (std::size_t i = 0; i < header_bytes; ++i) hash = (hash ^ static_cast<unsigned char>(bytes[32 + i])) * 1099511628211ull;
+    for (std::size_t i = 0; i < header_bytes; ++i)
+      hash = (hash ^ static_cast<unsigned char>(bytes[32 + i])) * 1099511628211ull;
     std::memcpy(bytes.data() + 24, &hash, 8);
     return bytes;
   };
@@ -202,12 +216,15 @@ TEST_F(PlanFile, ForeignFilesAndBetterMachinesAreNamed) {
   data.isa = Isa::kAvx512Vnni;
   ASSERT_TRUE((*compile(kBackend, {}, std::move(data)))->save(path_).ok());
   const auto plan = read_plan(path_, kBackend, Isa::kAvx2);
-  EXPECT_NE(plan.status().message().find("isa: is avx512_vnni"), std::string::npos) << plan.status().to_string();
-  EXPECT_EQ(read_plan("/nonexistent/x.plan", kBackend, Isa::kAvx2).status().code(), StatusCode::kNotFound);
+  EXPECT_NE(plan.status().message().find("isa: is avx512_vnni"), std::string::npos)
+      << plan.status().to_string();
+  EXPECT_EQ(read_plan("/nonexistent/x.plan", kBackend, Isa::kAvx2).status().code(),
+            StatusCode::kNotFound);
 }
 
 TEST(Compile, MissingKernelsListReasons) {
-  constexpr Kernel refuses{ir::OpKind::kLinear, "fake/linear", [](const NodeView&) { return "needs more"; }, no_workspace, do_nothing};
+  constexpr Kernel refuses{ir::OpKind::kLinear, "fake/linear",
+                           [](const NodeView&) { return "needs more"; }, no_workspace, do_nothing};
   const Kernel* all[] = {&refuses, &kUnary, &kBinary, &kConcat, &kSlice};
   const auto plan = compile({"fake", all}, {}, data_of(sample()));
   EXPECT_EQ(plan.status().code(), StatusCode::kUnsupported);
@@ -217,7 +234,8 @@ TEST(Compile, MissingKernelsListReasons) {
 TEST(Compile, MissingRangesAreNamed) {
   PlanData data = data_of(sample());
   data.profile.erase("T");
-  EXPECT_NE(compile(kBackend, {}, std::move(data)).status().message().find("'T'"), std::string::npos);
+  EXPECT_NE(compile(kBackend, {}, std::move(data)).status().message().find("'T'"),
+            std::string::npos);
 }
 
 TEST(TimingCache, KeepsTheSmallerTimeAndRefusesForeignFiles) {
