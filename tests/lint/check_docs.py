@@ -58,7 +58,7 @@ def code_lines(text):
 def check_commands(root, document, text):
     sources = {os.path.basename(f): open(f, encoding="utf-8").read() for f in glob.glob(os.path.join(root, "cli/*.cpp"))}
     commands = {name: source for source in sources.values() for name in re.findall(r'add_subcommand\("([a-z]+)"', source)}
-    shared = "".join(sources.get(name, "") for name in ("command.cpp", "main.cpp")) + "--help --version"
+    shared = "".join(sources.get(name, "") for name in ("command.cpp", "main.cpp", "network_options.cpp")) + "--help --version"
     targets = set(re.findall(r"^([a-z]+):", read(root, "Makefile"), re.M))
     presets = {p["name"] for p in json.loads(read(root, "CMakePresets.json"))["configurePresets"]}
     for line in code_lines(text):
