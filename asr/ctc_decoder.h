@@ -22,7 +22,7 @@ struct CtcDecoderConfig {
   float lm_weight = 0.6f;
   float unknown_word = -3.0f;  // added at each word that the model does not know
   float word_bonus = 1.2f;     // added at each word: balances the model's length bias
-  float phrase_share = 0.3f;   // of a word's probability that the phrase model decides
+  float phrase_share = 0.1f;   // of a word's probability that the phrase model decides
   int commit_steps = 40;       // hypotheses that disagree on words older than this are dropped
 };
 
