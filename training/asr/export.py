@@ -75,7 +75,8 @@ def manifest(folder, shape, a):
     """manifest.toml as asr/pack.cpp reads it."""
     files = [f for f in sorted(os.listdir(folder)) if f != "manifest.toml"]
     lines = ['name = "asr-en"', 'kind = "asr"', "version = 1", 'language = "en"', 'licence = "Apache-2.0"',
-             f'source = "trained by training/asr: {a.source}"', "", "[pack]", 'name = "asr-en"', "", "[network]",
+             f'source = "trained by training/asr: {a.source}"'] + [f'note = "{a.note}"'] * bool(a.note)
+    lines += ["", "[pack]", 'name = "asr-en"', "", "[network]",
              f"mel_bins = {MELS}", f"front = {shape['front']}", f"width = {shape['width']}", f"layers = {shape['layers']}",
              f"lookahead = {LOOKAHEAD}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
              f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}", "",
@@ -84,7 +85,7 @@ def manifest(folder, shape, a):
         with open(os.path.join(folder, name), "rb") as f:
             content = f.read()
         lines.append(f'"{name}" = {{ bytes = {len(content)}, sha256 = "{hashlib.sha256(content).hexdigest()}" }}')
-    lines += ["", "[accuracy]  # word error rates in %"] + [x.replace("=", " = ", 1) for x in a.accuracy]
+    lines += ["", "[accuracy]  # word error rates in %"] + [x.replace("=", " = ", 1) if " = " not in x else x for x in a.accuracy]
     with open(os.path.join(folder, "manifest.toml"), "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")
 
@@ -100,6 +101,7 @@ def options():
     ap.add_argument("--beta", type=float, default=1.2, help="for each word")
     ap.add_argument("--unknown", type=float, default=-3.0, help="for each word that the model does not know")
     ap.add_argument("--source", default="teacher speech of Kokoro-82M (Apache-2.0) and the corpora of its README")
+    ap.add_argument("--note", default="", help="a sentence for the manifest")
     ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")
     return ap.parse_args()
 

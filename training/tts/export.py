@@ -79,11 +79,11 @@ def keep(name):
     return torch.float32 if name == "embedding.weight" else None
 
 
-def manifest(folder, table, way, report):
+def manifest(folder, table, way, report, note=""):
     symbols = "".join(sorted(table, key=table.get))
     lines = ['name = "tts-en"', 'kind = "tts"', "version = 1", 'licence = "Apache-2.0"',
-             'source = "trained by training/tts on speech of Kokoro-82M (Apache-2.0), voice af_heart"', "",
-             "[tts]", f'symbols = "{symbols}"  # id 1 is the first; ^ and $ are the silences at both ends',
+             'source = "trained by training/tts on speech of Kokoro-82M (Apache-2.0), voice af_heart"'] + [f'note = "{note}"'] * bool(note)
+    lines += ["", "[tts]", f'symbols = "{symbols}"  # id 1 is the first; ^ and $ are the silences at both ends',
              "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80",
              f"prenet_dropout = {'true' if way == 'dropout' else 'false'}",
              f'alignment = "{"durations" if way == "durations" else "attention"}"',
@@ -104,6 +104,7 @@ def main():
     ap.add_argument("net"), ap.add_argument("pack"), ap.add_argument("--g2p"), ap.add_argument("--lexicon")
     ap.add_argument("--way", choices=["plain", "dropout", "durations"], default="plain", help="of synthesis, see speak.py")
     ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")
+    ap.add_argument("--note", default="", help="a sentence for the manifest")
     a = ap.parse_args()
     os.makedirs(a.pack, exist_ok=True)
     saved = torch.load(a.net, map_location="cpu")
@@ -116,7 +117,7 @@ def main():
     if a.lexicon:
         out = os.path.join(a.pack, "lexicon.tsv.zst")
         subprocess.run(["zstd", "-q", "-f", "--ultra", "-22", "--no-progress", a.lexicon, "-o", out], check=True)
-    manifest(a.pack, saved["table"], a.way, dict(x.split("=", 1) for x in a.accuracy))
+    manifest(a.pack, saved["table"], a.way, dict(x.split("=", 1) for x in a.accuracy), a.note)
     total = sum(os.path.getsize(os.path.join(a.pack, f)) for f in os.listdir(a.pack))
     print(f"{a.pack}: {total} bytes, budget 9000000")
     if total > 9_000_000:

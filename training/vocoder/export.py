@@ -78,6 +78,7 @@ def main():
     ap.add_argument("--half", default=HALF), ap.add_argument("--full", default="$^")
     ap.add_argument("--sigma", type=float, default=0.0, help="deviation of the noise in synthesis, for the manifest")
     ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")
+    ap.add_argument("--note", default="", help="a sentence for the manifest")
     a = ap.parse_args()
     os.makedirs(a.pack, exist_ok=True)
     saved = torch.load(a.net, map_location="cpu")
@@ -89,12 +90,12 @@ def main():
     pack.write(path, tensors(net), config, kind)
     data = open(path, "rb").read()
     lines = ['name = "vocoder-en"', 'kind = "vocoder"', "version = 1", 'licence = "Apache-2.0"',
-             'source = "trained by training/vocoder on speech of Kokoro-82M (Apache-2.0), voice af_heart"', "",
-             "[vocoder]", "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80", "group_samples = 64",
+             'source = "trained by training/vocoder on speech of Kokoro-82M (Apache-2.0), voice af_heart"'] + [f'note = "{a.note}"'] * bool(a.note)
+    lines += ["", "[vocoder]", "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80", "group_samples = 64",
              f"flows = {config['flows']}", f"layers = {config['layers']}", f"channels = {config['channels']}",
              f"sigma = {a.sigma}", "", "[files]",
              f'"weights.safetensors" = {{ bytes = {len(data)}, sha256 = "{hashlib.sha256(data).hexdigest()}" }}',
-             "", "[accuracy]"] + [x.replace("=", " = ", 1) for x in a.accuracy]
+             "", "[accuracy]"] + [x.replace("=", " = ", 1) if " = " not in x else x for x in a.accuracy]
     with open(os.path.join(a.pack, "manifest.toml"), "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")
     print(f"{a.pack}: {len(data)} bytes, budget 15000000")
