@@ -66,7 +66,7 @@ class Stay:
         command = self.filled(step.command, seconds=int(left), minutes=f"{self.minutes(step, left, there):.2f}",
                               resume=self.filled(step.resume) if there else "")
         step.tries, step.state = step.tries + 1, "running"
-        step.limit = self.now() + step.seconds + GRACE_S if not step.checkpoint else self.end + self.load
+        step.limit = self.now() + step.seconds + self.dry.get("grace", GRACE_S) if not step.checkpoint else self.end + self.load
         env = dict(os.environ, CUDA_VISIBLE_DEVICES=str(step.gpu), PYTHONUNBUFFERED="1",
                    PYTHONPATH=os.pathsep.join([self.path("site"), ROOT]), OMP_NUM_THREADS="1" if self.dry else "4")
         with open(self.path("logs", step.name + ".log"), "a", encoding="utf-8") as log:
@@ -177,6 +177,10 @@ def conduct(stay):
     wheels(stay)
     mps(True)
     for g in lists:
+        spoken = stay.path("speech", g["name"] + ".done")
+        if os.path.exists(spoken):  # by a conductor before this one
+            made.add(g["name"])
+            continue
         stay.wait_for(g["needs"])
         part = generators(stay, g)
         stay.steps += part
@@ -184,6 +188,7 @@ def conduct(stay):
         for s in part:
             if s.state == "done":
                 made.add(g["name"])
+                open(spoken, "w").close()
             else:  # what it left is cut short
                 for path in glob.glob(stay.path("speech", s.name + "-*")):
                     os.remove(path)
