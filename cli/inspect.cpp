@@ -10,7 +10,8 @@ struct Options {
 };
 
 Result<std::shared_ptr<const Plan>> plan_of(const NetworkOptions& options) {
-  if (!is_onnx_path(options.path)) return Plan::load(options.path);
+  ANTIPHON_ASSIGN_OR_RETURN(const auto plugins, options.plugins());
+  if (!is_onnx_path(options.path)) return Plan::load(options.path, {}, plugins);
   ANTIPHON_ASSIGN_OR_RETURN(const OnnxOptions import, options.import_options());
   ANTIPHON_ASSIGN_OR_RETURN(const OnnxNetwork network, import_onnx(options.path, import));
   ANTIPHON_ASSIGN_OR_RETURN(BuildOptions build_with, options.build_options());

@@ -37,6 +37,7 @@ void NetworkOptions::add_to(CLI::App& app) {
   app.add_option("--profile", profile, "SYMBOL=MIN:USUAL:MAX: the range that an extent may have");
   app.add_option("--network-precision", precision, "Of the weights of an ONNX model")
       ->check(CLI::IsMember({"int8", "f32"}));
+  app.add_option("--plugin", plugin_files, "Shared object with more operators and kernels");
   app.add_flag("--tune", tune, "Time the kernels and keep the fastest");
   app.add_option("--dump", dump_dir, "Folder that gets the graph after every pass");
 }
@@ -52,8 +53,16 @@ Result<std::pair<std::string, std::string>> split_pair(const std::string& text) 
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
+Result<std::shared_ptr<const PluginSet>> NetworkOptions::plugins() const {
+  if (!loaded && !plugin_files.empty()) {
+    ANTIPHON_ASSIGN_OR_RETURN(loaded, PluginSet::load(plugin_files));
+  }
+  return loaded;
+}
+
 Result<OnnxOptions> NetworkOptions::import_options() const {
   OnnxOptions out;
+  ANTIPHON_ASSIGN_OR_RETURN(out.plugins, plugins());
   for (const std::string& text : freeze) {
     ANTIPHON_ASSIGN_OR_RETURN(const auto pair, split_pair(text));
     ANTIPHON_ASSIGN_OR_RETURN(out.frozen[pair.first], read_npy(pair.second));
@@ -68,6 +77,7 @@ Result<OnnxOptions> NetworkOptions::import_options() const {
 
 Result<BuildOptions> NetworkOptions::build_options() const {
   BuildOptions out;
+  ANTIPHON_ASSIGN_OR_RETURN(out.plugins, plugins());
   out.precision = precision == "int8" ? Precision::kInt8 : Precision::kF32;
   out.max_isa = max_isa;
   out.num_threads = threads > 0 ? threads : 1;

@@ -13,15 +13,18 @@ namespace antiphon::cli {
 
 struct NetworkOptions {
   std::string path;
-  std::vector<std::string> freeze, extents, profile;
+  std::vector<std::string> freeze, extents, profile, plugin_files;
   std::string precision = "f32", max_isa, dump_dir;
   int threads = 1;
   bool tune = false;
+  mutable std::shared_ptr<const PluginSet> loaded;
 
   void add_to(CLI::App& app);  // all but the path
   // What the options say; kInvalidArgument names the option.
   Result<OnnxOptions> import_options() const;
   Result<BuildOptions> build_options() const;
+  // Loads --plugin's files, once; null without any.
+  Result<std::shared_ptr<const PluginSet>> plugins() const;
 };
 
 // True for files that are ONNX by their name.

@@ -69,8 +69,9 @@ HostTensor generated(const TensorSpec& spec, const std::map<std::string, std::in
 }
 
 Result<std::shared_ptr<const Plan>> plan_of(const Options& options, const Tensors& inputs) {
+  ANTIPHON_ASSIGN_OR_RETURN(const auto plugins, options.network.plugins());
   if (!is_onnx_path(options.network.path))
-    return Plan::load(options.network.path, options.network.max_isa);
+    return Plan::load(options.network.path, options.network.max_isa, plugins);
   ANTIPHON_ASSIGN_OR_RETURN(const OnnxOptions import, options.network.import_options());
   ANTIPHON_ASSIGN_OR_RETURN(const OnnxNetwork network, import_onnx(options.network.path, import));
   ANTIPHON_ASSIGN_OR_RETURN(BuildOptions build_with, options.network.build_options());

@@ -4,12 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/tensor.h"
 
 namespace antiphon {
+
+class PluginSet;
 
 // A tensor with its own memory.
 struct HostTensor {
@@ -25,6 +28,8 @@ struct OnnxOptions {
   std::map<std::string, std::vector<std::string>> symbols;
   // Extents that are fixed: {"B", 1}.
   std::map<std::string, std::int64_t> extents;
+  // Operators of other domains, by domain and name; may be null.
+  std::shared_ptr<const PluginSet> plugins;
 };
 
 }  // namespace antiphon

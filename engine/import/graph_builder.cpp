@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/ir/custom_op.h"
 #include "engine/ir/dims.h"
 #include "engine/ir/schema.h"
 
@@ -168,6 +169,17 @@ std::vector<ValueRef> GraphBuilder::nodes(ir::OpKind op, const std::vector<Value
   ir::Node node;
   node.op = op;
   for (auto& [name, value] : attrs) node.attrs.set(name, std::move(value));
+  return add(std::move(node), inputs, num_outputs);
+}
+
+std::vector<ValueRef> GraphBuilder::custom(std::shared_ptr<const ir::CustomOp> op,
+                                           const std::vector<ValueRef>& inputs, ir::Attrs attrs) {
+  ir::Node node;
+  node.op = ir::OpKind::kCustom;
+  node.attrs = std::move(attrs);
+  node.attrs.set("operator", op->name);
+  const auto num_outputs = static_cast<std::size_t>(op->num_outputs);
+  node.custom = std::move(op);
   return add(std::move(node), inputs, num_outputs);
 }
 

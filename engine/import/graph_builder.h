@@ -37,6 +37,8 @@ class GraphBuilder {
   ValueRef node(ir::OpKind op, const std::vector<ValueRef>& inputs, AttrList attrs = {});
   std::vector<ValueRef> nodes(ir::OpKind op, const std::vector<ValueRef>& inputs, AttrList attrs,
                               std::size_t num_outputs);
+  std::vector<ValueRef> custom(std::shared_ptr<const ir::CustomOp> op,
+                               const std::vector<ValueRef>& inputs, ir::Attrs attrs);
   const ir::ValueInfo& info(ValueRef value) const;
   // The bytes, where the value is a constant.
   const ir::ValueInfo* constant_info(ValueRef value) const;

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <functional>
 
+#include "engine/import/custom.h"
 #include "engine/import/op.h"
 #include "engine/import/op_table.h"
 #include "engine/ir/dims.h"
+#include "engine/plugins.h"
 
 namespace antiphon::onnx {
 
@@ -134,7 +136,9 @@ void Importer::call_function(const onnx_wire::FunctionProto& function, const Nod
 void Importer::run_node(const NodeProto& node, Frame& frame) {
   const auto function = functions_.find(node.domain() + ":" + node.op_type());
   const Operator* entry = is_onnx_domain(node.domain()) ? find_operator(node.op_type()) : nullptr;
-  if (!entry && function == functions_.end()) {
+  const auto custom =
+      options_.plugins ? options_.plugins->find(node.domain() + "::" + node.op_type()) : nullptr;
+  if (!entry && !custom && function == functions_.end()) {
     const std::string domain =
         is_onnx_domain(node.domain()) ? std::string() : " of domain '" + node.domain() + "'";
     report(node, frame, antiphon::unsupported("the operator" + domain + " is not supported"));
@@ -156,7 +160,7 @@ void Importer::run_node(const NodeProto& node, Frame& frame) {
     report(node, frame, antiphon::unsupported("functions and sub-graphs are nested too deeply"));
     return set_outputs_failed(node, frame);
   }
-  if (!entry) return call_function(*function->second, node, frame);
+  if (!entry && !custom) return call_function(*function->second, node, frame);
   const auto opset = frame.opsets.find("");
   const int version = opset == frame.opsets.end() ? kMaxOpset : opset->second;
   Status error;
@@ -166,7 +170,10 @@ void Importer::run_node(const NodeProto& node, Frame& frame) {
   } else if (spend(1)) {
     builder_.set_label(frame.path + label_of(node));
     Op op(*this, frame, node, version);
-    if (!fold_known(op)) entry->lower(op);
+    if (!entry)
+      lower_custom(op, node, custom);
+    else if (!fold_known(op))
+      entry->lower(op);
     error = builder_.take_error();
   } else {
     error = builder_.take_error();

@@ -30,7 +30,7 @@ TABLE = {
 }
 # Headers of the engine's façade that the layers below it share: plain data.
 SHARED = {"engine/tensor.h", "engine/network.h", "engine/weights.h", "engine/engine.h",
-          "engine/onnx_options.h"}
+          "engine/onnx_options.h", "engine/plugins.h"}
 FREE = ("tests", "bench", "examples")  # may include everything
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

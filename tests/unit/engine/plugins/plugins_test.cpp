@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "engine/engine.h"
+#include "engine/onnx.h"
 
 namespace antiphon {
 namespace {
@@ -141,6 +142,29 @@ TEST_F(SnakeTest, ItsShapeRuleSpeaks) {
   EXPECT_EQ(plugins->find("antiphon.example::Other"), nullptr);
   net.custom(nullptr, inputs);
   EXPECT_FALSE(net.status().ok());
+}
+
+TEST_F(SnakeTest, IsImportedFromOnnx) {
+  const std::string folder = ANTIPHON_SOURCE_DIR "/tests/golden/onnx/";
+  OnnxOptions import;
+  import.plugins = plugins;
+  const auto network = import_onnx(folder + "plugin_snake.onnx", import);
+  ASSERT_TRUE(network.ok()) << network.status().message();
+  const auto plan = build(*network, options());
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  std::vector<float> golden(60);  // x [2, 3, 5], then y
+  std::ifstream file(folder + "plugin_snake.f32", std::ios::binary);
+  file.read(reinterpret_cast<char*>(golden.data()), 240);
+  ASSERT_TRUE(file);
+  const auto y = run(*plan, {2, 3, 5}, {golden.begin(), golden.begin() + 30});
+  ASSERT_EQ(y.size(), 30u);
+  // |y| is at most 6; sine and exponential are right to a few units in the last place.
+  for (std::size_t i = 0; i < 30; ++i) EXPECT_NEAR(y[i], golden[30 + i], 4e-6) << i;
+
+  const auto without = import_onnx(folder + "plugin_snake.onnx");
+  ASSERT_FALSE(without.ok());
+  EXPECT_THAT(without.status().message(),
+              testing::AllOf(HasSubstr("Snake"), HasSubstr("antiphon.example")));
 }
 
 TEST(Plugins, InfoNamesWhatIsLoaded) {
