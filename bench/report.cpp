@@ -58,8 +58,8 @@ Spread spread_of(std::vector<double> values) {
 double rounded(double value) {
   if (value == 0 || !std::isfinite(value)) return 0;
   const double digits = std::floor(std::log10(std::abs(value)));
-  const double unit = std::pow(10.0, std::min(0.0, digits - 2));
-  return std::round(value / unit) * unit;
+  const double scale = std::pow(10.0, std::max(0.0, 2 - digits));
+  return std::round(value * scale) / scale;
 }
 
 Report::Report(std::string bench, const std::string& isa_cap)
