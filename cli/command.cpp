@@ -12,14 +12,25 @@
 
 namespace antiphon::cli {
 
+namespace {
+
+bool holds_a_pack(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (std::filesystem::exists(entry.path() / "manifest.toml", ignored)) return true;
+  return false;
+}
+
+}  // namespace
+
 std::string default_models_dir() {
   namespace fs = std::filesystem;
   std::error_code ignored;
-  if (fs::is_directory("models", ignored)) return "models";
+  if (holds_a_pack("models")) return "models";
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   for (const char* from_program : {"../share/antiphon/models", "../../models"}) {
     const fs::path folder = (program / from_program).lexically_normal();
-    if (!program.empty() && fs::is_directory(folder, ignored)) return folder.string();
+    if (!program.empty() && holds_a_pack(folder)) return folder.string();
   }
   return "models";
 }

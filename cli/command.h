@@ -33,7 +33,7 @@ void add_completion(CLI::App& app, Chosen& chosen);
 
 enum class Stage { kAll, kRecognize, kUnderstand, kSynthesize };
 
-// ./models if there is one, else the installed packs, else those of the source tree.
+// ./models if there are packs in it, else the installed packs, else those of the source tree.
 std::string default_models_dir();
 void add_models_option(CLI::App& app, std::string& models_dir);
 

@@ -32,6 +32,16 @@ Result<server::ServerConfig> read_config(const Options& options) {
   return config;
 }
 
+// The first run of every network prepares it and allocates: not while somebody waits for it.
+Status warm_up(Assistant& assistant) {
+  RecognizerOptions whole;
+  whole.endpointing = false;  // else silence does not get as far as the acoustic network
+  ANTIPHON_RETURN_IF_ERROR(
+      assistant.transcribe(std::vector<float>(16000, 0.0f), 16000, whole).status());
+  ANTIPHON_RETURN_IF_ERROR(assistant.understand("what can you do for me").status());
+  return assistant.synthesize("I am ready, what can I do for you?").status();
+}
+
 int run(const Options& options) {
   const auto config = read_config(options);
   if (!config.ok()) return fail(config.status());
@@ -53,6 +63,8 @@ int run(const Options& options) {
   models.logger = &logger;
   const auto assistant = Assistant::create(models);
   if (!assistant.ok()) return fail(assistant.status());
+  if (const Status warm = warm_up(**assistant); !warm.ok())
+    return fail(warm.with_context("the first run of the models"));
   auto server = server::Server::start(*config, **assistant, logger);
   if (!server.ok()) return fail(server.status());
   const std::string url =

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -121,6 +122,21 @@ TEST(Program, TranscribeTalksToAServer) {
   const Ran missing = run("transcribe /nowhere.wav " + call.substr(12 + wav.size()));
   EXPECT_EQ(missing.exit_code, 1);
   EXPECT_THAT(missing.output, HasSubstr("/nowhere.wav"));
+}
+
+// Some other folder named models does not hide those beside the program.
+TEST(Program, FindsItsPacksFromAnywhere) {
+  const std::string folder = path_of("elsewhere");
+  std::filesystem::create_directories(folder + "/models/photographs");
+  const Ran ran = run_command("cd " + folder + " && " ANTIPHON_BINARY_DIR "/bin/antiphon models");
+  EXPECT_EQ(ran.exit_code, 0) << ran.output;
+  EXPECT_THAT(ran.output, HasSubstr("nlu-en"));
+  std::filesystem::create_directories(folder + "/models/mine");
+  std::ofstream(folder + "/models/mine/manifest.toml") << "licence = 'MIT'\n";
+  EXPECT_THAT(
+      run_command("cd " + folder + " && " ANTIPHON_BINARY_DIR "/bin/antiphon models").output,
+      HasSubstr("mine"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Program, CompletionIsBash) {
