@@ -59,7 +59,8 @@ ValueRef Op::cast(ValueRef x, DType to) const {
 }
 
 ValueRef Op::number(DType to, double value) const {
-  const auto whole = static_cast<std::int64_t>(std::clamp(value, -9.2e18, 9.2e18));
+  const auto whole =
+      static_cast<std::int64_t>(std::isnan(value) ? 0 : std::clamp(value, -9.2e18, 9.2e18));
   switch (to) {
     case DType::kI64: return graph().constant(to, {}, &whole);
     case DType::kI32: {

@@ -6,7 +6,7 @@
 namespace antiphon::onnx {
 
 struct Whole::Node {
-  char op = 'x';  // 'x': an extent
+  char op = 'x';  // 'x': an extent; '?': too long to be kept
   ValueRef value;
   int axis = 0;
   Whole a, b;
@@ -14,6 +14,10 @@ struct Whole::Node {
 };
 
 namespace {
+
+// Above it an expression is forgotten: shared parts would make its text grow without bound.
+constexpr int kMaxKept = 256;
+constexpr int kTooLong = 1 << 20;
 
 std::int64_t folded(char op, std::int64_t a, std::int64_t b) {
   const auto ua = static_cast<std::uint64_t>(a), ub = static_cast<std::uint64_t>(b);
@@ -55,6 +59,7 @@ bool Whole::same(const Whole& other) const {
   if (node_ == other.node_) return true;
   const Node &x = *node_, &y = *other.node_;
   if (x.op != y.op || x.terms != y.terms) return false;
+  if (x.op == '?') return false;
   if (x.op == 'x') return x.value == y.value && x.axis == y.axis;
   return x.a.same(y.a) && x.b.same(y.b);
 }
@@ -92,9 +97,14 @@ Whole Whole::combine(char op, const Whole& a, const Whole& b) {
   }
   auto node = std::make_shared<Node>();
   node->op = op;
-  node->a = a;
-  node->b = b;
   node->terms = a.terms() + b.terms();
+  if (node->terms > kMaxKept) {
+    node->op = '?';
+    node->terms = kTooLong;
+  } else {
+    node->a = a;
+    node->b = b;
+  }
   Whole out;
   out.node_ = std::move(node);
   return out;
@@ -102,6 +112,7 @@ Whole Whole::combine(char op, const Whole& a, const Whole& b) {
 
 std::string Whole::text(std::vector<ValueRef>& like) const {
   if (!node_) return std::to_string(number_);
+  if (node_->op == '?') return "0";  // never built: see terms()
   if (node_->op != 'x') {
     const std::string left = node_->a.text(like);
     return left + " " + node_->b.text(like) + " " + node_->op;
