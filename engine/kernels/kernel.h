@@ -94,6 +94,12 @@ struct Kernel {
   // True: output 0 may share input 0's memory when it is the last use.
   bool (*in_place)(const NodeView&) = nullptr;
   const void* self = nullptr;  // what one set of functions needs to stand for many kernels
+  // True: results differ from f32's by more than rounding (activations as bytes). Only the tuner
+  // takes it, and only where the build allows it.
+  bool coarse = false;
+  // True: the library that it calls allocates a few small blocks a run. Only the tuner takes it,
+  // and only where it wins clearly.
+  bool allocates = false;
 };
 
 // The view as `kernel`'s functions are to see it.

@@ -1,12 +1,13 @@
 // 1-D convolution with constant weights as a product over taps: x is turned into padded rows
 // [T, C], so that a window is `taps` runs of channels, and the panels of linear layers do the rest.
-// In f32 (also from int8, expanded), or streamed as int8 with activations quantised to int16, one
-// scale for each item of the batch. The team divides blocks of steps and outputs.
+// In f32 (also from int8, expanded), or streamed as int8 with activations quantised to int16 or to
+// bytes, one scale for each item of the batch. The team divides blocks of steps and outputs.
 #include <algorithm>
 #include <vector>
 
 #include "engine/kernels/cpu/conv_shape.h"
 #include "engine/kernels/cpu/epilogue.h"
+#include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/gemv_f32.h"
 #include "engine/kernels/cpu/gemv_int8.h"
 #include "engine/kernels/cpu/kernels.h"
@@ -38,6 +39,15 @@ struct PackedInt8 final : Packed {
   }
 };
 
+struct PackedU8 final : Packed {
+  std::vector<U8Matrix> groups;
+  std::size_t bytes() const override {
+    std::size_t total = 0;
+    for (const U8Matrix& m : groups) total += m.bytes();
+    return total;
+  }
+};
+
 const char* refuse_f32(const NodeView& view) {
   if (!view.inputs[1].is_constant) return "needs constant weights";
   if (has_input(view, 2) && !view.inputs[2].is_constant) return "needs constant scales";
@@ -49,6 +59,13 @@ const char* refuse_int8(const NodeView& view) {
   if (view.inputs[1].dtype != DType::kI8) return "needs i8 weights";
   const ConvShape s = conv_shape(view);
   if (s.group_channels * s.taps > (1 << 24)) return "takes at most 2^24 weights an output";
+  return refuse_f32(view);
+}
+
+const char* refuse_u8(const NodeView& view) {
+  if (view.inputs[1].dtype != DType::kI8) return "needs i8 weights";
+  const ConvShape s = conv_shape(view);
+  if (s.group_channels * s.taps > kMaxU8Cols) return "takes at most 65536 weights an output";
   return refuse_f32(view);
 }
 
@@ -96,14 +113,28 @@ Result<std::unique_ptr<Packed>> pack_as_int8(const NodeView& view) {
   return std::unique_ptr<Packed>(std::move(packed));
 }
 
+Result<std::unique_ptr<Packed>> pack_as_u8(const NodeView& view) {
+  const ConvShape s = conv_shape(view);
+  const std::int64_t outputs = s.group_outputs(), cols = s.group_channels * s.taps;
+  auto packed = std::make_unique<PackedU8>();
+  for (std::int64_t g = 0; g < s.groups; ++g) {
+    const auto* w = static_cast<const std::int8_t*>(view.inputs[1].data) + g * outputs * cols;
+    packed->groups.push_back(pack_u8(outputs, cols, tap_major(s, w).data(),
+                                     view.inputs[2].f32() + g * outputs, view.isa,
+                                     static_cast<int>(s.taps)));
+  }
+  return std::unique_ptr<Packed>(std::move(packed));
+}
+
 // Steps of x with its padding, as far as windows reach.
 std::int64_t padded_steps(const ConvShape& s) {
   return (s.out_steps - 1) * s.stride + (s.taps - 1) * s.dilation + 1;
 }
 
-// x [C, T] to rows [padded steps][C] for the steps [begin, end); outside of x zeros.
+// x [C, T] to rows [padded steps][C] for the steps [begin, end); outside of x `nothing`.
 template <typename T>
-void to_rows(const ConvShape& s, const T* x, std::int64_t begin, std::int64_t end, T* rows) {
+void to_rows(const ConvShape& s, const T* x, T nothing, std::int64_t begin, std::int64_t end,
+             T* rows) {
   for (std::int64_t t0 = begin; t0 < end; t0 += kTile)
     for (std::int64_t c0 = 0; c0 < s.channels; c0 += kTile) {
       const std::int64_t c_end = std::min(c0 + kTile, s.channels);
@@ -111,13 +142,16 @@ void to_rows(const ConvShape& s, const T* x, std::int64_t begin, std::int64_t en
         const std::int64_t from = t - s.pad_left;
         T* out = rows + t * s.channels;
         if (from < 0 || from >= s.steps) {
-          std::fill(out + c0, out + c_end, T{});
+          std::fill(out + c0, out + c_end, nothing);
         } else {
           for (std::int64_t c = c0; c < c_end; ++c) out[c] = x[c * s.steps + from];
         }
       }
     }
 }
+
+// Elements of an item's rows; the last few are read, but meet zero weights.
+std::int64_t item_elements(const ConvShape& s) { return padded_steps(s) * s.channels + 4; }
 
 struct Workspace {
   std::size_t rows, quantized, scales, tile, all;  // offsets
@@ -126,19 +160,20 @@ struct Workspace {
 Workspace workspace_of(const NodeView& view, std::size_t element) {
   const ConvShape s = conv_shape(view);
   const auto batch = static_cast<std::size_t>(s.batch);
-  const auto item = static_cast<std::size_t>(padded_steps(s) * s.channels + 2);
+  const auto item = static_cast<std::size_t>(item_elements(s));
   Workspace w{};
   w.quantized = aligned_bytes(batch * item * element);
   // int8 only: x quantised where it stands, before it is turned.
-  const auto plane = static_cast<std::size_t>(s.channels * s.steps + 2) * 2;
-  w.scales = w.quantized + (element == 2 ? aligned_bytes(batch * plane) : 0);
-  w.tile = w.scales + aligned_bytes(batch * sizeof(float));
+  const auto plane = static_cast<std::size_t>(s.channels * s.steps + 2) * element;
+  w.scales = w.quantized + (element < 4 ? aligned_bytes(batch * plane) : 0);
+  w.tile = w.scales + aligned_bytes(batch * sizeof(U8Row));
   w.all = w.tile + static_cast<std::size_t>(view.num_threads) *
                        aligned_bytes(kBlockSteps * kBlockOutputs * sizeof(float));
   return w;
 }
 std::size_t workspace_f32(const NodeView& view) { return workspace_of(view, 4).all; }
 std::size_t workspace_int8(const NodeView& view) { return workspace_of(view, 2).all; }
+std::size_t workspace_u8(const NodeView& view) { return workspace_of(view, 1).all; }
 
 // A block of steps and outputs of one group of one item.
 struct Block {
@@ -175,20 +210,19 @@ void finish(const ConvShape& s, const Epilogue& epilogue, const Block& b, const 
   }
 }
 
-// product(block, its rows, tile): the sums of a block.
-template <typename T, typename F>
-void run_blocks(const NodeView& view, const LaunchArgs& args, const T* x, F product) {
+// product(block, its rows, tile): the sums of a block. nothing(item): what stands for zero.
+template <typename T, typename N, typename F>
+void run_blocks(const NodeView& view, const LaunchArgs& args, const T* x, N nothing, F product) {
   const ConvShape s = conv_shape(view);
   const Workspace space = workspace_of(view, sizeof(T));
-  const std::int64_t item = padded_steps(s) * s.channels + 2, steps = padded_steps(s);
+  const std::int64_t item = item_elements(s), steps = padded_steps(s);
   auto* rows = reinterpret_cast<T*>(args.workspace + space.rows);
   for (std::int64_t b = 0; b < s.batch; ++b)
     split(*args.team, steps, std::max(kTile, row_grain(s.channels)),
           [&](std::int64_t begin, std::int64_t end, int) {
-            to_rows(s, x + b * s.channels * s.steps, begin, end, rows + b * item);
+            to_rows(s, x + b * s.channels * s.steps, nothing(b), begin, end, rows + b * item);
           });
-  for (std::int64_t b = 0; b < s.batch; ++b)
-    rows[(b + 1) * item - 1] = rows[(b + 1) * item - 2] = T{};
+  for (std::int64_t b = 0; b < s.batch; ++b) std::fill_n(rows + (b + 1) * item - 4, 4, T{});
   const Epilogue epilogue = epilogue_of(view);
   float* y = view.outputs[0].f32();
   split(*args.team, num_blocks(s), 1, [&](std::int64_t begin, std::int64_t end, int member) {
@@ -212,6 +246,7 @@ Status run_f32(const NodeView& view, const LaunchArgs& args) {
   if (view.outputs[0].num_elements() == 0) return {};
   const auto& packed = static_cast<const PackedF32&>(*args.packed);
   run_blocks(view, args, static_cast<const float*>(view.inputs[0].f32()),
+             [](std::int64_t) { return 0.0f; },
              [&](const ConvShape&, const Block& b, const TappedRows<float>& x, float* tile) {
                gemm_f32(packed.groups[static_cast<std::size_t>(b.group)], x, b.num_steps, tile,
                         b.end_output - b.first_output, b.first_output, b.end_output);
@@ -232,6 +267,7 @@ Status run_int8(const NodeView& view, const LaunchArgs& args) {
     quantize_rows(view.isa, view.inputs[0].f32() + b * plane, plane, plane, packed.q_max,
                   {values + b * plane, plane, scales + b, 1});
   run_blocks(view, args, static_cast<const std::int16_t*>(values),
+             [](std::int64_t) { return std::int16_t{0}; },
              [&](const ConvShape&, const Block& b, TappedRows<std::int16_t> x, float* tile) {
                const Int8Matrix& w = *packed.groups[static_cast<std::size_t>(b.group)];
                // An odd last channel meets a zero weight, whatever stands after it.
@@ -242,11 +278,41 @@ Status run_int8(const NodeView& view, const LaunchArgs& args) {
   return {};
 }
 
+Status run_u8(const NodeView& view, const LaunchArgs& args) {
+  if (view.outputs[0].num_elements() == 0) return {};
+  const auto& packed = static_cast<const PackedU8&>(*args.packed);
+  const ConvShape shape = conv_shape(view);
+  const Workspace space = workspace_of(view, 1);
+  const std::int64_t plane = shape.channels * shape.steps;
+  auto* values = reinterpret_cast<std::uint8_t*>(args.workspace + space.quantized);
+  auto* numbers = reinterpret_cast<U8Row*>(args.workspace + space.scales);
+  for (std::int64_t b = 0; b < shape.batch; ++b)
+    numbers[b] =
+        quantize_u8(view.isa, view.inputs[0].f32() + b * plane, plane, values + b * plane);
+  run_blocks(
+      view, args, static_cast<const std::uint8_t*>(values),
+      [&](std::int64_t b) { return static_cast<std::uint8_t>(numbers[b].zero); },
+      [&](const ConvShape&, const Block& b, TappedRows<std::uint8_t> x, float* tile) {
+        const U8Matrix& w = packed.groups[static_cast<std::size_t>(b.group)];
+        x.tap_cols = w.padded_tap_cols();
+        gemm_u8(w, x, numbers + b.batch, 0, b.num_steps, tile, b.end_output - b.first_output,
+                b.first_output, b.end_output);
+      });
+  return {};
+}
+
 }  // namespace
 
 constinit const Kernel kConvPanelsF32 = {
     ir::OpKind::kConv, "cpu/conv_panels_f32", refuse_f32, workspace_f32, run_f32, pack_as_f32};
 constinit const Kernel kConvPanelsInt8 = {
     ir::OpKind::kConv, "cpu/conv_panels_int8", refuse_int8, workspace_int8, run_int8, pack_as_int8};
+constinit const Kernel kConvPanelsU8 = {.op = ir::OpKind::kConv,
+                                        .name = "cpu/conv_panels_u8",
+                                        .refuse = refuse_u8,
+                                        .workspace_bytes = workspace_u8,
+                                        .run = run_u8,
+                                        .pack = pack_as_u8,
+                                        .coarse = true};
 
 }  // namespace antiphon::cpu

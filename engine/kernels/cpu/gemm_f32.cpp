@@ -89,7 +89,7 @@ TileFunction tile_of(std::int64_t num_rows, std::index_sequence<i...>) {
   return kTiles[num_rows - 1];
 }
 
-void panels(const F32Matrix& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
+void panels(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
             std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end) {
   for (std::int64_t r = row_begin; r < row_end; r += kPanelRows) {
     const float* panel = w.panel(r / kPanelRows);
@@ -109,7 +109,7 @@ void panels(const F32Matrix& w, const TappedRows<float>& x, std::int64_t num_row
 
 }  // namespace
 
-using PanelsFunction = void (*)(const F32Matrix&, const TappedRows<float>&, std::int64_t, float*,
+using PanelsFunction = void (*)(const F32Panels&, const TappedRows<float>&, std::int64_t, float*,
                                 std::int64_t, std::int64_t, std::int64_t);
 PanelsFunction f32_panels() { return panels; }
 
@@ -121,7 +121,7 @@ HWY_AFTER_NAMESPACE();
 namespace antiphon {
 namespace {
 
-using PanelsFunction = void (*)(const F32Matrix&, const TappedRows<float>&, std::int64_t, float*,
+using PanelsFunction = void (*)(const F32Panels&, const TappedRows<float>&, std::int64_t, float*,
                                 std::int64_t, std::int64_t, std::int64_t);
 PanelsFunction panels_for(Isa isa) { ANTIPHON_BY_ISA(isa, f32_panels); }
 
@@ -156,7 +156,7 @@ F32Matrix pack_f32(std::int64_t rows, std::int64_t cols, const std::int8_t* w, c
   });
 }
 
-void gemm_f32(const F32Matrix& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
+void gemm_f32(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
               std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end) {
   if (num_rows <= 0 || row_begin >= row_end) return;
   panels_for(w.isa)(w, x, num_rows, y, y_stride, row_begin, row_end);

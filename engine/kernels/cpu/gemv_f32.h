@@ -25,6 +25,22 @@ struct F32Matrix {
   std::size_t bytes() const { return panels.size() * sizeof(float); }
 };
 
+// Such panels in any memory, for products of what is made at run time.
+struct F32Panels {
+  const float* data = nullptr;
+  std::int64_t rows = 0, cols = 0;
+  Isa isa = Isa::kPortable;
+
+  F32Panels(const float* data_in, std::int64_t rows_in, std::int64_t cols_in, Isa isa_in)
+      : data(data_in), rows(rows_in), cols(cols_in), isa(isa_in) {}
+  F32Panels(const F32Matrix& m)  // NOLINT: implicit on purpose
+      : data(m.panel(0)), rows(m.rows), cols(m.cols), isa(m.isa) {}
+  const float* panel(std::int64_t p) const { return data + p * cols * kPanelRows; }
+};
+constexpr std::int64_t panel_elements(std::int64_t rows, std::int64_t cols) {
+  return (rows + kPanelRows - 1) / kPanelRows * kPanelRows * cols;
+}
+
 // w: [rows, cols] row-major f32; or i8 with scale [rows]. Allocates.
 F32Matrix pack_f32(std::int64_t rows, std::int64_t cols, const float* w, Isa isa);
 F32Matrix pack_f32(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,
@@ -44,7 +60,7 @@ struct TappedRows {
 // [row_begin, row_end). Other elements of y stay. Overwrites, adds no bias. row_begin must be a
 // multiple of kPanelRows. No allocation, any thread. Sums in f32; their order depends on num_rows
 // only: every division of the outputs gives the same bits. Error <= cols eps sum |x w|.
-void gemm_f32(const F32Matrix& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
+void gemm_f32(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
               std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end);
 
 // The same for x [num_rows, cols] with a stride between rows.

@@ -11,8 +11,10 @@ extern const Kernel kBinaryRows, kBinaryPlain;
 extern const Kernel kClampRows;
 extern const Kernel kWhereRows;
 extern const Kernel kPointwiseBlocks;
-extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPlain;
-extern const Kernel kConvDepthwise, kConvPanelsInt8, kConvPanelsF32, kConvPlain;
+extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPanelsU8, kLinearOnednnConv,
+    kLinearOnednnSgemm, kLinearPlain;
+extern const Kernel kConvDepthwise, kConvPanelsInt8, kConvPanelsF32, kConvPanelsU8,
+    kConvOnednn, kConvPlain;
 extern const Kernel kMatMulRows;
 extern const Kernel kEmbeddingRows;
 extern const Kernel kSoftmaxRows, kLogSoftmaxRows;
@@ -23,7 +25,7 @@ extern const Kernel kTransposeTiles;
 extern const Kernel kReshapeCopy;
 extern const Kernel kSliceCopy, kConcatCopy, kRepeatCopy, kReverseCopy, kPadCopy;
 extern const Kernel kZerosFill;
-extern const Kernel kAttentionRows;
+extern const Kernel kAttentionPanels, kAttentionRows;
 extern const Kernel kDequantizePlain, kQuantizePlain;
 extern const Kernel kLoopProgram;
 

@@ -1,5 +1,8 @@
-// Counts allocations of the test program, to show that running a kernel makes none.
+// Counts allocations of the test program, to show that running a kernel or a plan makes none: every
+// call of malloc and its kin, by any library; under sanitizers, which have their own malloc, those
+// of operator new.
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <new>
 
@@ -12,6 +15,8 @@ std::atomic<long> num_allocations{0};
 namespace antiphon::test {
 long allocations() { return num_allocations.load(); }
 }  // namespace antiphon::test
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
 
 void* operator new(std::size_t num_bytes) {
   ++num_allocations;
@@ -28,3 +33,37 @@ void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+#else
+
+// glibc's own functions under their second names.
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t num_bytes) {
+  ++num_allocations;
+  return __libc_malloc(num_bytes);
+}
+void* calloc(std::size_t count, std::size_t num_bytes) {
+  ++num_allocations;
+  return __libc_calloc(count, num_bytes);
+}
+void* realloc(void* p, std::size_t num_bytes) {
+  ++num_allocations;
+  return __libc_realloc(p, num_bytes);
+}
+void* memalign(std::size_t align, std::size_t num_bytes) {
+  ++num_allocations;
+  return __libc_memalign(align, num_bytes);
+}
+void* aligned_alloc(std::size_t align, std::size_t num_bytes) { return memalign(align, num_bytes); }
+int posix_memalign(void** p, std::size_t align, std::size_t num_bytes) {
+  *p = memalign(align, num_bytes);
+  return *p ? 0 : ENOMEM;
+}
+}
+
+#endif

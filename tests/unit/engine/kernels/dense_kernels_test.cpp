@@ -27,7 +27,10 @@ void set_bounds(KernelCase& c, double terms, double largest) {
   // Activations rounded to max|x| / (2 q_max), q_max >= 32767 below 500 columns, else by the sum of
   // |w|: at most 127 a column.
   const double q_max = std::min(32767.0, 2147483647.0 / (127.0 * terms));
-  c.bounds = {{"int8", f32 + 1.3 * terms * largest / (2 * q_max) * 1.01, 0}};
+  // Rounded to bytes: half a step of (max - min) / levels, at least 127 levels.
+  const double coarse = 1.3 * terms * largest / 127 * 1.01;
+  c.bounds = {{"int8", f32 + 1.3 * terms * largest / (2 * q_max) * 1.01, 0},
+              {"u8", f32 + coarse, 0}};
 }
 
 KernelCase linear_case(std::int64_t rows, std::int64_t n, std::int64_t k, bool int8, int extras) {

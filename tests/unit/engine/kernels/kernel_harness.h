@@ -28,7 +28,7 @@ struct KernelCase {
 
 // Every accepting kernel x ISA up to the machine's x teams of 1, 2, 3 x aligned and misaligned
 // memory x in place where it may be. Checks bytes around the outputs, that inputs are unchanged,
-// that run() allocates nothing, and that at least one kernel accepts. Gives the names that ran.
+// that run() allocates nothing (but for kernels that say so), and that at least one kernel accepts. Gives the names that ran.
 std::vector<std::string> check_kernels(const KernelCase& test_case);
 
 // Kernels that check_kernels() has run so far in this program.
@@ -39,7 +39,9 @@ ir::Node node_of(ir::OpKind op, std::initializer_list<std::pair<const char*, ir:
 // Whole numbers in [low, high].
 RefTensor random_whole(std::vector<std::int64_t> dims, std::uint64_t seed, DType dtype, int low,
                        int high);
+// Up to the machine's, or to ANTIPHON_MAX_ISA, which then caps oneDNN too.
 std::vector<Isa> isas();
+// Calls of malloc and its kin so far, by any thread; of operator new under sanitizers.
 long allocations();
 
 }  // namespace antiphon::test

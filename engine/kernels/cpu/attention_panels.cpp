@@ -1,0 +1,106 @@
+// Attention, one head at a time: softmax(q k^T / sqrt(d) + mask_bias) v, both products by matrix
+// panels that are packed from k and v on the spot. f32. The team divides the heads.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/kernels/cpu/attention_shape.h"
+#include "engine/kernels/cpu/gemv_f32.h"
+#include "engine/kernels/cpu/kernels.h"
+#include "engine/kernels/cpu/split.h"
+#include "engine/kernels/cpu/vector_math.h"
+
+namespace antiphon::cpu {
+namespace {
+
+constexpr std::int64_t kBlockQueries = 24;
+
+// One member's memory, in floats.
+struct Space {
+  std::int64_t keys, values, queries, scores, all;
+};
+Space space_of(const AttentionShape& s) {
+  const auto line = [](std::int64_t n) { return (n + 15) / 16 * 16; };
+  Space space{};
+  space.values = line(panel_elements(s.keys, s.width));
+  space.queries = space.values + line(panel_elements(s.width, s.keys));
+  space.scores = space.queries + line(kBlockQueries * s.width);
+  space.all = space.scores + line(kBlockQueries * s.keys);
+  return space;
+}
+std::size_t workspace_bytes(const NodeView& view) {
+  return static_cast<std::size_t>(view.num_threads * space_of(attention_shape(view)).all) *
+         sizeof(float);
+}
+
+// k of one head as a matrix [keys, width] and v as one [width, keys], in panels of 16 rows.
+void pack_head(const AttentionShape& s, std::int64_t batch, std::int64_t head, float* keys,
+               float* values) {
+  const std::int64_t whole = (s.keys + kPanelRows - 1) / kPanelRows * kPanelRows;
+  for (std::int64_t t = 0; t < whole; ++t) {
+    float* to = keys + t / kPanelRows * kPanelRows * s.width + t % kPanelRows;
+    const float* from = t < s.keys ? s.key(batch, t, head) : nullptr;
+    for (std::int64_t d = 0; d < s.width; ++d) to[d * kPanelRows] = from ? from[d] : 0.0f;
+  }
+  for (std::int64_t d = 0; d < s.width; d += kPanelRows) {
+    const std::int64_t n = std::min(kPanelRows, s.width - d);
+    float* to = values + d * s.keys;
+    for (std::int64_t t = 0; t < s.keys; ++t, to += kPanelRows) {
+      std::copy_n(s.value(batch, t, head) + d, n, to);
+      std::fill(to + n, to + kPanelRows, 0.0f);
+    }
+  }
+}
+
+// Scores of one query to weights, their sum not yet divided out: gives its inverse.
+float weigh(const AttentionShape& s, const VectorMath& math, std::int64_t batch, float* scores) {
+  if (s.mask)
+    math.binary[static_cast<std::size_t>(Binary::kAdd)](scores, s.mask + batch * s.keys, scores,
+                                                        s.keys);
+  return 1.0f / math.exp_minus(scores, math.max(scores, s.keys), scores, s.keys);
+}
+
+void attend(const AttentionShape& s, const NodeView& view, std::int64_t batch, std::int64_t head,
+            float* memory) {
+  const VectorMath& math = vector_math(view.isa);
+  const auto times = math.binary_right[static_cast<std::size_t>(Binary::kMul)];
+  const Space space = space_of(s);
+  float *keys = memory, *values = memory + space.values, *queries = memory + space.queries,
+        *scores = memory + space.scores;
+  pack_head(s, batch, head, keys, values);
+  const F32Panels by_key(keys, s.keys, s.width, view.isa);
+  const F32Panels by_width(values, s.width, s.keys, view.isa);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(s.width));
+  const std::int64_t y_stride = s.heads * s.width;
+  for (std::int64_t t = 0; t < s.queries; t += kBlockQueries) {
+    const std::int64_t count = std::min(kBlockQueries, s.queries - t);
+    for (std::int64_t i = 0; i < count; ++i)
+      times(s.query(batch, t + i, head), &scale, queries + i * s.width, s.width);
+    gemm_f32(by_key, {queries, s.width, 1, 0, s.width}, count, scores, s.keys, 0, s.keys);
+    float inverse[kBlockQueries];
+    for (std::int64_t i = 0; i < count; ++i)
+      inverse[i] = weigh(s, math, batch, scores + i * s.keys);
+    float* y = view.outputs[0].f32() + (batch * s.queries + t) * y_stride + head * s.width;
+    gemm_f32(by_width, {scores, s.keys, 1, 0, s.keys}, count, y, y_stride, 0, s.width);
+    for (std::int64_t i = 0; i < count; ++i)
+      times(y + i * y_stride, &inverse[i], y + i * y_stride, s.width);
+  }
+}
+
+Status run(const NodeView& view, const LaunchArgs& args) {
+  const AttentionShape s = attention_shape(view);
+  const std::int64_t all = space_of(s).all;
+  split(*args.team, s.batch * s.heads, row_grain(2 * s.queries * s.keys * s.width),
+        [&](std::int64_t begin, std::int64_t end, int member) {
+          float* memory = reinterpret_cast<float*>(args.workspace) + member * all;
+          for (std::int64_t i = begin; i < end; ++i)
+            attend(s, view, i / s.heads, i % s.heads, memory);
+        });
+  return {};
+}
+
+}  // namespace
+
+constinit const Kernel kAttentionPanels = {ir::OpKind::kAttention, "cpu/attention_panels",
+                                           refuse_attention, workspace_bytes, run};
+
+}  // namespace antiphon::cpu

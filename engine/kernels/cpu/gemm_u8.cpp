@@ -1,0 +1,131 @@
+// Packing, quantisation, the portable tile, and what turns sums into results.
+#include "engine/kernels/cpu/gemm_u8.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/kernels/cpu/gemm_u8_tiles.h"
+
+namespace antiphon {
+namespace {
+
+void tile_portable(const std::int8_t* w, const TappedRows<std::uint8_t>& x, std::int32_t* out) {
+  std::fill_n(out, kPanelRows, 0);
+  for (int tap = 0; tap < x.taps; ++tap) {
+    const std::uint8_t* row = x.x + tap * x.tap_stride;
+    for (std::int64_t c = 0; c < x.tap_cols; c += 4, w += 4 * kPanelRows)
+      for (std::int64_t o = 0; o < kPanelRows; ++o)
+        for (std::int64_t i = 0; i < 4; ++i) out[o] += row[c + i] * w[4 * o + i];
+  }
+}
+
+constexpr U8Tile kPortableTiles[] = {tile_portable};
+constexpr U8Tiles kPortable = {1, kPortableTiles};
+
+const U8Tiles& tiles_for(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx512Vnni) return u8_tiles_vnni();
+  if (isa == Isa::kAvx2) return u8_tiles_avx2();
+#endif
+  (void)isa;
+  return kPortable;
+}
+
+void range_portable(const float* x, std::int64_t n, float* low, float* high) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    *low = x[i] < *low ? x[i] : *low;
+    *high = x[i] > *high ? x[i] : *high;
+  }
+}
+
+void to_u8_portable(const float* x, std::int64_t n, float inverse, std::int32_t zero,
+                    std::int32_t levels, std::uint8_t* values) {
+  const float least = static_cast<float>(-zero), most = static_cast<float>(levels - zero);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float scaled = std::nearbyint(x[i] * inverse);
+    const float kept = std::isnan(scaled) ? 0.0f : std::clamp(scaled, least, most);
+    values[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(kept) + zero);
+  }
+}
+
+// One row of sums to results: the zero point's share goes off, then the scales.
+void finish_row(const U8Matrix& w, const std::int32_t* sums, const U8Row& row, std::int64_t r,
+                std::int64_t outputs, float* y) {
+  const std::int32_t* of_weights = w.sums.data() + r;
+  const float* scales = w.scales.data() + r;
+  for (std::int64_t o = 0; o < outputs; ++o)
+    y[o] = static_cast<float>(sums[o] - row.zero * of_weights[o]) * (scales[o] * row.scale);
+}
+
+}  // namespace
+
+U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,
+                 Isa isa, int taps) {
+  U8Matrix m;
+  m.rows = rows;
+  m.cols = cols;
+  m.taps = taps;
+  m.isa = isa;
+  const std::int64_t num_panels = (rows + kPanelRows - 1) / kPanelRows;
+  m.panels.resize(static_cast<std::size_t>(num_panels * kPanelRows * m.padded_cols()) + 64);
+  m.offset = (64 - reinterpret_cast<std::uintptr_t>(m.panels.data()) % 64) % 64;
+  m.scales.assign(static_cast<std::size_t>(num_panels * kPanelRows), 0.0f);
+  m.sums.assign(m.scales.size(), 0);
+  std::copy_n(scale, rows, m.scales.begin());
+  const std::int64_t tap_cols = taps > 0 ? cols / taps : 0;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    std::int8_t* panel = m.panels.data() + m.offset + r / kPanelRows * kPanelRows * m.padded_cols();
+    for (std::int64_t c = 0; c < cols; ++c) {
+      const std::int64_t at = c / tap_cols * m.padded_tap_cols() + c % tap_cols;
+      panel[(at / 4 * kPanelRows + r % kPanelRows) * 4 + at % 4] = w[r * cols + c];
+      m.sums[static_cast<std::size_t>(r)] += w[r * cols + c];
+    }
+  }
+  return m;
+}
+
+U8Row quantize_u8(Isa isa, const float* x, std::int64_t n, std::uint8_t* values) {
+  const std::int32_t levels = u8_levels(isa);
+  float low = 0, high = 0;
+#if defined(__x86_64__)
+  const auto range = isa == Isa::kPortable ? range_portable : range_avx2;
+  const auto to_u8 = isa == Isa::kPortable ? to_u8_portable : to_u8_avx2;
+#else
+  const auto range = range_portable;
+  const auto to_u8 = to_u8_portable;
+#endif
+  range(x, n, &low, &high);
+  const float width = high - low, inverse = static_cast<float>(levels) / width;
+  // Rows of zeros, so tiny that the inverse would overflow, or not finite.
+  if (!(width > 0 && std::isfinite(inverse) && inverse > 0)) {
+    std::fill_n(values, n, std::uint8_t{0});
+    return {};
+  }
+  const auto zero = static_cast<std::int32_t>(std::nearbyint(-low * inverse));
+  to_u8(x, n, inverse, zero, levels, values);
+  return {width / static_cast<float>(levels), zero};
+}
+
+void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* rows,
+             std::int64_t rows_stride, std::int64_t num_rows, float* y, std::int64_t y_stride,
+             std::int64_t row_begin, std::int64_t row_end) {
+  const U8Tiles& tiles = tiles_for(w.isa);
+  TappedRows<std::uint8_t> part = x;
+  alignas(64) std::int32_t sums[kMostU8Rows * kPanelRows];
+  for (std::int64_t r = row_begin; r < row_end; r += kPanelRows) {
+    const std::int8_t* panel = w.panel(r / kPanelRows);
+    const std::int64_t outputs = std::min(kPanelRows, row_end - r);
+    for (std::int64_t i = 0; i < num_rows;) {
+      const std::int64_t num_tiles = (num_rows - i + tiles.most_rows - 1) / tiles.most_rows;
+      const std::int64_t count = (num_rows - i + num_tiles - 1) / num_tiles;
+      part.x = x.x + i * x.row_stride;
+      tiles.tile[count - 1](panel, part, sums);
+      for (std::int64_t j = 0; j < count; ++j)
+        finish_row(w, sums + j * kPanelRows, rows[(i + j) * rows_stride], r, outputs,
+                   y + (i + j) * y_stride + r);
+      i += count;
+    }
+  }
+}
+
+}  // namespace antiphon

@@ -1,0 +1,28 @@
+// The tiles of the u8 x s8 product, one table an ISA. Private to gemm_u8*.cpp.
+#pragma once
+
+#include "engine/kernels/cpu/gemm_u8.h"
+
+namespace antiphon {
+
+// Sums of products of some rows of x with one panel: out [rows of the tile][16].
+using U8Tile = void (*)(const std::int8_t* panel, const TappedRows<std::uint8_t>& x,
+                        std::int32_t* out);
+
+struct U8Tiles {
+  std::int64_t most_rows;
+  const U8Tile* tile;  // [most_rows]: for 1, 2, ... rows
+};
+
+constexpr std::int64_t kMostU8Rows = 14;
+
+#if defined(__x86_64__)
+const U8Tiles& u8_tiles_avx2();
+const U8Tiles& u8_tiles_vnni();
+// Smallest and largest of x and 0.
+void range_avx2(const float* x, std::int64_t n, float* low, float* high);
+void to_u8_avx2(const float* x, std::int64_t n, float inverse, std::int32_t zero,
+                std::int32_t levels, std::uint8_t* values);
+#endif
+
+}  // namespace antiphon

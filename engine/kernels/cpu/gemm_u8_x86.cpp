@@ -1,0 +1,166 @@
+// The u8 x s8 tiles for AVX2 (vpmaddubsw, vpmaddwd) and AVX-512 VNNI (vpdpbusd), and the
+// quantisation of a row.
+#if defined(__x86_64__)
+#if !defined(__clang__)  // warnings of gcc 12's own intrinsics header
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "engine/kernels/cpu/gemm_u8_tiles.h"
+
+#define ANTIPHON_AVX2 __attribute__((target("avx2,fma")))
+#define ANTIPHON_VNNI \
+  __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+
+namespace antiphon {
+namespace {
+
+// Four neighbouring bytes in every 32-bit lane.
+ANTIPHON_AVX2 inline __m256i four256(const std::uint8_t* x) {
+  std::int32_t four;
+  std::memcpy(&four, x, sizeof(four));
+  return _mm256_set1_epi32(four);
+}
+ANTIPHON_VNNI inline __m512i four512(const std::uint8_t* x) {
+  std::int32_t four;
+  std::memcpy(&four, x, sizeof(four));
+  return _mm512_set1_epi32(four);
+}
+
+template <int kRows>
+ANTIPHON_AVX2 void tile_avx2(const std::int8_t* w, const TappedRows<std::uint8_t>& x,
+                             std::int32_t* out) {
+  __m256i sum[kRows][2];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (int tap = 0; tap < x.taps; ++tap) {
+    const std::uint8_t* row = x.x + tap * x.tap_stride;
+    for (std::int64_t c = 0; c < x.tap_cols; c += 4, w += 64) {
+      const __m256i low = _mm256_load_si256(reinterpret_cast<const __m256i*>(w));
+      const __m256i high = _mm256_load_si256(reinterpret_cast<const __m256i*>(w + 32));
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const __m256i value = four256(row + r * x.row_stride + c);
+        // At most 2 * 127 * 128 < 2^15.
+        const __m256i a = _mm256_maddubs_epi16(value, low), b = _mm256_maddubs_epi16(value, high);
+        sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a, ones));
+        sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(b, ones));
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out + r * kPanelRows), sum[r][0]);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out + r * kPanelRows + 8), sum[r][1]);
+  }
+}
+
+template <int kRows>
+ANTIPHON_VNNI void tile_vnni(const std::int8_t* w, const TappedRows<std::uint8_t>& x,
+                             std::int32_t* out) {
+  constexpr int kChains = kRows == 1 ? 4 : kRows <= 5 ? 2 : 1;  // vpdpbusd takes 5 cycles
+  __m512i sum[kChains][kRows];
+#pragma GCC unroll 16
+  for (int i = 0; i < kChains * kRows; ++i) sum[i / kRows][i % kRows] = _mm512_setzero_si512();
+  for (int tap = 0; tap < x.taps; ++tap) {
+    const std::uint8_t* row = x.x + tap * x.tap_stride;
+    std::int64_t c = 0;
+    const auto step = [&](int chain) ANTIPHON_VNNI __attribute__((always_inline)) {
+      const __m512i weight = _mm512_load_si512(w);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r)
+        sum[chain][r] =
+            _mm512_dpbusd_epi32(sum[chain][r], four512(row + r * x.row_stride + c), weight);
+      c += 4;
+      w += 64;
+    };
+    while (c + 4 * kChains <= x.tap_cols) {
+#pragma GCC unroll 4
+      for (int chain = 0; chain < kChains; ++chain) step(chain);
+    }
+    while (c < x.tap_cols) step(0);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    __m512i total = sum[0][r];
+#pragma GCC unroll 4
+    for (int chain = 1; chain < kChains; ++chain) total = _mm512_add_epi32(total, sum[chain][r]);
+    _mm512_store_si512(out + r * kPanelRows, total);
+  }
+}
+
+constexpr U8Tile kAvx2Tiles[] = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>,
+                                 tile_avx2<4>, tile_avx2<5>, tile_avx2<6>};
+constexpr U8Tile kVnniTiles[] = {tile_vnni<1>,  tile_vnni<2>,  tile_vnni<3>,  tile_vnni<4>,
+                                 tile_vnni<5>,  tile_vnni<6>,  tile_vnni<7>,  tile_vnni<8>,
+                                 tile_vnni<9>,  tile_vnni<10>, tile_vnni<11>, tile_vnni<12>,
+                                 tile_vnni<13>, tile_vnni<14>};
+static_assert(sizeof kVnniTiles / sizeof *kVnniTiles == kMostU8Rows);
+
+}  // namespace
+
+const U8Tiles& u8_tiles_avx2() {
+  static constexpr U8Tiles kTable = {6, kAvx2Tiles};
+  return kTable;
+}
+const U8Tiles& u8_tiles_vnni() {
+  static constexpr U8Tiles kTable = {kMostU8Rows, kVnniTiles};
+  return kTable;
+}
+
+ANTIPHON_AVX2 void range_avx2(const float* x, std::int64_t n, float* low, float* high) {
+  __m256 least = _mm256_set1_ps(*low), most = _mm256_set1_ps(*high);
+  std::int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    // In this order a NaN of x is dropped.
+    least = _mm256_min_ps(_mm256_loadu_ps(x + i), least);
+    most = _mm256_max_ps(_mm256_loadu_ps(x + i), most);
+  }
+  alignas(32) float lanes[16];
+  _mm256_store_ps(lanes, least);
+  _mm256_store_ps(lanes + 8, most);
+  for (int k = 0; k < 8; ++k) {
+    *low = std::min(*low, lanes[k]);
+    *high = std::max(*high, lanes[k + 8]);
+  }
+  for (; i < n; ++i) {
+    *low = x[i] < *low ? x[i] : *low;
+    *high = x[i] > *high ? x[i] : *high;
+  }
+}
+
+ANTIPHON_AVX2 void to_u8_avx2(const float* x, std::int64_t n, float inverse, std::int32_t zero,
+                              std::int32_t levels, std::uint8_t* values) {
+  const float least = static_cast<float>(-zero), most = static_cast<float>(levels - zero);
+  const __m256 factor = _mm256_set1_ps(inverse), low = _mm256_set1_ps(least),
+               high = _mm256_set1_ps(most);
+  const __m256i shift = _mm256_set1_epi32(zero);
+  const auto eight = [&](const float* from) ANTIPHON_AVX2 {
+    __m256 v = _mm256_mul_ps(_mm256_loadu_ps(from), factor);
+    v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));  // NaN to 0
+    v = _mm256_min_ps(_mm256_max_ps(v, low), high);
+    return _mm256_add_epi32(_mm256_cvtps_epi32(v), shift);
+  };
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  std::int64_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const __m256i a = _mm256_packs_epi32(eight(x + i), eight(x + i + 8));
+    const __m256i b = _mm256_packs_epi32(eight(x + i + 16), eight(x + i + 24));
+    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + i), bytes);
+  }
+  for (; i < n; ++i) {
+    const float scaled = std::nearbyint(x[i] * inverse);
+    const float kept = std::isnan(scaled) ? 0.0f : std::clamp(scaled, least, most);
+    values[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(kept) + zero);
+  }
+}
+
+}  // namespace antiphon
+#endif
