@@ -1,6 +1,9 @@
 // The façade: passes, plan, files and teams wired to the CPU back end.
 #include "engine/engine.h"
 
+#include <algorithm>
+#include <ranges>
+
 #include "engine/build_graph.h"
 #include "engine/ir/schema.h"
 #include "engine/kernels/cpu/backend.h"
@@ -59,9 +62,11 @@ Result<std::shared_ptr<const Plan>> build_graph(ir::Graph graph, const BuildOpti
   data.report.nodes_before = report.nodes_before;
   data.report.passes = std::move(report.passes);
 
+  data.tuned = options.tune;
   plan::TimingCache cache;
   std::unique_ptr<Team> team;
-  plan::SelectOptions select{.tune = options.tune, .cache = &cache, .team = nullptr};
+  plan::SelectOptions select{.tune = options.tune, .cache = &cache, .team = nullptr,
+                             .allow_coarse = options.u8_activations};
   if (options.tune) {
     if (!options.timing_cache.empty()) {
       ANTIPHON_ASSIGN_OR_RETURN(cache, plan::TimingCache::load(options.timing_cache));
@@ -86,6 +91,58 @@ Result<std::shared_ptr<const Plan>> Plan::load(const std::string& path, std::str
     return plugins ? static_cast<const PluginSetImpl&>(*plugins).bind(graph) : Status();
   };
   return plan::read_plan(path, backend, most, {plugins, bind});
+}
+
+namespace {
+
+// The first field in which the plan is not what building it now would give; empty: none.
+std::string misfit(const plan::PlanData& data, const Network& network,
+                   const BuildOptions& options, Isa isa) {
+  if (data.precision != options.precision) return "precision";
+  if (data.num_threads != options.num_threads) return "threads";
+  if (data.isa != isa) return "isa";
+  if (options.tune && !data.tuned) return "tuned";
+  const auto same_range = [](const auto& a, const auto& b) {
+    return a.first == b.first && a.second.min == b.second.min && a.second.opt == b.second.opt &&
+           a.second.max == b.second.max;
+  };
+  if (!std::ranges::equal(data.profile, options.profile, same_range)) return "profile";
+  if (!options.u8_activations)
+    for (const plan::Step& step : data.steps)
+      for (const plan::Candidate& candidate : step.candidates)
+        if (candidate.kernel->coarse) return "kernels";
+  return data.network_hash == plan::hash_of(network.graph()) ? "" : "network hash";
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Plan>> load_or_build(const Network& network,
+                                                  const BuildOptions& options,
+                                                  const std::string& path) {
+  ANTIPHON_RETURN_IF_ERROR(network.status());
+  if (path.empty()) return build(network, options);
+  ANTIPHON_ASSIGN_OR_RETURN(const Isa isa, wanted_isa(options.max_isa));
+  const auto tell = [&](LogLevel level, const std::string& message) {
+    if (options.logger) options.logger->log(level, "engine", message);
+  };
+  const auto loaded = Plan::load(path, options.max_isa, options.plugins);
+  if (loaded.ok()) {
+    const auto& data = static_cast<const plan::PlanImpl&>(**loaded).data();
+    const std::string field = misfit(data, network, options, isa);
+    if (field.empty()) return loaded;
+    tell(LogLevel::kInfo, path + ": " + field + " differs: the plan is built again");
+  } else if (loaded.status().code() != StatusCode::kNotFound) {
+    tell(LogLevel::kInfo, loaded.status().message() + ": the plan is built again");
+  }
+  ANTIPHON_ASSIGN_OR_RETURN(std::shared_ptr<const Plan> plan, build(network, options));
+  if (const Status saved = plan->save(path); !saved.ok()) tell(LogLevel::kWarning, saved.message());
+  return plan;
+}
+
+Status cap_isa(std::string_view max_isa) {
+  if (max_isa.empty()) return {};
+  ANTIPHON_ASSIGN_OR_RETURN(const Isa isa, parse_isa(max_isa));
+  return cap_onednn(isa);
 }
 
 Result<std::unique_ptr<ThreadTeam>> ThreadTeam::create(int num_threads, bool pin) {

@@ -32,6 +32,9 @@ struct BuildOptions {
   Precision precision = Precision::kInt8;
   std::map<std::string, DimRange> profile;  // every symbol of the inputs
   bool tune = false;                        // time candidates; else the first that accepts
+  // Precision int8: tuning may take kernels that quantise activations to bytes (u8 x s8), where
+  // they are faster. Off: int16, nearly lossless.
+  bool u8_activations = false;
   std::string timing_cache;                 // file, read and extended when tuning; empty: none
   std::string dump_dir;                     // graph text after every pass; empty: none
   std::string max_isa;  // "portable", "avx2", "avx512_vnni"; empty: what the CPU has
@@ -52,6 +55,7 @@ struct PlanReport {
   std::vector<LayerReport> layers;
   std::size_t arena_bytes = 0, live_bytes_bound = 0, constant_bytes = 0, state_bytes = 0;
   std::string isa;
+  bool tuned = false;
 };
 
 struct TensorSpec {
@@ -78,8 +82,20 @@ class Plan {
   virtual std::vector<TensorSpec> outputs() const = 0;
 };
 
+// Keeps oneDNN at or below an ISA, as `max_isa` keeps our own kernels: without it a plan below the
+// machine's ISA runs our own kernels only. For main, before the first build; "" does nothing.
+// kInvalidArgument: an unknown name. kInternal: too late.
+Status cap_isa(std::string_view max_isa);
+
 // kInvalidArgument: the network's first error; a symbol without a range.
 Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOptions& options);
+
+// The plan at `path` if it is there and fits: made from this network with these weights, for this
+// precision, profile, ISA and number of threads, tuned if that is asked for. Else builds it and
+// keeps it at `path`; a folder that does not take it is told to the logger only. Empty path: builds.
+Result<std::shared_ptr<const Plan>> load_or_build(const Network& network,
+                                                  const BuildOptions& options,
+                                                  const std::string& path);
 
 // A pinned team of threads that runs the phases of a plan; owns num_threads - 1 threads (the caller
 // is the first member). One run at a time. Spins briefly at barriers, then sleeps.

@@ -74,6 +74,7 @@ void fill_report(PlanData& data, const std::vector<Tensor>& usual) {
   for (const ir::ValueInfo& v : data.graph.values)
     if (v.kind == ir::ValueKind::kConstant) report.constant_bytes += v.constant.bytes;
   static constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512_vnni"};
+  report.tuned = data.tuned;
   report.isa = kIsaNames[static_cast<int>(data.isa)];
   report.layers.clear();
   for (const Step& step : data.steps) {

@@ -37,6 +37,7 @@ struct PlanData {
   Precision precision = Precision::kF32;
   Isa isa = Isa::kPortable;
   int num_threads = 1;
+  bool tuned = false;
   std::uint64_t network_hash = 0;
   std::vector<Step> steps;  // in order; views have none
   MemoryPlan memory;

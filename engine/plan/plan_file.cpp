@@ -18,7 +18,7 @@
 namespace antiphon::plan {
 namespace {
 
-constexpr std::string_view kMagic = "ANTPLAN1";
+constexpr std::string_view kMagic = "ANTPLAN2";
 constexpr std::size_t kPrefixBytes = 32;
 constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512_vnni"};
 constexpr std::string_view kDevice = "cpu";
@@ -62,6 +62,7 @@ void write_header(const PlanData& data, ByteWriter& out, ConstantBlob& blob) {
   out.number(data.isa);
   out.number(data.precision);
   out.number(static_cast<std::int32_t>(data.num_threads));
+  out.number(static_cast<std::uint8_t>(data.tuned));
   out.number(data.network_hash);
   out.number(static_cast<std::uint32_t>(data.profile.size()));
   for (const auto& [symbol, range] : data.profile) {
@@ -75,7 +76,10 @@ void write_header(const PlanData& data, ByteWriter& out, ConstantBlob& blob) {
   out.number(static_cast<std::uint32_t>(data.steps.size()));
   for (const Step& step : data.steps) {
     out.number(static_cast<std::uint32_t>(step.candidates.size()));
-    for (const Candidate& c : step.candidates) out.text(c.kernel->name);
+    for (const Candidate& c : step.candidates) {
+      out.text(c.kernel->name);
+      out.number(c.time_us);
+    }
   }
   out.number(static_cast<std::uint64_t>(data.memory.arena_bytes));
   out.number(static_cast<std::uint64_t>(data.memory.live_bytes_bound));
@@ -107,6 +111,9 @@ void read_identity(ByteReader& in, Isa most, PlanData& data) {
   data.num_threads = in.number<std::int32_t>("threads");
   if (data.num_threads < 1 || data.num_threads > 1024)
     in.fail("threads", "is " + std::to_string(data.num_threads));
+  const auto tuned = in.number<std::uint8_t>("tuned");
+  if (tuned > 1) in.fail("tuned", "is " + std::to_string(tuned) + ", wanted 0 or 1");
+  data.tuned = tuned == 1;
   data.network_hash = in.number<std::uint64_t>("network hash");
 }
 
@@ -122,11 +129,15 @@ void read_profile(ByteReader& in, PlanData& data) {
   for (std::string& pass : data.report.passes) pass = in.text("passes");
 }
 
-std::vector<std::vector<std::string>> read_kernels(ByteReader& in) {
-  std::vector<std::vector<std::string>> names(in.count("kernels", 4));
+std::vector<std::vector<TimedName>> read_kernels(ByteReader& in) {
+  std::vector<std::vector<TimedName>> names(in.count("kernels", 4));
   for (auto& list : names) {
-    list.resize(in.count("kernel names", 4));
-    for (std::string& name : list) name = in.text("kernel name");
+    list.resize(in.count("kernel names", 12));
+    for (TimedName& kernel : list) {
+      kernel.name = in.text("kernel name");
+      kernel.time_us = in.number<double>("kernel time");
+      if (!(kernel.time_us >= 0)) in.fail("kernel time", "of '" + kernel.name + "' is no time");
+    }
   }
   return names;
 }
@@ -152,7 +163,7 @@ Result<std::string_view> check_prefix(std::string_view file) {
     return invalid_argument("file: has " + std::to_string(file.size()) +
                             " bytes, a plan has at least " + std::to_string(kPrefixBytes));
   if (file.substr(0, kMagic.size()) != kMagic)
-    return invalid_argument("magic: is not a plan file (wanted ANTPLAN1)");
+    return invalid_argument("magic: is not a plan file (wanted ANTPLAN2)");
   ByteReader in(file.substr(kMagic.size()));
   const std::uint64_t file_bytes = in.number<std::uint64_t>("file bytes");
   const std::uint64_t header_bytes = in.number<std::uint64_t>("header bytes");

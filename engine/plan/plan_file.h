@@ -1,9 +1,10 @@
 // Plan files: one mapped file with the header's fields, the graph, kernel names, offsets and
 // constants.
 //
-// Layout, little-endian: "ANTPLAN1" | u64 file bytes | u64 header bytes | u64 FNV-1a of the header
+// Layout, little-endian: "ANTPLAN2" | u64 file bytes | u64 header bytes | u64 FNV-1a of the header
 // | header | zeros to a multiple of 64 | constants. Header: engine version, device, ISA, precision,
-// threads, network hash, profile, passes, graph, kernel names of every step, memory plan.
+// threads, tuned, network hash, profile, passes, graph, kernels of every step with their times,
+// memory plan.
 #pragma once
 
 #include <functional>

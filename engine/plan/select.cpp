@@ -44,7 +44,14 @@ Result<const Kernel*> pick(const Backend& backend, const SelectOptions& options,
     return unsupported(view.node->name + ": no kernel of " + backend.name + " runs " +
                        std::string(ir::op_name(view.node->op)) + " (" +
                        (reasons.empty() ? "there is none" : reasons) + ")");
-  if (!options.tune || accepting.size() == 1) return accepting.front();
+  const auto plain = [](const Kernel* k) { return !k->coarse && !k->allocates; };
+  if (!options.tune) {
+    const auto first = std::find_if(accepting.begin(), accepting.end(), plain);
+    return first == accepting.end() ? accepting.front() : *first;
+  }
+  if (!options.allow_coarse && std::any_of(accepting.begin(), accepting.end(), plain))
+    std::erase_if(accepting, [](const Kernel* k) { return k->coarse; });
+  if (accepting.size() == 1) return accepting.front();
   return fastest(accepting, view, options, time_us);
 }
 
@@ -75,7 +82,7 @@ Status select_kernels(const Backend& backend, const SelectOptions& options, Plan
   return {};
 }
 
-Status use_kernels(const Backend& backend, const std::vector<std::vector<std::string>>& names,
+Status use_kernels(const Backend& backend, const std::vector<std::vector<TimedName>>& names,
                    PlanData& data) {
   std::size_t at = 0;
   for (std::size_t n = 0; n < data.graph.nodes.size(); ++n) {
@@ -85,14 +92,16 @@ Status use_kernels(const Backend& backend, const std::vector<std::vector<std::st
       return invalid_argument("kernels: listed for " + std::to_string(at) + " nodes, too few");
     Step step;
     step.node = n;
-    for (const std::string& name : names[at]) {
+    for (const auto& [name, time_us] : names[at]) {
       const auto found =
           std::find_if(backend.kernels.begin(), backend.kernels.end(),
-                       [&](const Kernel* k) { return k->name == name && k->op == node.op; });
+                       [&, wanted = name](const Kernel* k) {
+                         return k->name == wanted && k->op == node.op;
+                       });
       if (found == backend.kernels.end())
         return invalid_argument("kernels: node " + node.name + " wants kernel '" + name +
                                 "', which " + backend.name + " does not have");
-      if (!contains(step, *found)) step.candidates.push_back({*found, nullptr, 0});
+      if (!contains(step, *found)) step.candidates.push_back({*found, nullptr, time_us});
     }
     if (step.candidates.empty())
       return invalid_argument("kernels: none listed for node " + node.name);

@@ -15,6 +15,7 @@ struct SelectOptions {
   bool tune = false;
   TimingCache* cache = nullptr;  // read and extended when tuning; may be null
   Team* team = nullptr;          // runs the candidates; wanted when tuning
+  bool allow_coarse = false;     // kernels that quantise activations to bytes may win
 };
 
 // Fills data.steps (kernels only: pack() comes next). Picked at the profile's smallest, usual and
@@ -22,8 +23,13 @@ struct SelectOptions {
 // kUnsupported: no kernel takes a node; the message lists every kernel's reason.
 Status select_kernels(const Backend& backend, const SelectOptions& options, PlanData& data);
 
-// Takes the kernels of every step by name (as a plan file lists them) in place of picking.
-Status use_kernels(const Backend& backend, const std::vector<std::vector<std::string>>& names,
+// A kernel as a plan file lists it.
+struct TimedName {
+  std::string name;
+  double time_us = 0;
+};
+// Takes the kernels of every step by name in place of picking.
+Status use_kernels(const Backend& backend, const std::vector<std::vector<TimedName>>& names,
                    PlanData& data);
 
 // Packs the weights of every candidate and asks for workspace sizes.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -12,8 +13,8 @@
 namespace antiphon::plan {
 namespace {
 
-constexpr int kWarmRuns = 2;
-constexpr int kTimedRuns = 7;
+constexpr int kRuns = 8;  // the first one warms up
+constexpr double kCoarseFactor = 1.05, kAllocatesFactor = 1.1;
 
 std::string text_of(const ir::Attr& attr) {
   if (const auto* i = std::get_if<std::int64_t>(&attr)) return std::to_string(*i);
@@ -67,8 +68,9 @@ class Trial {
     view_.outputs = outputs_;
   }
 
-  // Microseconds, or infinity where the kernel fails.
-  double time(const Kernel& kernel, Team& team) {
+  // Microseconds, or infinity where the kernel fails. One that takes over three times `limit` is
+  // not measured to the end.
+  double time(const Kernel& kernel, Team& team, double limit) {
     view_.self = kernel.self;
     constexpr double kFailed = std::numeric_limits<double>::infinity();
     std::unique_ptr<Packed> packed;
@@ -86,14 +88,15 @@ class Trial {
     Buffer workspace(kernel.workspace_bytes ? kernel.workspace_bytes(view_) : 0);
     const LaunchArgs args{workspace.data(), &team, packed.get(), prepared.get()};
     double best = kFailed;
-    for (int i = 0; i < kWarmRuns + kTimedRuns; ++i) {
+    for (int i = 0; i < kRuns; ++i) {
       const auto start = std::chrono::steady_clock::now();
       if (!kernel.run(view_, args).ok()) return kFailed;
       const std::chrono::duration<double, std::micro> took =
           std::chrono::steady_clock::now() - start;
-      if (i >= kWarmRuns) best = std::min(best, took.count());
+      if (i > 0) best = std::min(best, took.count());
+      if (i > 0 && best > 3 * limit) break;
     }
-    return best;
+    return std::round(best * 1e3) / 1e3;  // as the timing cache keeps it
   }
 
  private:
@@ -106,6 +109,11 @@ class Trial {
   std::vector<Tensor> inputs_, outputs_;
   NodeView view_;
 };
+
+// What a kernel's time is taken for: noise must not choose one that has a price.
+double weighted(const Kernel& kernel, double time_us) {
+  return time_us * (kernel.coarse ? kCoarseFactor : 1) * (kernel.allocates ? kAllocatesFactor : 1);
+}
 
 }  // namespace
 
@@ -127,18 +135,20 @@ Result<const Kernel*> fastest(std::span<const Kernel* const> kernels, const Node
   const std::string key = timing_key(view);
   std::unique_ptr<Trial> trial;
   const Kernel* best = kernels.front();
-  *time_us = std::numeric_limits<double>::infinity();
+  double best_weighted = std::numeric_limits<double>::infinity();
+  *time_us = best_weighted;
   for (const Kernel* kernel : kernels) {
     std::optional<double> known =
         options.cache ? options.cache->find(key, kernel->name) : std::nullopt;
     if (!known) {
       if (!trial) trial = std::make_unique<Trial>(view);
-      known = trial->time(*kernel, *options.team);
+      known = trial->time(*kernel, *options.team, *time_us);
       if (options.cache && *known < std::numeric_limits<double>::infinity())
         options.cache->set(key, kernel->name, *known);
     }
-    if (*known < *time_us) {
+    if (weighted(*kernel, *known) < best_weighted) {
       best = kernel;
+      best_weighted = weighted(*kernel, *known);
       *time_us = *known;
     }
   }

@@ -13,7 +13,8 @@ namespace antiphon::plan {
 // What a time depends on: ISA, threads, op, attributes, program, types and shapes.
 std::string timing_key(const NodeView& view);
 
-// The minimum of several warm runs decides: noise only adds. Times found in the cache are not
+// The minimum of several warm runs decides: noise only adds. A coarse kernel must win by a
+// twentieth, one that allocates by a tenth. Times found in the cache are not
 // measured again. A kernel that fails on the made-up data is passed over.
 Result<const Kernel*> fastest(std::span<const Kernel* const> kernels, const NodeView& view,
                               const SelectOptions& options, double* time_us);

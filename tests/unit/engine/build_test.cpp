@@ -1,0 +1,166 @@
+// build() and load_or_build(): what a plan on disk must fit, tuning with a cache, the ISA cap.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "engine/engine.h"
+#include "engine/kernels/isa.h"
+#include "tests/support/seeded_weights.h"
+
+namespace antiphon {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Log final : public Logger {
+ public:
+  void log(LogLevel, std::string_view, std::string_view message) override { text += message; }
+  std::string text;
+};
+
+Network two_layers(std::uint32_t seed) {
+  test::SeededWeights weights(true, seed);
+  weights.linear("a", 192, 96);
+  weights.linear("b", 48, 192);
+  weights.matrix("c.weight", {48, 48, 3});
+  Network net("two_layers");
+  const Value x = net.input("x", DType::kF32, {1, "T", 96});
+  Value y = net.relu(net.linear(x, net.weight(weights, "a.weight"), net.weight(weights, "a.bias")));
+  y = net.linear(y, net.weight(weights, "b.weight"), net.weight(weights, "b.bias"));
+  y = net.conv1d(net.transpose(y, {0, 2, 1}), net.weight(weights, "c.weight"), {},
+                 {.pad_left = 1, .pad_right = 1});
+  net.output("y", y);
+  return net;
+}
+
+class Build : public testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = fs::temp_directory_path() / ("antiphon_build_" + std::to_string(::getpid()));
+    fs::create_directories(dir_);
+    options_.profile["T"] = {1, 40, 64};
+    options_.logger = &log_;
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  std::string path(const char* name) const { return (dir_ / name).string(); }
+  static std::string bytes(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return std::string((std::istreambuf_iterator<char>(in)), {});
+  }
+  // What the logger was told.
+  std::string load_or_build_with(const BuildOptions& options, std::uint32_t seed = 1) {
+    log_.text.clear();
+    const auto plan = load_or_build(two_layers(seed), options, path("plan"));
+    EXPECT_TRUE(plan.ok()) << plan.status().to_string();
+    return log_.text;
+  }
+
+  fs::path dir_;
+  BuildOptions options_;
+  Log log_;
+};
+
+TEST_F(Build, APlanThatFitsIsLoadedAndOneThatDoesNotIsBuiltAgain) {
+  EXPECT_EQ(load_or_build_with(options_), "");
+  EXPECT_EQ(load_or_build_with(options_), "") << "loaded";
+  EXPECT_NE(load_or_build_with(options_, 2).find("network hash"), std::string::npos);
+  EXPECT_EQ(load_or_build_with(options_, 2), "") << "kept";
+  BuildOptions other = options_;
+  other.precision = Precision::kF32;
+  EXPECT_NE(load_or_build_with(other, 2).find("precision"), std::string::npos);
+  other.num_threads = 2;
+  EXPECT_NE(load_or_build_with(other, 2).find("threads"), std::string::npos);
+  other.profile["T"].max = 65;
+  EXPECT_NE(load_or_build_with(other, 2).find("profile"), std::string::npos);
+  other.tune = true;
+  EXPECT_NE(load_or_build_with(other, 2).find("tuned"), std::string::npos);
+  other.tune = false;
+  EXPECT_EQ(load_or_build_with(other, 2), "") << "a tuned plan serves where none was asked for";
+  if (detect_isa() != Isa::kPortable) {
+    other.max_isa = "portable";
+    EXPECT_NE(load_or_build_with(other, 2).find("isa"), std::string::npos);
+  }
+}
+
+TEST_F(Build, DamagedPlansAndFoldersThatTakeNoneAreNoReasonToFail) {
+  EXPECT_EQ(load_or_build_with(options_), "");
+  const std::string half = bytes(path("plan")).substr(0, 1000);
+  std::ofstream(path("plan"), std::ios::binary) << half;
+  EXPECT_NE(load_or_build_with(options_).find("file bytes"), std::string::npos);
+  const auto plan = load_or_build(two_layers(1), options_, path("absent/plan"));
+  ASSERT_TRUE(plan.ok());
+  EXPECT_NE(log_.text.find("cannot be written"), std::string::npos);
+}
+
+TEST_F(Build, TuningWithOneCacheGivesTheSameBytesAndKeepsItsTimes) {
+  options_.tune = true;
+  options_.u8_activations = true;
+  options_.timing_cache = path("times");
+  const auto first = build(two_layers(1), options_);
+  ASSERT_TRUE(first.ok()) << first.status().to_string();
+  const std::string times = bytes(path("times"));
+  EXPECT_NE(times.find("cpu/linear_panels_u8"), std::string::npos);
+  EXPECT_NE(times.find("cpu/conv_panels_u8"), std::string::npos);
+  const auto second = build(two_layers(1), options_);
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ(bytes(path("times")), times) << "nothing was measured again";
+  ASSERT_TRUE((*first)->save(path("a")).ok());
+  ASSERT_TRUE((*second)->save(path("b")).ok());
+  EXPECT_EQ(bytes(path("a")), bytes(path("b")));
+  const auto loaded = Plan::load(path("a"));
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_TRUE((*loaded)->report().tuned);
+  for (std::size_t i = 0; i < (*first)->report().layers.size(); ++i) {
+    const LayerReport &a = (*first)->report().layers[i], &b = (*loaded)->report().layers[i];
+    EXPECT_EQ(a.kernel, b.kernel);
+    EXPECT_EQ(a.time_us, b.time_us);
+  }
+}
+
+TEST_F(Build, BytesForActivationsAreTakenOnlyWhereTheyAreAllowed) {
+  // A cache in which they win by far.
+  options_.tune = true;
+  options_.timing_cache = path("times");
+  options_.u8_activations = true;
+  ASSERT_TRUE(build(two_layers(1), options_).ok());
+  std::ifstream in(path("times"));
+  std::string faked, line;
+  while (std::getline(in, line))
+    faked += (line.find("_u8\t") == std::string::npos ? line
+                                                      : line.substr(0, line.rfind('\t')) + "\t0.001") +
+             "\n";
+  std::ofstream(path("times")) << faked;
+  const auto names = [&] {
+    std::string all;
+    const auto plan = build(two_layers(1), options_);
+    EXPECT_TRUE(plan.ok());
+    for (const LayerReport& layer : (*plan)->report().layers) all += layer.kernel + " ";
+    return all;
+  };
+  EXPECT_NE(names().find("cpu/linear_panels_u8"), std::string::npos);
+  options_.u8_activations = false;
+  EXPECT_EQ(names().find("_u8"), std::string::npos);
+}
+
+TEST_F(Build, PlansBelowTheMachineNeverUseAnUncappedOnednn) {
+  if (detect_isa() != Isa::kAvx512Vnni) GTEST_SKIP() << "needs AVX-512";
+  options_.tune = true;
+  options_.timing_cache = path("times");
+  options_.max_isa = "avx2";
+  ASSERT_TRUE(build(two_layers(1), options_).ok());
+  EXPECT_EQ(bytes(path("times")).find("onednn"), std::string::npos);
+  options_.max_isa.clear();
+  ASSERT_TRUE(build(two_layers(1), options_).ok());
+  EXPECT_NE(bytes(path("times")).find("cpu/linear_onednn_conv"), std::string::npos);
+  EXPECT_NE(bytes(path("times")).find("cpu/linear_onednn_sgemm"), std::string::npos);
+  EXPECT_NE(bytes(path("times")).find("cpu/conv_onednn"), std::string::npos);
+  EXPECT_EQ(cap_isa("avx3").code(), StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace antiphon
