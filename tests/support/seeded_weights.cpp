@@ -1,10 +1,10 @@
 // Seeded weights of the shipping geometries.
-#include "bench/seeded_weights.h"
+#include "tests/support/seeded_weights.h"
 
 #include <cmath>
 #include <random>
 
-namespace antiphon::bench {
+namespace antiphon::test {
 namespace {
 
 std::int64_t count_of(const std::vector<std::int64_t>& dims) {
@@ -104,7 +104,7 @@ SeededWeights bert_weights(bool int8) {
     w.vector(name + ".bias", {width});
   };
   const std::string e = "bert.embeddings.";
-  w.matrix(e + "word_embeddings.weight", {30522, width});
+  w.matrix(e + "word_embeddings.weight", {13500, width});
   w.matrix(e + "position_embeddings.weight", {512, width});
   w.vector(e + "token_type_embeddings.weight", {2, width});
   norm(e + "LayerNorm");
@@ -180,4 +180,4 @@ SeededWeights waveglow_weights(bool int8) {
   return w;
 }
 
-}  // namespace antiphon::bench
+}  // namespace antiphon::test

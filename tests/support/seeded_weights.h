@@ -1,4 +1,4 @@
-// Weights of a given geometry filled with seeded random numbers: for measuring, not for meaning.
+// Weights of a given geometry filled with seeded random numbers: for tests and measuring, not for meaning.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 #include "engine/weights.h"
 
-namespace antiphon::bench {
+namespace antiphon::test {
 
 // Matrices are stored as packs store them: I8 with a scale for every row when `int8`, else F32.
 class SeededWeights final : public Weights {
@@ -42,8 +42,8 @@ class SeededWeights final : public Weights {
 
 // The geometries that ship, with the tensor names of their packs.
 SeededWeights acoustic_weights(bool int8);    // training/asr/model.py, 4 x 688
-SeededWeights bert_weights(bool int8);        // 6 x 384, 30522 pieces
+SeededWeights bert_weights(bool int8);        // 6 x 384, 13500 pieces
 SeededWeights tacotron_weights(bool int8);    // training/tts/model.py
 SeededWeights waveglow_weights(bool int8);    // training/vocoder/model.py
 
-}  // namespace antiphon::bench
+}  // namespace antiphon::test
