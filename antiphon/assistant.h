@@ -27,6 +27,7 @@ struct AssistantConfig {
   int threads = 0;           // of the team; 0: one a core, at most 2
   int max_sessions = 64;     // state slots of recognition and synthesis
   std::string plan_dir;      // built plans are kept here; empty: built at every start
+  bool tune = false;         // plans that are built are tuned, which takes some seconds
   std::string max_isa;       // caps the SIMD path; empty: what the CPU has
   Logger* logger = nullptr;  // may be null; must outlive the assistant
 };

@@ -58,6 +58,7 @@ Status make_recognizer(const AssistantConfig& config, const AssistantSpec& spec,
                                                     .max_streams = config.max_sessions,
                                                     .assistant = spec,
                                                     .max_isa = config.max_isa,
+                                                    .plans = {config.plan_dir, config.tune},
                                                     .team = team,
                                                     .logger = config.logger}));
   out.models.insert(out.models.end(), {"asr-en", "vad"});
@@ -75,6 +76,7 @@ Status make_understander(const AssistantConfig& config, const AssistantSpec& spe
   understander.assistant = spec;
   understander.precision = precision_of(config);
   understander.max_isa = config.max_isa;
+  understander.plans = {config.plan_dir, config.tune};
   understander.team = team;
   understander.logger = config.logger;
   ANTIPHON_ASSIGN_OR_RETURN(out.understander, nlu::create_understander(understander));
@@ -92,7 +94,7 @@ Status make_synthesizer(const AssistantConfig& config, ThreadTeam* team, Assista
   synthesizer.vocoder_dir = pack_dir(config, "vocoder-en");
   synthesizer.precision = precision_of(config);
   synthesizer.max_streams = config.max_sessions;
-  synthesizer.plan_dir = config.plan_dir;
+  synthesizer.plans = {config.plan_dir, config.tune};
   synthesizer.max_isa = config.max_isa;
   synthesizer.team = team;
   synthesizer.logger = config.logger;

@@ -111,17 +111,9 @@ Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weig
   ANTIPHON_RETURN_IF_ERROR(check_shapes(weights, options.config));
   std::unique_ptr<AcousticModel> model(new AcousticModel);
   model->options_ = options;
-  if (!options.plan_path.empty()) {
-    auto loaded = Plan::load(options.plan_path, options.max_isa);
-    if (loaded.ok()) model->plan_ = std::move(loaded).value();
-  }
-  if (!model->plan_) {
-    const Network net = acoustic_network(weights, options.config);
-    auto built = build(net, build_options(options));
-    if (!built.ok()) return built.status().with_context(weights.path());
-    model->plan_ = std::move(built).value();
-    if (!options.plan_path.empty()) ANTIPHON_RETURN_IF_ERROR(model->plan_->save(options.plan_path));
-  }
+  auto plan = load_or_build(acoustic_network(weights, options.config), build_options(options), options.plans, "acoustic");
+  if (!plan.ok()) return plan.status().with_context(weights.path());
+  model->plan_ = std::move(plan).value();
   ANTIPHON_ASSIGN_OR_RETURN(model->pool_, StatePool::create(model->plan_, options.max_streams));
   ANTIPHON_ASSIGN_OR_RETURN(model->context_, Context::create(model->plan_, options.team));
   model->slots_.reserve(static_cast<std::size_t>(options.max_batch));

@@ -31,8 +31,7 @@ struct AcousticModelOptions {
   int max_batch = 8;     // streams a run
   int max_steps = 16;    // output steps a run
   std::string max_isa;
-  std::string
-      plan_path;  // a plan file to load; built and saved there if it does not fit; empty: built
+  PlanFolder plans;
   ThreadTeam* team = nullptr;
   Logger* logger = nullptr;
 };

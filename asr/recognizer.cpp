@@ -88,6 +88,7 @@ Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& co
   options.max_streams = config.max_streams;
   options.max_batch = config.max_batch;
   options.max_isa = config.max_isa;
+  options.plans = config.plans;
   options.team = config.team;
   options.logger = config.logger;
   ANTIPHON_ASSIGN_OR_RETURN(models->acoustic, AcousticModel::create(*weights, options));

@@ -19,6 +19,7 @@ struct RecognizerConfig {
   int max_batch = 8;
   AssistantSpec assistant;     // its phrases are expected; may be empty
   std::string max_isa;         // empty: what the CPU has
+  PlanFolder plans;
   ThreadTeam* team = nullptr;  // may be null; must outlive the recogniser
   Logger* logger = nullptr;    // may be null
 };

@@ -30,12 +30,14 @@ int run(const Options& options) {
   StderrLogger logger;  // says which stage is done, and how long it took
   AssistantConfig config = options.models.config();
   config.logger = &logger;
+  config.tune = true;
   const auto assistant = Assistant::create(config);
   if (!assistant.ok()) return fail(assistant.status());
   std::error_code error;
   nlohmann::json plans = nlohmann::json::array();
   for (const auto& file : std::filesystem::directory_iterator(options.models.plan_dir, error))
-    plans.push_back({{"plan", file.path().string()}, {"bytes", file.file_size()}});
+    if (file.path().extension() == ".plan")
+      plans.push_back({{"plan", file.path().string()}, {"bytes", file.file_size()}});
   if (options.json) {
     std::printf("%s\n", write_json(plans).c_str());
     return kExitOk;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "antiphon/event_json.h"
+#include "engine/engine.h"
 
 namespace antiphon::cli {
 
@@ -81,8 +82,16 @@ void ModelOptions::add_to(CLI::App& app) {
   app.add_option("--threads", threads, "Of the models; 0: one a core, at most 2")
       ->check(CLI::Range(0, 256));
   app.add_option("--plans", plan_dir, "Folder that keeps built plans between starts");
+  add_max_isa_option(app, max_isa);
+}
+
+void add_max_isa_option(CLI::App& app, std::string& max_isa) {
   app.add_option("--max-isa", max_isa, "Highest SIMD path: portable, avx2, avx512_vnni")
-      ->envname("ANTIPHON_MAX_ISA");
+      ->envname("ANTIPHON_MAX_ISA")
+      ->check([](const std::string& isa) {
+        const Status capped = cap_isa(isa);  // before anything asks oneDNN
+        return capped.ok() ? std::string() : capped.message();
+      });
 }
 
 AssistantConfig ModelOptions::config(Stage stage) const {

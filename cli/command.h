@@ -36,6 +36,8 @@ enum class Stage { kAll, kRecognize, kUnderstand, kSynthesize };
 // ./models if there are packs in it, else the installed packs, else those of the source tree.
 std::string default_models_dir();
 void add_models_option(CLI::App& app, std::string& models_dir);
+// --max-isa, or ANTIPHON_MAX_ISA; caps oneDNN as soon as it is read.
+void add_max_isa_option(CLI::App& app, std::string& max_isa);
 
 // --models, --assistant, --precision, --threads, --max-isa.
 struct ModelOptions {

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/stderr_logger.h"
+#include "engine/engine.h"
 #include "server/server.h"
 #include "server/server_config.h"
 
@@ -45,6 +46,8 @@ Status warm_up(Assistant& assistant) {
 int run(const Options& options) {
   const auto config = read_config(options);
   if (!config.ok()) return fail(config.status());
+  if (options.max_isa.empty())  // else the option has done it
+    if (const Status capped = cap_isa(config->max_isa); !capped.ok()) return fail(capped);
   // Before the first thread: all of them inherit it, and only sigwait() below takes the signals.
   sigset_t signals;
   sigemptyset(&signals);
@@ -97,8 +100,7 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   sub->add_option("--threads", options->threads, "Of the models; 0: one a core, at most 2")
       ->check(CLI::Range(0, 256));
   sub->add_option("--plans", options->plan_dir, "Folder that keeps built plans between starts");
-  sub->add_option("--max-isa", options->max_isa, "Highest SIMD path: portable, avx2, avx512_vnni")
-      ->envname("ANTIPHON_MAX_ISA");
+  add_max_isa_option(*sub, options->max_isa);
   sub->add_flag("--json", options->json, "Say as JSON where it listens");
   sub->footer("Example:\n  antiphon serve --port 8080 --assistant models/assistants/coffee.toml");
   sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });

@@ -139,6 +139,15 @@ Result<std::shared_ptr<const Plan>> load_or_build(const Network& network,
   return plan;
 }
 
+Result<std::shared_ptr<const Plan>> load_or_build(const Network& network, BuildOptions options,
+                                                  const PlanFolder& folder,
+                                                  const std::string& name) {
+  options.tune = folder.tune;
+  if (folder.dir.empty()) return load_or_build(network, options, "");
+  if (folder.tune) options.timing_cache = folder.dir + "/times.txt";
+  return load_or_build(network, options, folder.dir + "/" + name + ".plan");
+}
+
 Status cap_isa(std::string_view max_isa) {
   if (max_isa.empty()) return {};
   ANTIPHON_ASSIGN_OR_RETURN(const Isa isa, parse_isa(max_isa));

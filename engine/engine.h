@@ -97,6 +97,16 @@ Result<std::shared_ptr<const Plan>> load_or_build(const Network& network,
                                                   const BuildOptions& options,
                                                   const std::string& path);
 
+// Where a stage keeps the plans of its networks between starts.
+struct PlanFolder {
+  std::string dir;    // empty: plans are built at every start
+  bool tune = false;  // plans that are built are tuned; times are kept in DIR/times.txt
+};
+// The same with DIR/NAME.plan.
+Result<std::shared_ptr<const Plan>> load_or_build(const Network& network, BuildOptions options,
+                                                  const PlanFolder& folder,
+                                                  const std::string& name);
+
 // A pinned team of threads that runs the phases of a plan; owns num_threads - 1 threads (the caller
 // is the first member). One run at a time. Spins briefly at barriers, then sleeps.
 class ThreadTeam {

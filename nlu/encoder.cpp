@@ -78,7 +78,8 @@ Result<std::unique_ptr<Encoder>> Encoder::create(const Weights& weights,
   build_options.max_isa = options.max_isa;
   build_options.num_threads = options.team ? options.team->num_threads() : 1;
   build_options.logger = options.logger;
-  auto plan = build(encoder_network(weights, options.config), build_options);
+  auto plan = load_or_build(encoder_network(weights, options.config), build_options, options.plans,
+                            "nlu_encoder");
   if (!plan.ok()) return plan.status().with_context(weights.path());
   encoder->plan_ = std::move(plan).value();
   ANTIPHON_ASSIGN_OR_RETURN(encoder->context_, Context::create(encoder->plan_, options.team));

@@ -21,6 +21,7 @@ struct EncoderOptions {
   EncoderConfig config;
   Precision precision = Precision::kInt8;
   std::string max_isa;
+  PlanFolder plans;
   ThreadTeam* team = nullptr;
   Logger* logger = nullptr;
 };

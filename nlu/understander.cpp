@@ -51,6 +51,7 @@ Result<std::unique_ptr<Understander>> create_understander(const UnderstanderConf
                             encoder_config(manifest, *weights, tokenizer.num_pieces()));
   options.precision = config.precision;
   options.max_isa = config.max_isa;
+  options.plans = config.plans;
   options.team = config.team;
   options.logger = config.logger;
   ANTIPHON_ASSIGN_OR_RETURN(std::unique_ptr<TextEncoder> encoder,

@@ -18,6 +18,7 @@ struct UnderstanderConfig {
   std::vector<std::string> domains;  // trained intents that are served; empty: the pack's default
   Precision precision = Precision::kInt8;
   std::string max_isa;         // empty: what the CPU has
+  PlanFolder plans;
   ThreadTeam* team = nullptr;  // may be null; must outlive the understander
   Logger* logger = nullptr;    // may be null
 };

@@ -128,28 +128,16 @@ class SynthesizerImpl final : public Synthesizer {
   std::shared_ptr<Lanes> lanes_;
 };
 
-// Loads the plan from plan_dir if it is there and fits, else builds it (and keeps it there).
 Result<std::shared_ptr<const Plan>> plan_of(const Network& net, const SynthesizerConfig& config,
-                                            const std::string& file,
+                                            const std::string& name,
                                             std::map<std::string, DimRange> profile) {
-  const std::string path =
-      config.plan_dir.empty()
-          ? ""
-          : (std::filesystem::path(config.plan_dir) / (file + ".plan")).string();
-  if (!path.empty()) {
-    if (auto loaded = Plan::load(path, config.max_isa); loaded.ok()) return loaded;
-  }
   BuildOptions options;
   options.precision = config.precision;
   options.profile = std::move(profile);
-  options.tune = config.tune;
-  options.timing_cache = config.timing_cache;
   options.max_isa = config.max_isa;
   options.num_threads = config.team ? config.team->num_threads() : 1;
   options.logger = config.logger;
-  ANTIPHON_ASSIGN_OR_RETURN(std::shared_ptr<const Plan> plan, build(net, options));
-  if (!path.empty()) ANTIPHON_RETURN_IF_ERROR(plan->save(path));
-  return plan;
+  return load_or_build(net, options, config.plans, "tts_" + name);
 }
 
 Status load_voice(const SynthesizerConfig& config, VoiceData& voice) {

@@ -17,10 +17,8 @@ struct SynthesizerConfig {
   Precision precision = Precision::kInt8;
   int max_streams = 16;  // state slots; open() refuses more
   int num_lanes = 1;     // streams that may run next() at the same time; others wait
-  std::string plan_dir;  // built plans are kept here and loaded again; empty: built each time
+  PlanFolder plans;
   std::string max_isa;   // empty: what the CPU has
-  bool tune = false;
-  std::string timing_cache;
   ThreadTeam* team =
       nullptr;  // of the first lane, may be null; must outlive the synthesiser and its streams
   Logger* logger = nullptr;  // may be null

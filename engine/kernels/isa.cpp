@@ -33,12 +33,25 @@ Result<Isa> parse_isa(std::string_view text) {
 
 std::string_view isa_name(Isa isa) { return kNames[static_cast<std::size_t>(isa)]; }
 
+bool onednn_beyond(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx512Vnni) return false;  // its f32 code uses no more than AVX-512
+  const dnnl::cpu_isa most = dnnl::get_effective_cpu_isa();
+  if (most == dnnl::cpu_isa::sse41) return false;
+  return isa == Isa::kPortable || (most != dnnl::cpu_isa::avx && most != dnnl::cpu_isa::avx2 &&
+                                   most != dnnl::cpu_isa::avx2_vnni);
+#else
+  (void)isa;
+  return false;
+#endif
+}
+
 Status cap_onednn(Isa isa) {
 #if defined(__x86_64__)
   const dnnl::cpu_isa cap = isa == Isa::kPortable ? dnnl::cpu_isa::sse41
                             : isa == Isa::kAvx2   ? dnnl::cpu_isa::avx2
                                                   : dnnl::cpu_isa::avx512_core_vnni;
-  if (dnnl::set_max_cpu_isa(cap) != dnnl::status::success)
+  if (dnnl::set_max_cpu_isa(cap) != dnnl::status::success && onednn_beyond(isa))
     return internal_error("oneDNN was used before its ISA was capped to " +
                           std::string(isa_name(isa)));
 #else

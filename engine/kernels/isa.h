@@ -15,8 +15,12 @@ Isa detect_isa();
 Result<Isa> parse_isa(std::string_view text);
 std::string_view isa_name(Isa isa);
 
+// True: oneDNN's f32 code could use more than `isa` in this process. Settles oneDNN's level: cap it
+// before.
+bool onednn_beyond(Isa isa);
+
 // Tells oneDNN to stay at or below `isa`. Call it in main, before the first primitive is made;
-// kInternal: oneDNN was used before, and the cap did not take.
+// kInternal: oneDNN was used before, and goes beyond it.
 Status cap_onednn(Isa isa);
 
 }  // namespace antiphon

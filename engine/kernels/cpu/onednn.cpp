@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "engine/kernels/isa.h"
+
 namespace antiphon::onednn {
 namespace {
 
@@ -36,19 +38,7 @@ memory::desc weights_desc(const ConvolutionShape& s, memory::format_tag tag) {
 }  // namespace
 
 const char* refuse_isa(Isa isa) {
-#if defined(__x86_64__)
-  constexpr const char* kReason = "oneDNN may go beyond the plan's ISA: it is not capped";
-  if (isa == Isa::kAvx512Vnni) return nullptr;  // its f32 code uses no more than AVX-512
-  const dnnl::cpu_isa most = dnnl::get_effective_cpu_isa();
-  const bool narrow = most == dnnl::cpu_isa::sse41;
-  if (isa == Isa::kPortable) return narrow ? nullptr : kReason;
-  const bool avx2 = narrow || most == dnnl::cpu_isa::avx || most == dnnl::cpu_isa::avx2 ||
-                    most == dnnl::cpu_isa::avx2_vnni;
-  return avx2 ? nullptr : kReason;
-#else
-  (void)isa;
-  return nullptr;
-#endif
+  return onednn_beyond(isa) ? "oneDNN may go beyond the plan's ISA: it is not capped" : nullptr;
 }
 
 OneThread::OneThread()

@@ -248,7 +248,7 @@ TEST_F(SynthesizerTest, TwentyThousandBytesAreSpokenToTheEnd) {
 }
 
 TEST_F(SynthesizerTest, PlansAreKeptAndLoadedAgain) {
-  config_.plan_dir = dir_;
+  config_.plans.dir = dir_;
   const auto first = create_synthesizer(config_);
   ASSERT_TRUE(first.ok()) << first.status().to_string();
   EXPECT_TRUE(fs::exists(dir_ + "/vocoder.plan"));

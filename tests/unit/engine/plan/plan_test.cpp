@@ -206,7 +206,13 @@ TEST_F(PlanFile, DamagedHeadersWithAGoodHashAreRefusedOrHarmless) {
   for (std::size_t n = 32; n < 32 + header_bytes; ++n) {
     std::string bad = bytes_;
     bad[n] = static_cast<char>(random());
-    static_cast<void>(load_bytes(repaired(bad)));
+    // Whatever is refused, is refused with a field, after the path.
+    const Status loaded = load_bytes(repaired(bad));
+    if (!loaded.ok()) {
+      ASSERT_TRUE(loaded.message().starts_with(path_ + ": ")) << loaded.to_string();
+      ASSERT_NE(loaded.message().find(": ", path_.size() + 2), std::string::npos)
+          << loaded.to_string();
+    }
   }
 }
 
