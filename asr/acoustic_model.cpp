@@ -111,7 +111,8 @@ Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weig
   ANTIPHON_RETURN_IF_ERROR(check_shapes(weights, options.config));
   std::unique_ptr<AcousticModel> model(new AcousticModel);
   model->options_ = options;
-  auto plan = load_or_build(acoustic_network(weights, options.config), build_options(options), options.plans, "acoustic");
+  auto plan = load_or_build(acoustic_network(weights, options.config), build_options(options),
+                            options.plans, "acoustic");
   if (!plan.ok()) return plan.status().with_context(weights.path());
   model->plan_ = std::move(plan).value();
   ANTIPHON_ASSIGN_OR_RETURN(model->pool_, StatePool::create(model->plan_, options.max_streams));

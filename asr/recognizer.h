@@ -17,8 +17,8 @@ struct RecognizerConfig {
   Precision precision = Precision::kInt8;
   int max_streams = 64;  // state slots; open() refuses more
   int max_batch = 8;
-  AssistantSpec assistant;     // its phrases are expected; may be empty
-  std::string max_isa;         // empty: what the CPU has
+  AssistantSpec assistant;  // its phrases are expected; may be empty
+  std::string max_isa;      // empty: what the CPU has
   PlanFolder plans;
   ThreadTeam* team = nullptr;  // may be null; must outlive the recogniser
   Logger* logger = nullptr;    // may be null

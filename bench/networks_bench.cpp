@@ -59,8 +59,8 @@ Result<Times> measure(NetworkRunner& runner) {
   return Times{at(0.5), at(0.95), at(0.99), ms.front(), static_cast<int>(ms.size())};
 }
 
-void print(const NetworkCase& c, const Settings& s, const PlanReport& report, const std::string& precision,
-           int threads, double build_ms, const Times& t) {
+void print(const NetworkCase& c, const Settings& s, const PlanReport& report,
+           const std::string& precision, int threads, double build_ms, const Times& t) {
   std::string more;
   char text[160];
   if (c.audio_ms > 0) {
@@ -75,13 +75,14 @@ void print(const NetworkCase& c, const Settings& s, const PlanReport& report, co
   std::printf(
       "{\"bench\": \"networks\", \"case\": \"%s\", \"ours_ms\": %.4f, \"unit\": \"ms\", "
       "\"p50\": %.4f, \"p95\": %.4f, \"p99\": %.4f, \"best\": %.4f, \"n\": %d, \"threads\": %d, "
-      "\"precision\": \"%s\", \"u8_activations\": %s, \"isa\": \"%s\", \"layers_before\": %d, \"layers_after\": %d, "
+      "\"precision\": \"%s\", \"u8_activations\": %s, \"isa\": \"%s\", \"layers_before\": %d, "
+      "\"layers_after\": %d, "
       "\"arena_bytes\": %zu, \"live_bytes_bound\": %zu, \"build_ms\": %.0f, \"tuned\": %s%s, "
       "\"machine\": \"%s\"}\n",
       c.name.c_str(), t.p50, t.p50, t.p95, t.p99, t.best, t.n, threads, precision.c_str(),
-      s.u8 ? "true" : "false", report.isa.c_str(), report.nodes_before, report.nodes_after, report.arena_bytes,
-      report.live_bytes_bound, build_ms, s.tune ? "true" : "false", more.c_str(),
-      machine().c_str());
+      s.u8 ? "true" : "false", report.isa.c_str(), report.nodes_before, report.nodes_after,
+      report.arena_bytes, report.live_bytes_bound, build_ms, s.tune ? "true" : "false",
+      more.c_str(), machine().c_str());
   std::fflush(stdout);
 }
 
@@ -97,7 +98,8 @@ void print_layers(const PlanReport& report) {
                  key.second.c_str(), sum.second);
 }
 
-Status run_case(const NetworkCase& c, const Settings& s, const std::string& precision, int threads) {
+Status run_case(const NetworkCase& c, const Settings& s, const std::string& precision,
+                int threads) {
   const bool int8 = precision == "int8";
   BuildOptions options;
   options.precision = int8 ? Precision::kInt8 : Precision::kF32;
@@ -184,9 +186,10 @@ int run(const Settings& s) {
 int main(int argc, char** argv) {
   antiphon::bench::Settings settings;
   if (!antiphon::bench::read_settings(argc, argv, settings)) {
-    std::fprintf(stderr,
-                 "usage: networks_bench [--isa ISA] [--threads 1,2] [--precision f32,int8] "
-                 "[--case TEXT] [--timing-cache FILE] [--commit ID] [--layers] [--no-tune] [--u8]\n");
+    std::fprintf(
+        stderr,
+        "usage: networks_bench [--isa ISA] [--threads 1,2] [--precision f32,int8] "
+        "[--case TEXT] [--timing-cache FILE] [--commit ID] [--layers] [--no-tune] [--u8]\n");
     return 2;
   }
   return antiphon::bench::run(settings);

@@ -65,7 +65,9 @@ Result<std::shared_ptr<const Plan>> build_graph(ir::Graph graph, const BuildOpti
   data.tuned = options.tune;
   plan::TimingCache cache;
   std::unique_ptr<Team> team;
-  plan::SelectOptions select{.tune = options.tune, .cache = &cache, .team = nullptr,
+  plan::SelectOptions select{.tune = options.tune,
+                             .cache = &cache,
+                             .team = nullptr,
                              .allow_coarse = options.u8_activations};
   if (options.tune) {
     if (!options.timing_cache.empty()) {
@@ -96,8 +98,8 @@ Result<std::shared_ptr<const Plan>> Plan::load(const std::string& path, std::str
 namespace {
 
 // The first field in which the plan is not what building it now would give; empty: none.
-std::string misfit(const plan::PlanData& data, const Network& network,
-                   const BuildOptions& options, Isa isa) {
+std::string misfit(const plan::PlanData& data, const Network& network, const BuildOptions& options,
+                   Isa isa) {
   if (data.precision != options.precision) return "precision";
   if (data.num_threads != options.num_threads) return "threads";
   if (data.isa != isa) return "isa";

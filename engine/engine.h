@@ -35,10 +35,10 @@ struct BuildOptions {
   // Precision int8: tuning may take kernels that quantise activations to bytes (u8 x s8), where
   // they are faster. Off: int16, nearly lossless.
   bool u8_activations = false;
-  std::string timing_cache;                 // file, read and extended when tuning; empty: none
-  std::string dump_dir;                     // graph text after every pass; empty: none
-  std::string max_isa;  // "portable", "avx2", "avx512_vnni"; empty: what the CPU has
-  int num_threads = 1;  // of the team that will run it
+  std::string timing_cache;  // file, read and extended when tuning; empty: none
+  std::string dump_dir;      // graph text after every pass; empty: none
+  std::string max_isa;       // "portable", "avx2", "avx512_vnni"; empty: what the CPU has
+  int num_threads = 1;       // of the team that will run it
   std::shared_ptr<const PluginSet> plugins;  // their kernels are tried first; may be null
   Logger* logger = nullptr;                  // may be null
 };
@@ -92,7 +92,8 @@ Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOpt
 
 // The plan at `path` if it is there and fits: made from this network with these weights, for this
 // precision, profile, ISA and number of threads, tuned if that is asked for. Else builds it and
-// keeps it at `path`; a folder that does not take it is told to the logger only. Empty path: builds.
+// keeps it at `path`; a folder that does not take it is told to the logger only. Empty path:
+// builds.
 Result<std::shared_ptr<const Plan>> load_or_build(const Network& network,
                                                   const BuildOptions& options,
                                                   const std::string& path);

@@ -17,7 +17,7 @@ struct UnderstanderConfig {
   AssistantSpec assistant;           // the user's own intents; may have none
   std::vector<std::string> domains;  // trained intents that are served; empty: the pack's default
   Precision precision = Precision::kInt8;
-  std::string max_isa;         // empty: what the CPU has
+  std::string max_isa;  // empty: what the CPU has
   PlanFolder plans;
   ThreadTeam* team = nullptr;  // may be null; must outlive the understander
   Logger* logger = nullptr;    // may be null

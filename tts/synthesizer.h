@@ -18,7 +18,7 @@ struct SynthesizerConfig {
   int max_streams = 16;  // state slots; open() refuses more
   int num_lanes = 1;     // streams that may run next() at the same time; others wait
   PlanFolder plans;
-  std::string max_isa;   // empty: what the CPU has
+  std::string max_isa;  // empty: what the CPU has
   ThreadTeam* team =
       nullptr;  // of the first lane, may be null; must outlive the synthesiser and its streams
   Logger* logger = nullptr;  // may be null

@@ -93,11 +93,9 @@ Status use_kernels(const Backend& backend, const std::vector<std::vector<TimedNa
     Step step;
     step.node = n;
     for (const auto& [name, time_us] : names[at]) {
-      const auto found =
-          std::find_if(backend.kernels.begin(), backend.kernels.end(),
-                       [&, wanted = name](const Kernel* k) {
-                         return k->name == wanted && k->op == node.op;
-                       });
+      const auto found = std::find_if(
+          backend.kernels.begin(), backend.kernels.end(),
+          [&, wanted = name](const Kernel* k) { return k->name == wanted && k->op == node.op; });
       if (found == backend.kernels.end())
         return invalid_argument("kernels: node " + node.name + " wants kernel '" + name +
                                 "', which " + backend.name + " does not have");

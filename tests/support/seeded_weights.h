@@ -1,4 +1,5 @@
-// Weights of a given geometry filled with seeded random numbers: for tests and measuring, not for meaning.
+// Weights of a given geometry filled with seeded random numbers: for tests and measuring, not for
+// meaning.
 #pragma once
 
 #include <cstdint>
@@ -41,9 +42,9 @@ class SeededWeights final : public Weights {
 };
 
 // The geometries that ship, with the tensor names of their packs.
-SeededWeights acoustic_weights(bool int8);    // training/asr/model.py, 4 x 688
-SeededWeights bert_weights(bool int8);        // 6 x 384, 13500 pieces
-SeededWeights tacotron_weights(bool int8);    // training/tts/model.py
-SeededWeights waveglow_weights(bool int8);    // training/vocoder/model.py
+SeededWeights acoustic_weights(bool int8);  // training/asr/model.py, 4 x 688
+SeededWeights bert_weights(bool int8);      // 6 x 384, 13500 pieces
+SeededWeights tacotron_weights(bool int8);  // training/tts/model.py
+SeededWeights waveglow_weights(bool int8);  // training/vocoder/model.py
 
 }  // namespace antiphon::test

@@ -56,21 +56,34 @@ NetworkCase acoustic_case(int batch, int steps) {
           40.0 * steps * batch};
 }
 NetworkCase bert_case(int tokens) {
-  return {"nlu bert 6x384, " + std::to_string(tokens) + " tokens", bert,
-          {{"T", {1, tokens, 320}}}, {{"T", tokens}}};
+  return {"nlu bert 6x384, " + std::to_string(tokens) + " tokens",
+          bert,
+          {{"T", {1, tokens, 320}}},
+          {{"T", tokens}}};
 }
 NetworkCase decoder_case(int symbols) {
-  return {"tts tacotron decoder, 24 frames", decoder, {{"N", {1, symbols, 640}}},
-          {{"N", symbols}}, 24 * kFrameMs, 24};
+  return {"tts tacotron decoder, 24 frames",
+          decoder,
+          {{"N", {1, symbols, 640}}},
+          {{"N", symbols}},
+          24 * kFrameMs,
+          24};
 }
 NetworkCase vocoder_case(int frames) {
-  return {"tts waveglow, " + std::to_string(frames) + " frames", vocoder,
-          {{"T", {1, frames, 36}}}, {{"T", frames}}, frames * kFrameMs};
+  return {"tts waveglow, " + std::to_string(frames) + " frames",
+          vocoder,
+          {{"T", {1, frames, 36}}},
+          {{"T", frames}},
+          frames * kFrameMs};
 }
 
 std::vector<NetworkCase> shipping_cases() {
-  return {acoustic_case(1, 1), acoustic_case(1, 2), acoustic_case(1, 16), acoustic_case(4, 2),
-          bert_case(12), bert_case(128),
+  return {acoustic_case(1, 1),
+          acoustic_case(1, 2),
+          acoustic_case(1, 16),
+          acoustic_case(4, 2),
+          bert_case(12),
+          bert_case(128),
           {"tts encoder, 64 symbols", phoneme_encoder, {{"N", {1, 64, 640}}}, {{"N", 64}}},
           decoder_case(64),
           {"tts postnet, 24 frames", postnet, {{"T", {24, 24, 24}}}, {{"T", 24}}, 24 * kFrameMs},

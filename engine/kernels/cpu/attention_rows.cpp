@@ -16,7 +16,8 @@ std::size_t workspace_bytes(const NodeView& view) {
   return member_bytes(view) * static_cast<std::size_t>(view.num_threads);
 }
 
-void attend(const AttentionShape& o, const VectorMath& math, std::int64_t r, float* scores, float* out) {
+void attend(const AttentionShape& o, const VectorMath& math, std::int64_t r, float* scores,
+            float* out) {
   const std::int64_t batch = r / o.heads / o.queries, query = r / o.heads % o.queries;
   const std::int64_t head = r % o.heads;
   const float *q = o.query(batch, query, head), *k = o.key(batch, 0, head),
@@ -49,7 +50,7 @@ Status run(const NodeView& view, const LaunchArgs& args) {
 
 }  // namespace
 
-constinit const Kernel kAttentionRows = {ir::OpKind::kAttention, "cpu/attention_rows", refuse_attention,
-                                         workspace_bytes, run};
+constinit const Kernel kAttentionRows = {ir::OpKind::kAttention, "cpu/attention_rows",
+                                         refuse_attention, workspace_bytes, run};
 
 }  // namespace antiphon::cpu

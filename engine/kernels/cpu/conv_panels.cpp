@@ -245,12 +245,13 @@ void run_blocks(const NodeView& view, const LaunchArgs& args, const T* x, N noth
 Status run_f32(const NodeView& view, const LaunchArgs& args) {
   if (view.outputs[0].num_elements() == 0) return {};
   const auto& packed = static_cast<const PackedF32&>(*args.packed);
-  run_blocks(view, args, static_cast<const float*>(view.inputs[0].f32()),
-             [](std::int64_t) { return 0.0f; },
-             [&](const ConvShape&, const Block& b, const TappedRows<float>& x, float* tile) {
-               gemm_f32(packed.groups[static_cast<std::size_t>(b.group)], x, b.num_steps, tile,
-                        b.end_output - b.first_output, b.first_output, b.end_output);
-             });
+  run_blocks(
+      view, args, static_cast<const float*>(view.inputs[0].f32()),
+      [](std::int64_t) { return 0.0f; },
+      [&](const ConvShape&, const Block& b, const TappedRows<float>& x, float* tile) {
+        gemm_f32(packed.groups[static_cast<std::size_t>(b.group)], x, b.num_steps, tile,
+                 b.end_output - b.first_output, b.first_output, b.end_output);
+      });
   return {};
 }
 
@@ -266,15 +267,16 @@ Status run_int8(const NodeView& view, const LaunchArgs& args) {
   for (std::int64_t b = 0; b < shape.batch; ++b)
     quantize_rows(view.isa, view.inputs[0].f32() + b * plane, plane, plane, packed.q_max,
                   {values + b * plane, plane, scales + b, 1});
-  run_blocks(view, args, static_cast<const std::int16_t*>(values),
-             [](std::int64_t) { return std::int16_t{0}; },
-             [&](const ConvShape&, const Block& b, TappedRows<std::int16_t> x, float* tile) {
-               const Int8Matrix& w = *packed.groups[static_cast<std::size_t>(b.group)];
-               // An odd last channel meets a zero weight, whatever stands after it.
-               x.tap_cols = w.padded_tap_cols();
-               gemm_int8(w, x, scales + b.batch, 0, b.num_steps, tile,
-                         b.end_output - b.first_output, b.first_output, b.end_output);
-             });
+  run_blocks(
+      view, args, static_cast<const std::int16_t*>(values),
+      [](std::int64_t) { return std::int16_t{0}; },
+      [&](const ConvShape&, const Block& b, TappedRows<std::int16_t> x, float* tile) {
+        const Int8Matrix& w = *packed.groups[static_cast<std::size_t>(b.group)];
+        // An odd last channel meets a zero weight, whatever stands after it.
+        x.tap_cols = w.padded_tap_cols();
+        gemm_int8(w, x, scales + b.batch, 0, b.num_steps, tile, b.end_output - b.first_output,
+                  b.first_output, b.end_output);
+      });
   return {};
 }
 
@@ -287,8 +289,7 @@ Status run_u8(const NodeView& view, const LaunchArgs& args) {
   auto* values = reinterpret_cast<std::uint8_t*>(args.workspace + space.quantized);
   auto* numbers = reinterpret_cast<U8Row*>(args.workspace + space.scales);
   for (std::int64_t b = 0; b < shape.batch; ++b)
-    numbers[b] =
-        quantize_u8(view.isa, view.inputs[0].f32() + b * plane, plane, values + b * plane);
+    numbers[b] = quantize_u8(view.isa, view.inputs[0].f32() + b * plane, plane, values + b * plane);
   run_blocks(
       view, args, static_cast<const std::uint8_t*>(values),
       [&](std::int64_t b) { return static_cast<std::uint8_t>(numbers[b].zero); },

@@ -18,9 +18,9 @@ struct U8Matrix {
   std::int64_t rows = 0, cols = 0;
   int taps = 1;
   std::vector<std::int8_t> panels;
-  std::size_t offset = 0;           // of the first panel, so that it is 64-byte aligned
-  std::vector<float> scales;        // [rows], filled up to whole panels
-  std::vector<std::int32_t> sums;   // [rows] of the weights, likewise: what a zero point of 1 adds
+  std::size_t offset = 0;          // of the first panel, so that it is 64-byte aligned
+  std::vector<float> scales;       // [rows], filled up to whole panels
+  std::vector<std::int32_t> sums;  // [rows] of the weights, likewise: what a zero point of 1 adds
   Isa isa = Isa::kPortable;
 
   std::int64_t padded_tap_cols() const { return (cols / taps + 3) / 4 * 4; }

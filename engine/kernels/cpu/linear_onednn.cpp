@@ -55,8 +55,13 @@ Status run_members(const NodeView& view, Team& team, F product) {
 }
 
 onednn::ConvolutionShape shape_of(const LinearExtents& e, std::int64_t rows) {
-  return {.batch = 1, .channels = e.k, .steps = rows, .outputs = e.n, .taps = 1,
-          .out_steps = rows, .rows = true};
+  return {.batch = 1,
+          .channels = e.k,
+          .steps = rows,
+          .outputs = e.n,
+          .taps = 1,
+          .out_steps = rows,
+          .rows = true};
 }
 
 struct PackedConv final : Packed {
@@ -72,8 +77,8 @@ struct PreparedConv final : Prepared {
 Result<std::unique_ptr<Packed>> pack_conv(const NodeView& view) {
   auto packed = std::make_unique<PackedConv>();
   const LinearExtents e = linear_extents(view);
-  ANTIPHON_ASSIGN_OR_RETURN(packed->weights, onednn::pack_convolution(shape_of(e, e.rows),
-                                                                      expanded(view).data()));
+  ANTIPHON_ASSIGN_OR_RETURN(packed->weights,
+                            onednn::pack_convolution(shape_of(e, e.rows), expanded(view).data()));
   return std::unique_ptr<Packed>(std::move(packed));
 }
 

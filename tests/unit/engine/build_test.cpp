@@ -131,9 +131,10 @@ TEST_F(Build, BytesForActivationsAreTakenOnlyWhereTheyAreAllowed) {
   std::ifstream in(path("times"));
   std::string faked, line;
   while (std::getline(in, line))
-    faked += (line.find("_u8\t") == std::string::npos ? line
-                                                      : line.substr(0, line.rfind('\t')) + "\t0.001") +
-             "\n";
+    faked +=
+        (line.find("_u8\t") == std::string::npos ? line
+                                                 : line.substr(0, line.rfind('\t')) + "\t0.001") +
+        "\n";
   std::ofstream(path("times")) << faked;
   const auto names = [&] {
     std::string all;

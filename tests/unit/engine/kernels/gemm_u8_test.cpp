@@ -1,4 +1,6 @@
 // The u8 x s8 product that linear and conv kernels share.
+#include "engine/kernels/cpu/gemm_u8.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -6,7 +8,6 @@
 #include <random>
 #include <vector>
 
-#include "engine/kernels/cpu/gemm_u8.h"
 #include "tests/unit/engine/kernels/kernel_harness.h"
 
 namespace antiphon {
@@ -20,9 +21,11 @@ struct Rows {
 
 Rows quantized(Isa isa, const std::vector<float>& x, std::int64_t num, std::int64_t cols) {
   Rows q{{}, {}, (cols + 3) / 4 * 4};
-  q.values.assign(static_cast<std::size_t>(num * q.stride), 0xa5);  // what lies behind must not matter
+  q.values.assign(static_cast<std::size_t>(num * q.stride),
+                  0xa5);  // what lies behind must not matter
   for (std::int64_t i = 0; i < num; ++i)
-    q.numbers.push_back(quantize_u8(isa, x.data() + i * cols, cols, q.values.data() + i * q.stride));
+    q.numbers.push_back(
+        quantize_u8(isa, x.data() + i * cols, cols, q.values.data() + i * q.stride));
   return q;
 }
 
@@ -36,7 +39,7 @@ std::vector<float> product(const U8Matrix& m, const Rows& q, std::int64_t num) {
 }
 
 TEST(GemmU8, IsWithinItsStatedBoundAndTheSameForEqualLevels) {
-  const std::pair<std::int64_t, std::int64_t> shapes[] = {{1, 1},   {15, 2},   {16, 3},  {17, 16},
+  const std::pair<std::int64_t, std::int64_t> shapes[] = {{1, 1},   {15, 2},   {16, 3},   {17, 16},
                                                           {33, 31}, {48, 127}, {100, 688}};
   std::mt19937_64 random(1);
   std::uniform_int_distribution<int> weight(-128, 127);

@@ -28,7 +28,8 @@ struct KernelCase {
 
 // Every accepting kernel x ISA up to the machine's x teams of 1, 2, 3 x aligned and misaligned
 // memory x in place where it may be. Checks bytes around the outputs, that inputs are unchanged,
-// that run() allocates nothing (but for kernels that say so), and that at least one kernel accepts. Gives the names that ran.
+// that run() allocates nothing (but for kernels that say so), and that at least one kernel accepts.
+// Gives the names that ran.
 std::vector<std::string> check_kernels(const KernelCase& test_case);
 
 // Kernels that check_kernels() has run so far in this program.

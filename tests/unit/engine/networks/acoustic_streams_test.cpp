@@ -12,8 +12,8 @@ namespace {
 
 constexpr int kBins = 80, kPerStep = AcousticConfig::kFramesPerStep;
 // Steps that each stream brings in each round; 0: none.
-const std::vector<std::vector<int>> kRounds = {{1, 4, 2, 0}, {2, 2, 2, 2}, {0, 4, 1, 4},
-                                               {4, 1, 1, 1}, {1, 0, 0, 2}};
+const std::vector<std::vector<int>> kRounds = {
+    {1, 4, 2, 0}, {2, 2, 2, 2}, {0, 4, 1, 4}, {4, 1, 1, 1}, {1, 0, 0, 2}};
 
 std::vector<float> frames_of(int stream, int num_frames) {
   std::mt19937 random(static_cast<unsigned>(stream) + 1);

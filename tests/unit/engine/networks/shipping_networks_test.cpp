@@ -1,5 +1,7 @@
 // The shipping networks through the engine: valid after every pass, fused loops, arenas near their
 // bound, no allocation in the steady state, one result on every ISA and for both precisions.
+#include "tests/support/shipping_networks.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 
 #include "engine/kernels/isa.h"
 #include "engine/passes/pipeline.h"
-#include "tests/support/shipping_networks.h"
 #include "tests/unit/engine/kernels/kernel_harness.h"
 
 namespace antiphon::test {
@@ -73,7 +74,8 @@ class ShippingNetworks : public testing::TestWithParam<NetworkCase> {
 TEST_P(ShippingNetworks, AreValidAfterEveryPass) {
   for (const bool expand : {false, true}) {
     ir::Graph graph = GetParam().network(true).graph().clone();
-    const auto report = passes::run_passes(graph, {.expand_int8 = expand, .verify = true, .dump_dir = ""});
+    const auto report =
+        passes::run_passes(graph, {.expand_int8 = expand, .verify = true, .dump_dir = ""});
     ASSERT_TRUE(report.ok()) << report.status().to_string();
     EXPECT_LT(report->nodes_after, report->nodes_before);
   }
