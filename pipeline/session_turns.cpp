@@ -17,7 +17,8 @@ void Session::begin_turn(TurnKind kind) {
     drop_hearing();
     finish_turn(TurnEndReason::kInterrupted);
   }
-  Turn& turn = open_.emplace();
+  open_ = Turn();  // not emplace(): clang 14 takes Turn for not default-constructible in this class
+  Turn& turn = *open_;
   turn.ref = {config_.session, ++last_turn_};
   turn.kind = kind;
   if (kind != TurnKind::kAudio) turn.clock.start(now_ns(), 0);
