@@ -41,7 +41,9 @@ void cast_to(Op& op, Element to) {
   if (!dtype)
     return op.unsupported("a cast to " + element_name(static_cast<int>(to)) + " is not supported");
   const Element from = op.element(0);
-  ValueRef y = op.cast(op.value(0), *dtype);
+  // Reals beyond a few bits wrap as larger whole numbers do, where a cast to bytes would saturate.
+  const bool few_bits = is_real(from) && !is_real(to) && element_bits(to) < 8;
+  ValueRef y = op.cast(op.value(0), few_bits ? DType::kI32 : *dtype);
   const auto format = small_float_of(to);
   if (format && from != to)
     y = op.node(ir::kOpMath, {y},
@@ -49,7 +51,7 @@ void cast_to(Op& op, Element to) {
                  {"format", static_cast<std::int64_t>(*format)},
                  {"saturate", std::int64_t{element_bits(to) == 8 ? op.attr_i("saturate", 1) : 0}}});
   if (!is_real(to) && from != to && from != Element::kBool) y = wrapped(op, y, to);
-  op.set(0, y, to);
+  op.set(0, op.cast(y, *dtype), to);
 }
 
 }  // namespace
