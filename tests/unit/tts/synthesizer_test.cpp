@@ -251,11 +251,11 @@ TEST_F(SynthesizerTest, PlansAreKeptAndLoadedAgain) {
   config_.plans.dir = dir_;
   const auto first = create_synthesizer(config_);
   ASSERT_TRUE(first.ok()) << first.status().to_string();
-  EXPECT_TRUE(fs::exists(dir_ + "/vocoder.plan"));
+  EXPECT_TRUE(fs::exists(dir_ + "/tts_vocoder.plan"));
   const auto again = create_synthesizer(config_);
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(speak(**first, "the cat"), speak(**again, "the cat"));
-  write("vocoder.plan", read(dir_ + "/vocoder.plan").substr(0, 1000));
+  write("tts_vocoder.plan", read(dir_ + "/tts_vocoder.plan").substr(0, 1000));
   EXPECT_EQ(error(), "");  // a cut plan is built anew
 }
 
