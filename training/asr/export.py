@@ -71,11 +71,16 @@ def packed(state):
     return out
 
 
+def quoted(text):
+    """A TOML basic string: JSON's escapes are among TOML's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def manifest(folder, shape, a):
     """manifest.toml as asr/pack.cpp reads it."""
     files = [f for f in sorted(os.listdir(folder)) if f != "manifest.toml"]
     lines = ['name = "asr-en"', 'kind = "asr"', "version = 1", 'language = "en"', 'licence = "Apache-2.0"',
-             f'source = "trained by training/asr: {a.source}"'] + [f'note = "{a.note}"'] * bool(a.note)
+             f"source = {quoted('trained by training/asr: ' + a.source)}"] + [f"note = {quoted(a.note)}"] * bool(a.note)
     lines += ["", "[pack]", 'name = "asr-en"', "", "[network]",
              f"mel_bins = {MELS}", f"front = {shape['front']}", f"width = {shape['width']}", f"layers = {shape['layers']}",
              f"lookahead = {LOOKAHEAD}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",

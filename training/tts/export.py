@@ -82,8 +82,8 @@ def keep(name):
 def manifest(folder, table, way, report, note=""):
     symbols = "".join(sorted(table, key=table.get))
     lines = ['name = "tts-en"', 'kind = "tts"', "version = 1", 'licence = "Apache-2.0"',
-             'source = "trained by training/tts on speech of Kokoro-82M (Apache-2.0), voice af_heart"'] + [f'note = "{note}"'] * bool(note)
-    lines += ["", "[tts]", f'symbols = "{symbols}"  # id 1 is the first; ^ and $ are the silences at both ends',
+             'source = "trained by training/tts on speech of Kokoro-82M (Apache-2.0), voice af_heart"'] + [f"note = {pack.quoted(note)}"] * bool(note)
+    lines += ["", "[tts]", f"symbols = {pack.quoted(symbols)}  # id 1 is the first; ^ and $ are the silences at both ends",
              "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80",
              f"prenet_dropout = {'true' if way == 'dropout' else 'false'}",
              f'alignment = "{"durations" if way == "durations" else "attention"}"',

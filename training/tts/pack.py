@@ -11,6 +11,11 @@ import torch
 TYPES = {"F32": torch.float32, "F16": torch.float16, "I8": torch.int8, "I32": torch.int32}
 
 
+def quoted(text):
+    """A TOML basic string: JSON's escapes are among TOML's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def save(path, tensors, metadata=None):
     """Writes a safetensors file: 8 bytes of header length, a JSON header padded to 8 bytes, the tensors' bytes."""
     names, header, at = {v: k for k, v in TYPES.items()}, {}, 0

@@ -90,7 +90,7 @@ def main():
     pack.write(path, tensors(net), config, kind)
     data = open(path, "rb").read()
     lines = ['name = "vocoder-en"', 'kind = "vocoder"', "version = 1", 'licence = "Apache-2.0"',
-             'source = "trained by training/vocoder on speech of Kokoro-82M (Apache-2.0), voice af_heart"'] + [f'note = "{a.note}"'] * bool(a.note)
+             'source = "trained by training/vocoder on speech of Kokoro-82M (Apache-2.0), voice af_heart"'] + [f"note = {pack.quoted(a.note)}"] * bool(a.note)
     lines += ["", "[vocoder]", "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80", "group_samples = 64",
              f"flows = {config['flows']}", f"layers = {config['layers']}", f"channels = {config['channels']}",
              f"sigma = {a.sigma}", "", "[files]",
