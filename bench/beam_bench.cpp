@@ -1,8 +1,8 @@
-// asr_bench: the beam search a second of audio, and the end of a phrase: last chunk in, final text
+// beam_bench: the beam search a second of audio, and the end of a phrase: last chunk in, final text
 // out.
 //
-//   asr_bench --lm LM.anlm                              beam search alone, on letters heard with
-//   doubt asr_bench --pack models/asr-en --vad models/vad     the whole recogniser, in chunks of
+//   beam_bench --lm LM.anlm                              beam search alone, on letters heard with
+//   doubt beam_bench --pack models/asr-en --vad models/vad     the whole recogniser, in chunks of
 //   100 ms
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -181,7 +181,7 @@ Status bench_phrase(const Options& options) {
 int run(const Options& options) {
   Status status = options.lm.empty() ? Status() : bench_search(options);
   if (status.ok() && !options.pack.empty()) status = bench_phrase(options);
-  if (!status.ok()) std::fprintf(stderr, "asr_bench: %s\n", status.message().c_str());
+  if (!status.ok()) std::fprintf(stderr, "beam_bench: %s\n", status.message().c_str());
   return status.ok() ? 0 : 1;
 }
 
