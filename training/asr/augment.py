@@ -92,9 +92,9 @@ class Augment:
         hiss = (power * 10 ** (-self.uniform(rows, 18, 40) / 10)).sqrt() * self.on(rows, 0.3)
         return y + hiss * torch.randn_like(x)
 
-    def features(self, mel, hard):
-        """mel [B, 80, T] -> another vocal tract, masked bands and spans."""
-        return mask(self.tract(mel, hard), hard)
+    def features(self, mel, hard, spans=3):
+        """mel [B, 80, T] -> another vocal tract, masked bands and `spans` masked spans."""
+        return mask(self.tract(mel, hard), hard, spans=spans)
 
     def tract(self, mel, hard):
         """Resamples the mel axis as if every frequency were multiplied by a factor of one speaker's own."""

@@ -35,6 +35,18 @@ def hardness(share, most=1.0):
     return most * min(1.0, 0.2 + 1.2 * share)
 
 
+def disagreement(logp, steps, lengths):
+    """CR-CTC (arXiv 2410.05101): each view learns the other's distribution. logp [2 B, T, C], steps and lengths [2 B] on the
+    host, second views after the first -> divergence a symbol of the text, as the mean of CTC losses counts."""
+    one, other = logp.chunk(2)
+    apart = 0.5 * (F.kl_div(one, other.detach(), reduction="none", log_target=True)
+                   + F.kl_div(other, one.detach(), reduction="none", log_target=True)).sum(-1)
+    rows = len(one)
+    on = torch.arange(logp.shape[1])[None] < steps[:rows, None]
+    weight = on / lengths[:rows, None].clamp_min(1)
+    return (apart * weight.to(logp.device, non_blocking=True)).sum(1).mean()
+
+
 class Trainer:
     """Owns network, average, optimiser, clock and random states."""
 
@@ -80,21 +92,28 @@ class Trainer:
             torch.cuda.set_rng_state(s["random"]["cuda"])
 
     def batch(self, speech, group, augment, hard):
-        """Augmented features [B, 80, T], output steps [B] on the host."""
+        """Augmented features [B, 80, T], output steps [B] on the host; B is twice the group where two views are compared."""
         margin = self.rng.integers(0, 2400, (len(group), 2))  # up to 0.15 s of the pause around it
         x, n, host = speech.samples(group, margin)
         factor = self.rng.choice(SPEEDS)
         x, n = stretch(x, n, factor)
         steps = output_steps((host / factor).astype(np.int64))
+        if self.a.consistency:
+            x, n, steps = x.repeat(2, 1), n.repeat(2), np.tile(steps, 2)
         with torch.no_grad():
             heard = augment.speech(x, n, hard) if hard > 0 else x
-            return augment.features(self.mel_of(heard), hard), torch.from_numpy(steps)
+            return augment.features(self.mel_of(heard), hard, self.a.spans), torch.from_numpy(steps)
 
     def learn(self, mel, steps, flat, lengths):
         """One step; returns loss and gradient norm as tensors of the device, so that the host runs ahead."""
         with self.context:
             logp = self.net(mel)
-        loss = F.ctc_loss(logp.transpose(0, 1), flat, steps.clamp_max(logp.shape[1]), lengths, zero_infinity=True)
+        steps = steps.clamp_max(logp.shape[1])
+        if self.a.consistency:
+            flat, lengths = flat.repeat(2), lengths.repeat(2)
+        loss = F.ctc_loss(logp.transpose(0, 1), flat, steps, lengths, zero_infinity=True)
+        if self.a.consistency:
+            loss = loss + self.a.consistency * disagreement(logp, steps, lengths)
         self.opt.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.opt)
@@ -144,7 +163,8 @@ def run(a):
     if os.path.exists(last) and not a.fresh:
         t.resume(last)
     augment = Augment(a.noise, a.device)
-    sets, pools = subset(speech.held, a.limit), Pools(speech.train, a.batch_seconds, a.weight, t.rng)
+    sets = subset(speech.held, a.limit)
+    pools = Pools(speech.train, a.batch_seconds / (2 if a.consistency else 1), a.weight, t.rng)
     log(kind="start", loaded_s=round(time.time() - began, 1), hours=speech.hours(), step=t.step, elapsed=t.elapsed,
         parameters=sum(p.numel() for p in t.net.parameters()), settings=vars(a))
     total, mark, told, heard_s = a.minutes * 60, time.time(), time.time(), 0.0
@@ -192,6 +212,9 @@ def main():
     ap.add_argument("--batch-seconds", type=float, default=1600)
     ap.add_argument("--weight", type=float, default=4, help="of an hour of people against one of the teacher")
     ap.add_argument("--hard", type=float, default=1.0, help="of the augmentation at its strongest; less for a short training, 0: none on samples")
+    ap.add_argument("--consistency", type=float, default=0,
+                    help="weight of the difference between two augmented views of each utterance (0.2); 0: one view")
+    ap.add_argument("--spans", type=int, default=3, help="masked spans an utterance; more for two views")
     ap.add_argument("--lr", type=float, default=1.2e-3)
     ap.add_argument("--clip", type=float, default=1.0)
     ap.add_argument("--ema", type=float, default=0.998)

@@ -29,6 +29,7 @@ class Step:
     def __init__(self, name, gpu, command, seconds, checkpoint="", resume=""):
         self.name, self.gpu, self.command, self.seconds = name, gpu, command, seconds
         self.checkpoint, self.resume = checkpoint, resume
+        self.shares = False  # by the multi-process service; a training stays out of it, so that it can end
         self.process, self.tries, self.state, self.limit = None, 0, "waiting", 0.0
 
 
@@ -69,6 +70,8 @@ class Stay:
         step.limit = self.now() + step.seconds + self.dry.get("grace", GRACE_S) if not step.checkpoint else self.end + self.load
         env = dict(os.environ, CUDA_VISIBLE_DEVICES=str(step.gpu), PYTHONUNBUFFERED="1",
                    PYTHONPATH=os.pathsep.join([self.path("site"), ROOT]), OMP_NUM_THREADS="1" if self.dry else "4")
+        if not step.shares:
+            env["CUDA_MPS_PIPE_DIRECTORY"] = self.path("no-service")
         with open(self.path("logs", step.name + ".log"), "a", encoding="utf-8") as log:
             print(f"# {self.now():.0f} s: {command}", file=log, flush=True)
             step.process = subprocess.Popen(command.split(), stdout=log, stderr=log, cwd=ROOT, env=env, start_new_session=True)
@@ -111,12 +114,12 @@ class Stay:
                     self.start(step)
             time.sleep(0.5)
 
-    def wait_for(self, files):
-        """Until the conductor has these under in/; staging joins a file only when it is whole."""
-        while not all(os.path.exists(self.path("in", f)) for f in files):
-            if self.now() > self.end:
-                raise SystemExit(f"never staged: {[f for f in files if not os.path.exists(self.path('in', f))]}")
-            time.sleep(0.5)
+    def wait_for(self, files, running):
+        """Until the conductor has these under in/, keeping steps going; staging joins a file only when it is whole."""
+        there = lambda: all(os.path.exists(self.path("in", f)) for f in files)
+        self.run(running, lambda: there() or self.now() > self.end)
+        if not there():
+            raise SystemExit(f"never staged: {[f for f in files if not os.path.exists(self.path('in', f))]}")
 
 
 def over(steps):
@@ -141,16 +144,18 @@ def trainings(stay):
 
 
 def mps(on):
-    """Several processes share a GPU well only under the multi-process service."""
+    """Several processes share a GPU well only under the multi-process service -> whether it serves."""
     if not shutil.which("nvidia-cuda-mps-control"):
-        return
-    if on:
-        subprocess.run(["nvidia-cuda-mps-control", "-d"], check=False)
-        return
+        return False
     try:
+        if on:
+            subprocess.run(["nvidia-cuda-mps-control", "-d"], check=False, timeout=20)
+            product = "import torch; print(torch.ones(8, 8, device='cuda').sum().item())"
+            return subprocess.run([sys.executable, "-c", product], check=False, timeout=60).returncode == 0
         subprocess.run(["nvidia-cuda-mps-control"], input=b"quit\n", check=False, timeout=20)
     except subprocess.TimeoutExpired:
-        print("the multi-process service does not end; trainings share it", flush=True)
+        print("the multi-process service does not answer", flush=True)
+    return False
 
 
 def wheels(stay):
@@ -172,17 +177,25 @@ def conduct(stay):
             if step not in running and set(t["needs"]) <= have:
                 running.append(step)
 
-    lists = stay.plan["generate"]
-    stay.wait_for(lists[0]["needs"])
+    lists, trials = stay.plan["generate"], stay.plan.get("shake", [])
+    stay.wait_for([f for t in trials for f in t["needs"]], [])
     wheels(stay)
-    mps(True)
+    for t in trials:  # a minute of each training on a sample while the rest still arrives: what is wrong shows now
+        step = Step(t["name"], t["gpu"] % stay.gpus, t["command"], t["seconds"])
+        step.tries = TRIES - 1
+        running.append(step)
+    stay.steps += running
+    shared = mps(True)
+    stay.tell("the multi-process service " + ("serves" if shared else "does not serve"))
     for g in lists:
         spoken = stay.path("speech", g["name"] + ".done")
         if os.path.exists(spoken):  # by a conductor before this one
             made.add(g["name"])
             continue
-        stay.wait_for(g["needs"])
+        stay.wait_for(g["needs"], running)
         part = generators(stay, g)
+        for s in part:
+            s.shares = shared
         stay.steps += part
         stay.run(part + running, lambda: over(part))
         for s in part:
@@ -194,14 +207,15 @@ def conduct(stay):
                     os.remove(path)
     mps(False)
     stay.steps += [step for _, step in train.values()]
-    stay.run(running, lambda: ready() or (len(running) == len(train) and over(running)) or stay.now() > stay.end + 2 * stay.load)
+    every = len(train) + len(trials)
+    stay.run(running, lambda: ready() or (len(running) == every and over(running)) or stay.now() > stay.end + 2 * stay.load)
     stay.tell("over")
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("stay"), ap.add_argument("--plan", default=os.path.join(ROOT, "training", "stay", "plan.toml"))
-    ap.add_argument("--dry", action="store_true", help="small networks on the CPU, within twenty minutes")
+    ap.add_argument("--dry", action="store_true", help="small networks on the CPU, within ten minutes")
     a = ap.parse_args()
     with open(a.plan, "rb") as f:
         conduct(Stay(a.stay, tomllib.load(f), a.dry))

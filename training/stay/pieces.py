@@ -83,7 +83,7 @@ def make(a):
     room = most
     for name in names:
         path = os.path.join(a.source, name)
-        for suffix, offset, count in cut(path, most // 2):
+        for suffix, offset, count in cut(path, most // 6):
             if count + 1024 > room and pieces[-1]:
                 pieces.append([])
                 room = most

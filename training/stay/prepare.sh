@@ -6,7 +6,7 @@ set -eu
 [ $# -eq 4 ] || { sed -n 2,4p "$0"; exit 2; }
 data=$1 teacher=$2 env=$3 stage=$4
 python=$env/bin/python
-mkdir -p "$stage/teacher" "$stage/sentences" "$stage/speech" "$stage/noise" "$stage/wheels"
+mkdir -p "$stage/teacher" "$stage/sentences" "$stage/speech" "$stage/noise" "$stage/wheels" "$stage/sample"
 cp "$teacher/generate.py" "$teacher/kokoro_torch.py" "$teacher/vocab.json" "$env"/model/weights-*.npz "$stage/teacher/"
 cp -r "$teacher/voices" "$stage/teacher/"
 cp "$data"/noise/* "$stage/noise/"
@@ -31,6 +31,15 @@ plan many --count 44000 --seed 1 --ids a --mix dialogue=0.3,books=0.3,commands=0
 tail -n +2 training/heldout/teacher_sentences.tsv >"$stage/held.tsv"
 say held
 
+sample() { # NAME SENTENCES OPTIONS...: a few minutes, on which every training is tried at once
+    name=$1 sentences=$2
+    shift 2
+    [ -e "$stage/sample/$name-1.tsv" ] || "$python" "$teacher/generate.py" "$stage/sentences/$sentences.tsv.xz" "$stage/sample/$name" \
+        --model "$env/model" --device cpu --batch 60 --hours 0.07 --format flac "$@"
+}
+sample heart voice --voices af_heart
+sample many many --blend 0.3
+
 for corpus in librispeech_mini commonvoice_delta commonvoice_v1_dev commonvoice_v6_sample kathleen_arctic vctk_p239 fsdd; do
     "$python" -m training.common.ogg_cut "$data/speech/$corpus.tsv" "$stage/speech/$corpus" --limit 300
 done
@@ -38,4 +47,4 @@ done
 "$python" -m training.common.ogg_cut "$data/speech/librispeech_train_unlabelled.tsv" "$stage/speech/librispeech_train_unlabelled" \
     --untold training/asr/pseudo_texts.tsv
 du -sh "$stage"
-echo "next: python3 training/stay/pieces.py make $stage PIECES --mib 18 --order wheels teacher sentences/voice sentences/held sentences/many"
+echo "next: python3 training/stay/pieces.py make $stage PIECES --mib 50 --order wheels sample noise teacher sentences/voice sentences/held sentences/many"
