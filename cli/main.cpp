@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   add_doctor(app, chosen);
   add_bench(app, chosen);
   add_build(app, chosen);
+  add_calibrate(app, chosen);
   add_inspect(app, chosen);
   add_run(app, chosen);
   add_completion(app, chosen);

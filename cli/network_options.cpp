@@ -31,13 +31,17 @@ Result<DimRange> read_range(const std::string& option, const std::string& text) 
 
 }  // namespace
 
-void NetworkOptions::add_to(CLI::App& app) {
+void NetworkOptions::add_import_to(CLI::App& app) {
   app.add_option("--freeze", freeze, "NAME=FILE.npy: an input that becomes a constant");
   app.add_option("--extent", extents, "SYMBOL=N: fixes an extent that the model leaves open");
+  app.add_option("--plugin", plugin_files, "Shared object with more operators and kernels");
+}
+
+void NetworkOptions::add_to(CLI::App& app) {
+  add_import_to(app);
   app.add_option("--profile", profile, "SYMBOL=MIN:USUAL:MAX: the range that an extent may have");
   app.add_option("--network-precision", precision, "Of the weights of an ONNX model")
       ->check(CLI::IsMember({"int8", "f32"}));
-  app.add_option("--plugin", plugin_files, "Shared object with more operators and kernels");
   app.add_flag("--tune", tune, "Time the kernels and keep the fastest");
   app.add_option("--dump", dump_dir, "Folder that gets the graph after every pass");
 }

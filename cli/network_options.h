@@ -19,7 +19,8 @@ struct NetworkOptions {
   bool tune = false;
   mutable std::shared_ptr<const PluginSet> loaded;
 
-  void add_to(CLI::App& app);  // all but the path
+  void add_to(CLI::App& app);         // all but the path
+  void add_import_to(CLI::App& app);  // what the importer needs
   // What the options say; kInvalidArgument names the option.
   Result<OnnxOptions> import_options() const;
   Result<BuildOptions> build_options() const;
@@ -37,6 +38,7 @@ nlohmann::json plan_json(const Plan& plan);
 void print_plan(const Plan& plan);
 
 void add_run(CLI::App& app, Chosen& chosen);
+void add_calibrate(CLI::App& app, Chosen& chosen);
 
 int build_onnx(const NetworkOptions& options, const std::string& output, bool json);
 

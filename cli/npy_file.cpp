@@ -114,7 +114,22 @@ constexpr NpyType kTypes[] = {{"f4", DType::kF32, 4, convert<float, float>},
                               {"i8", DType::kI64, 8, convert<std::int64_t, std::int64_t>},
                               {"u8", DType::kI64, 8, convert<std::int64_t, std::int64_t>}};
 
-Result<HostTensor> parse(std::string_view bytes) {
+const char* name_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF32: return "<f4";
+    case DType::kF16: return "<f2";
+    case DType::kI8: return "|i1";
+    case DType::kU8: return "|u1";
+    case DType::kI32: return "<i4";
+    case DType::kI64: return "<i8";
+    case DType::kBool: return "|b1";
+  }
+  return "|u1";
+}
+
+}  // namespace
+
+Result<HostTensor> parse_npy(std::string_view bytes) {
   ANTIPHON_ASSIGN_OR_RETURN(const Header header, read_header(bytes));
   std::int64_t count = 1;
   for (const std::int64_t dim : header.dims) count *= dim;
@@ -133,26 +148,11 @@ Result<HostTensor> parse(std::string_view bytes) {
   return invalid_argument("elements of type '" + header.type + "' are not taken");
 }
 
-const char* name_of(DType dtype) {
-  switch (dtype) {
-    case DType::kF32: return "<f4";
-    case DType::kF16: return "<f2";
-    case DType::kI8: return "|i1";
-    case DType::kU8: return "|u1";
-    case DType::kI32: return "<i4";
-    case DType::kI64: return "<i8";
-    case DType::kBool: return "|b1";
-  }
-  return "|u1";
-}
-
-}  // namespace
-
 Result<HostTensor> read_npy(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return not_found(path + ": no such file");
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  auto tensor = parse(bytes);
+  auto tensor = parse_npy(bytes);
   return tensor.ok() ? std::move(tensor) : Result<HostTensor>(tensor.status().with_context(path));
 }
 

@@ -5,7 +5,7 @@ tools="g++ cmake ninja-build pkg-config python3 clang-format"
 engine="libdnnl-dev ocl-icd-opencl-dev libhwy-dev nlohmann-json3-dev libprotobuf-dev protobuf-compiler"
 stages="libicu-dev libzstd-dev libsoxr-dev libtomlplusplus-dev"
 server="libboost-dev libwebsocketpp-dev prometheus-cpp-dev"
-program="libcli11-dev libspdlog-dev libsndfile1-dev"
+program="libcli11-dev libspdlog-dev libsndfile1-dev zlib1g-dev"
 tests="libgtest-dev libgmock-dev"
 
 missing=""

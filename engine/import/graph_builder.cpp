@@ -61,6 +61,12 @@ const ir::Node* GraphBuilder::maker(ValueRef value) const {
   return found == list.rend() ? nullptr : &*found;
 }
 
+void GraphBuilder::name(ValueRef value, const std::string& name) {
+  ir::Graph* graph = value.valid() ? graph_of(value.scope) : nullptr;
+  if (!graph || graph->values[u(value.id)].kind != ir::ValueKind::kTemp) return;
+  if (named_.emplace(value.scope, value.id).second) graph->values[u(value.id)].name = name;
+}
+
 ValueRef GraphBuilder::input(const std::string& name, DType dtype, Shape shape) {
   ir::ValueInfo value;
   value.name = name;

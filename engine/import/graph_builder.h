@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,6 +41,8 @@ class GraphBuilder {
   std::vector<ValueRef> custom(std::shared_ptr<const ir::CustomOp> op,
                                const std::vector<ValueRef>& inputs, ir::Attrs attrs);
   const ir::ValueInfo& info(ValueRef value) const;
+  // Names a value that nodes make, once: the first name stays.
+  void name(ValueRef value, const std::string& name);
   // The bytes, where the value is a constant.
   const ir::ValueInfo* constant_info(ValueRef value) const;
   // The node that made the value, in the scope that is open; null: none.
@@ -85,6 +88,7 @@ class GraphBuilder {
   ir::Graph graph_;
   std::vector<Scope> scopes_;
   std::map<std::string, int> names_;
+  std::set<std::pair<int, ir::ValueId>> named_;
   std::map<std::string, Whole> symbols_;
   std::string label_ = "node";
   Status error_;

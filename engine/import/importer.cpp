@@ -182,8 +182,11 @@ void Importer::run_node(const NodeProto& node, Frame& frame) {
     report(node, frame, error);
     return set_outputs_failed(node, frame);
   }
-  for (const std::string& output : node.output())
-    if (!output.empty() && !frame.items.contains(output)) frame.items[output] = Item();
+  for (const std::string& output : node.output()) {
+    if (output.empty()) continue;
+    const Item& item = frame.items.try_emplace(output).first->second;
+    if (item.kind == Item::Kind::kValue) builder_.name(item.value, frame.path + output);
+  }
 }
 
 void Importer::run_nodes(const google::protobuf::RepeatedPtrField<NodeProto>& nodes,

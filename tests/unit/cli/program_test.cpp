@@ -1,16 +1,14 @@
 // The program itself: exit codes, help and errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "cli/audio_file.h"
+#include "tests/support/command.h"
 #include "tests/support/server_rig.h"
 
 namespace antiphon {
@@ -18,33 +16,19 @@ namespace {
 
 using testing::HasSubstr;
 
-struct Ran {
-  int exit_code = -1;
-  std::string output;  // both streams
-};
+using test::Ran;
+using test::run_command;
 
-Ran run_command(const std::string& command) {
-  Ran out;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  std::array<char, 4096> buffer;
-  std::size_t got = 0;
-  while ((got = fread(buffer.data(), 1, buffer.size(), pipe)) > 0)
-    out.output.append(buffer.data(), got);
-  out.exit_code = WEXITSTATUS(pclose(pipe));
-  return out;
-}
-
-Ran run(const std::string& arguments) {
-  return run_command(std::string(ANTIPHON_BINARY_DIR) + "/bin/antiphon " + arguments);
-}
+Ran run(const std::string& arguments) { return test::run_program(arguments); }
 
 std::string path_of(const char* name) {
   return testing::TempDir() + std::to_string(getpid()) + "_" + name;
 }
 
 TEST(Program, EveryHelpHasAnExample) {
-  for (const char* command : {"transcribe", "understand", "synthesize", "converse", "serve",
-                              "models", "doctor", "bench", "build", "inspect", "completion"}) {
+  for (const char* command :
+       {"transcribe", "understand", "synthesize", "converse", "serve", "models", "doctor", "bench",
+        "build", "inspect", "calibrate", "completion"}) {
     const Ran ran = run(std::string(command) + " --help");
     EXPECT_EQ(ran.exit_code, 0) << command;
     EXPECT_NE(ran.output.find("Example:\n  antiphon " + std::string(command)), std::string::npos)

@@ -1,0 +1,86 @@
+// antiphon calibrate: ranges from files, and what it refuses.
+#include "engine/calibrate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "cli/npy_file.h"
+#include "tests/support/command.h"
+
+namespace antiphon {
+namespace {
+
+using testing::HasSubstr;
+
+std::string golden(const std::string& file) {
+  return std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/calibration/" + file;
+}
+
+// A folder of its own for each test.
+class Calibrate : public testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(samples()); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string samples() const { return folder_ + "/samples"; }
+  std::string ranges() const { return folder_ + "/net.ranges"; }
+  void copy(const char* name) const { std::filesystem::copy(golden(name), samples()); }
+  void write(const std::string& name, std::vector<std::int64_t> dims, float value) const {
+    std::int64_t count = 1;
+    for (const std::int64_t dim : dims) count *= dim;
+    const std::vector<float> values(static_cast<std::size_t>(count), value);
+    const TensorView view{DType::kF32, std::move(dims), values.data()};
+    ASSERT_TRUE(cli::write_npy(samples() + "/" + name, view).ok());
+  }
+  test::Ran run(const std::string& more = "") const {
+    return test::run_program("calibrate " + golden("net.onnx") + " --samples " + samples() +
+                             " -o " + ranges() + " " + more);
+  }
+
+  const std::string folder_ = testing::TempDir() + "calibrate_" + std::to_string(getpid());
+};
+
+TEST_F(Calibrate, WritesWhatTheLibraryFinds) {
+  copy("sample0.npz");
+  copy("sample1.npz");
+  write("z.npy", {1, 3, 12, 14}, 9);
+  const test::Ran ran = run("--method minmax --keep-f32 /first/Conv");
+  EXPECT_EQ(ran.exit_code, 0) << ran.output;
+  EXPECT_THAT(ran.output, HasSubstr("6 tensors by minmax over 3 samples"));
+  const auto found = Calibration::load(ranges());
+  ASSERT_TRUE(found.ok()) << found.status().message();
+  EXPECT_EQ(found->ranges.at("x").high, 9);
+  EXPECT_EQ(found->keep_f32, std::set<std::string>{"/first/Conv"});
+  const test::Ran json = run("--json --method percentile");
+  EXPECT_THAT(json.output, HasSubstr("\"method\":\"percentile\""));
+}
+
+TEST_F(Calibrate, NoSamples) {
+  EXPECT_EQ(run().exit_code, 2);
+  EXPECT_THAT(run().output, HasSubstr("/samples: no samples: wanted .npy or .npz files"));
+  const test::Ran lost =
+      test::run_program("calibrate " + golden("net.onnx") + " --samples /nowhere -o x.ranges");
+  EXPECT_EQ(lost.exit_code, 1);
+  EXPECT_THAT(lost.output, HasSubstr("/nowhere: no such file or folder"));
+}
+
+TEST_F(Calibrate, SamplesThatDoNotFit) {
+  copy("sample0.npz");
+  write("a.npy", {1, 3, 12, 15}, 0);
+  const test::Ran shape = run();
+  EXPECT_EQ(shape.exit_code, 2);
+  EXPECT_THAT(shape.output,
+              HasSubstr("a.npy: input 'x': wanted [B, 3, 12, 14], got [1, 3, 12, 15]"));
+  write("a.npy", {1, 3, 12, 14}, std::nanf(""));
+  EXPECT_THAT(run().output, HasSubstr("a.npy: input 'x': element 0 is nan"));
+  EXPECT_FALSE(std::filesystem::exists(ranges()));
+  write("a.npy", {1, 3, 12, 14}, 1);
+  EXPECT_THAT(run("--keep-f32 /lost").output, HasSubstr("layer '/lost' is not in this network"));
+}
+
+}  // namespace
+}  // namespace antiphon
