@@ -12,12 +12,15 @@ struct Options {
   NetworkOptions network;
   std::string output;
   bool json = false;
+  const CLI::Option* precision = nullptr;  // --precision
 };
 
 int build_model(const Options& options) {
   NetworkOptions network = options.network;
   network.threads = options.models.threads;
   network.max_isa = options.models.max_isa;
+  if (network.precision.empty() && options.precision->count() > 0)
+    network.precision = options.models.precision;
   if (options.output.empty())
     return fail(invalid_argument("build: wanted --output PLAN for the plan of " + network.path));
   return build_onnx(network, options.output, options.json);
@@ -59,8 +62,10 @@ void add_build(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--json", options->json, "For programs");
   options->models.add_to(*sub);
   options->network.add_to(*sub);
+  options->precision = sub->get_option("--precision");
   sub->footer(
       "Example:\n  antiphon build model.onnx --profile T=1:64:256 --output model.plan\n"
+      "  antiphon build model.onnx --ranges model.ranges --tune --output model.plan\n"
       "  antiphon build --models models --plans ~/.cache/antiphon");
   sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }

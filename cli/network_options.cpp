@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "cli/npy_file.h"
+#include "engine/calibrate.h"
 
 namespace antiphon::cli {
 namespace {
@@ -40,8 +41,12 @@ void NetworkOptions::add_import_to(CLI::App& app) {
 void NetworkOptions::add_to(CLI::App& app) {
   add_import_to(app);
   app.add_option("--profile", profile, "SYMBOL=MIN:USUAL:MAX: the range that an extent may have");
-  app.add_option("--network-precision", precision, "Of the weights of an ONNX model")
+  // Where --precision is there for the packs, build() hands it on.
+  const bool taken = app.get_option_no_throw("--precision") != nullptr;
+  app.add_option(taken ? "--network-precision" : "--precision,--network-precision", precision,
+                 "Of an ONNX model; f32, but int8 with --ranges")
       ->check(CLI::IsMember({"int8", "f32"}));
+  app.add_option("--ranges", ranges, "File of `antiphon calibrate`: layers run in int8");
   app.add_flag("--tune", tune, "Time the kernels and keep the fastest");
   app.add_option("--dump", dump_dir, "Folder that gets the graph after every pass");
 }
@@ -82,7 +87,12 @@ Result<OnnxOptions> NetworkOptions::import_options() const {
 Result<BuildOptions> NetworkOptions::build_options() const {
   BuildOptions out;
   ANTIPHON_ASSIGN_OR_RETURN(out.plugins, plugins());
-  out.precision = precision == "int8" ? Precision::kInt8 : Precision::kF32;
+  const bool int8 = precision.empty() ? !ranges.empty() : precision == "int8";
+  out.precision = int8 ? Precision::kInt8 : Precision::kF32;
+  if (!ranges.empty()) {
+    ANTIPHON_ASSIGN_OR_RETURN(Calibration calibration, Calibration::load(ranges));
+    out.calibration = std::make_shared<const Calibration>(std::move(calibration));
+  }
   out.max_isa = max_isa;
   out.num_threads = threads > 0 ? threads : 1;
   out.tune = tune;
@@ -128,6 +138,7 @@ nlohmann::json plan_json(const Plan& plan) {
           {"isa", report.isa},
           {"inputs", specs_json(plan.inputs())},
           {"outputs", specs_json(plan.outputs())},
+          {"passes", report.passes},
           {"nodes_before", report.nodes_before},
           {"nodes_after", report.nodes_after},
           {"arena_bytes", report.arena_bytes},

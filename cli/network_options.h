@@ -14,7 +14,7 @@ namespace antiphon::cli {
 struct NetworkOptions {
   std::string path;
   std::vector<std::string> freeze, extents, profile, plugin_files;
-  std::string precision = "f32", max_isa, dump_dir;
+  std::string precision, ranges, max_isa, dump_dir;  // precision: empty where it is not given
   int threads = 1;
   bool tune = false;
   mutable std::shared_ptr<const PluginSet> loaded;

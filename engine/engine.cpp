@@ -5,8 +5,10 @@
 #include <ranges>
 
 #include "engine/build_graph.h"
+#include "engine/calibrate/place.h"
 #include "engine/ir/schema.h"
 #include "engine/kernels/cpu/backend.h"
+#include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/team.h"
 #include "engine/passes/pipeline.h"
 #include "engine/plan/compile.h"
@@ -37,6 +39,14 @@ Backend backend_with(const PluginSet* plugins, std::vector<const Kernel*>& kerne
   return {cpu_backend().name, kernels};
 }
 
+// The layers that change.
+Result<int> quantize(ir::Graph& graph, const BuildOptions& options, Isa isa) {
+  if (!options.calibration) return 0;
+  if (options.precision != Precision::kInt8)
+    return invalid_argument("build: ranges are given for precision f32, wanted int8");
+  return calibration::place(graph, *options.calibration, u8_levels(isa));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Plan>> build(const Network& network, const BuildOptions& options) {
@@ -53,6 +63,7 @@ Result<std::shared_ptr<const Plan>> build_graph(ir::Graph graph, const BuildOpti
   data.num_threads = options.num_threads;
   ANTIPHON_ASSIGN_OR_RETURN(data.isa, wanted_isa(options.max_isa));
   if (Status s = ir::verify(data.graph); !s.ok()) return s;
+  ANTIPHON_ASSIGN_OR_RETURN(const int quantized, quantize(data.graph, options, data.isa));
   data.network_hash = plan::hash_of(data.graph);
   ANTIPHON_ASSIGN_OR_RETURN(
       passes::PassReport report,
@@ -61,6 +72,8 @@ Result<std::shared_ptr<const Plan>> build_graph(ir::Graph graph, const BuildOpti
                                       .dump_dir = options.dump_dir}));
   data.report.nodes_before = report.nodes_before;
   data.report.passes = std::move(report.passes);
+  if (quantized > 0)
+    data.report.passes.insert(data.report.passes.begin(), "quantize: " + std::to_string(quantized));
 
   data.tuned = options.tune;
   plan::TimingCache cache;
@@ -113,7 +126,9 @@ std::string misfit(const plan::PlanData& data, const Network& network, const Bui
     for (const plan::Step& step : data.steps)
       for (const plan::Candidate& candidate : step.candidates)
         if (candidate.kernel->coarse) return "kernels";
-  return data.network_hash == plan::hash_of(network.graph()) ? "" : "network hash";
+  ir::Graph graph = network.graph().clone();
+  if (!quantize(graph, options, isa).ok()) return "ranges";  // the build says what is wrong
+  return data.network_hash == plan::hash_of(graph) ? "" : "network hash";
 }
 
 }  // namespace

@@ -18,6 +18,8 @@
 
 namespace antiphon {
 
+struct Calibration;  // engine/calibrate.h
+
 enum class Precision : std::uint8_t {
   kF32,   // int8 constants are expanded at load
   kInt8,  // int8 constants are streamed as int8, or u8 x s8 where the tuner finds it faster
@@ -35,6 +37,8 @@ struct BuildOptions {
   // Precision int8: tuning may take kernels that quantise activations to bytes (u8 x s8), where
   // they are faster. Off: int16, nearly lossless.
   bool u8_activations = false;
+  // Precision int8 of an imported network: its layers get int8 weights and inputs of these ranges.
+  std::shared_ptr<const Calibration> calibration;  // may be null
   std::string timing_cache;  // file, read and extended when tuning; empty: none
   std::string dump_dir;      // graph text after every pass; empty: none
   std::string max_isa;       // "portable", "avx2", "avx512_vnni"; empty: what the CPU has

@@ -62,6 +62,7 @@ constexpr int kNumOpKinds = static_cast<int>(OpKind::kCustom) + 1;
 
 // Epilogue of kLinear and kConv: y = act2(act(x w + bias) + residual).
 // attrs act, act2: antiphon::Unary of the activation, absent: none.
+// Both may say how their input becomes bytes (input_quantizer.h).
 
 using Attr = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>>;
 

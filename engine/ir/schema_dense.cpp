@@ -1,5 +1,8 @@
 // Shape rules of the operators that multiply by weights, look up, attend and quantise.
+#include <cmath>
+
 #include "engine/ir/enum_names.h"
+#include "engine/ir/input_quantizer.h"
 #include "engine/ir/schema_rules.h"
 
 namespace antiphon::ir {
@@ -43,6 +46,20 @@ Status want_epilogue(const Node& node, In in, const Dim& rows, const Shape& out)
 
 }  // namespace
 
+Status want_input_quantizer(const Node& node, const ValueType& w) {
+  const auto quantizer = input_quantizer(node.attrs);
+  if (!quantizer) {
+    for (const char* name : {"x_zero", "x_levels", "x_exact"})
+      if (node.attrs.has(name)) return invalid_argument(std::string(name) + ": without x_scale");
+    return {};
+  }
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(w, "w of a quantised input", DType::kI8));
+  if (!(std::isnormal(quantizer->scale) && quantizer->scale > 0))
+    return invalid_argument("x_scale: wanted more than 0");
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "x_levels", node.attrs.i("x_levels", 255), 1, 255));
+  return want_range(node, "x_zero", node.attrs.i("x_zero"), 0, quantizer->levels);
+}
+
 Types linear_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "w"));
@@ -52,6 +69,7 @@ Types linear_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_min_rank(x, "x", 1));
   ANTIPHON_RETURN_IF_ERROR(want_rank(w, "w", 2));
   ANTIPHON_RETURN_IF_ERROR(want_weight(w, at(in, 2), "w", "w_scale"));
+  ANTIPHON_RETURN_IF_ERROR(want_input_quantizer(node, w));
   ANTIPHON_RETURN_IF_ERROR(want_extent(x.shape.back(), "last axis of x", w.shape[1]));
   Shape out = x.shape;
   out.back() = w.shape[0];
@@ -68,6 +86,7 @@ Types conv_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_rank(x, "x", 3));
   ANTIPHON_RETURN_IF_ERROR(want_rank(w, "w", 3));
   ANTIPHON_RETURN_IF_ERROR(want_weight(w, at(in, 2), "w", "w_scale"));
+  ANTIPHON_RETURN_IF_ERROR(want_input_quantizer(node, w));
   const std::int64_t stride = node.attrs.i("stride", 1), dilation = node.attrs.i("dilation", 1);
   const std::int64_t groups = node.attrs.i("groups", 1);
   const std::int64_t left = node.attrs.i("pad_left"), right = node.attrs.i("pad_right");

@@ -85,8 +85,9 @@ Types conv_nd_rule(const Node& node, In in) {
   const ValueType &x = *in[0], &w = *in[1];
   const DType dtype = x.dtype == DType::kI32 ? DType::kI32 : DType::kF32;
   ANTIPHON_RETURN_IF_ERROR(want_dtype(x, "x", dtype));
-  ANTIPHON_RETURN_IF_ERROR(want_dtype(w, "w", dtype));
-  if (at(in, 2)) return invalid_argument("w_scale: not taken yet");
+  const bool bytes = dtype == DType::kF32 && w.dtype == DType::kI8;
+  if (!bytes) ANTIPHON_RETURN_IF_ERROR(want_dtype(w, "w", dtype));
+  ANTIPHON_RETURN_IF_ERROR(want_input_quantizer(node, w));
   ANTIPHON_ASSIGN_OR_RETURN(const Window window, window_of(node, x));
   ANTIPHON_ASSIGN_OR_RETURN(const Ints kernel, kernel_of(w, window.axes));
   const std::int64_t groups = node.attrs.i("groups", 1);
@@ -95,6 +96,13 @@ Types conv_nd_rule(const Node& node, In in) {
   if (!w.shape[0].is_static() || w.shape[0].extent % groups != 0)
     return invalid_argument("groups: " + std::to_string(groups) + " does not divide the " +
                             dim_text(w.shape[0]) + " channels of w");
+  if (bytes != (at(in, 2) != nullptr))
+    return invalid_argument(bytes ? "w_scale: absent for i8 weights"
+                                  : "w_scale: only of i8 weights");
+  if (bytes) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*at(in, 2), "w_scale", DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_shape(*at(in, 2), "w_scale", {w.shape[0]}));
+  }
   Shape out = {x.shape[0], w.shape[0]};
   for (std::size_t i = 0; i < window.axes; ++i) {
     ANTIPHON_ASSIGN_OR_RETURN(Dim dim, windows(window, i, x.shape[i + 2], kernel[i], false));

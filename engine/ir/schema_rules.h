@@ -38,6 +38,9 @@ Status want_present(In in, std::size_t index, const char* field);
 Result<std::vector<WholeNumber>> numbers_of(const Node& node, In in);
 Result<Shape> extents_shape(const Node& node, In in);
 
+// Attributes of the input's quantiser (input_quantizer.h), where there are any.
+Status want_input_quantizer(const Node& node, const ValueType& w);
+
 Types identity_rule(const Node& node, In in);
 Types unary_rule(const Node& node, In in);
 Types binary_rule(const Node& node, In in);

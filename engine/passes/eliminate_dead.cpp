@@ -1,4 +1,5 @@
-// Removes nodes that nothing reads, and invariants that a loop body does not read.
+// Removes nodes that nothing reads, invariants that a loop body does not read, and the bytes of
+// constants that are left over.
 #include <utility>
 
 #include "engine/passes/passes.h"
@@ -24,6 +25,18 @@ bool trim_invariants(ir::Node& loop) {
   return changed;
 }
 
+// Plans keep no bytes that nothing reads.
+void release_constants(ir::Graph& graph) {
+  const Uses uses(graph);
+  for (std::size_t v = 0; v < graph.values.size(); ++v) {
+    ir::ValueInfo& info = graph.values[v];
+    if (info.kind != ir::ValueKind::kConstant || !uses.unused(static_cast<ir::ValueId>(v)))
+      continue;
+    info.kind = ir::ValueKind::kTemp;
+    info.constant = {};
+  }
+}
+
 }  // namespace
 
 Result<bool> eliminate_dead(ir::Graph& graph) {
@@ -42,6 +55,7 @@ Result<bool> eliminate_dead(ir::Graph& graph) {
     if (again) remove_nodes(graph, dead);
     changed = changed || again;
   }
+  release_constants(graph);
   return changed;
 }
 

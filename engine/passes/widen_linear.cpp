@@ -40,13 +40,22 @@ ir::ValueId stacked(ir::Graph& graph, const std::vector<const ir::Node*>& linear
   return add_constant(graph, name, dtype, dims, bytes.data());
 }
 
+// True: no attribute but how x becomes bytes.
+bool only_quantizer(const ir::Attrs& attrs) {
+  for (const auto& [name, value] : attrs.all())
+    if (!name.starts_with("x_")) return false;
+  return true;
+}
+
 }  // namespace
 
 bool can_widen(const ir::Graph& graph, const std::vector<const ir::Node*>& linears) {
   const ir::Node& first = *linears.front();
   for (const ir::Node* linear : linears) {
     if (linear->op != ir::OpKind::kLinear || linear->inputs[0] != first.inputs[0]) return false;
-    if (input_at(*linear, kResidual) != ir::kNoValue || !linear->attrs.all().empty()) return false;
+    if (input_at(*linear, kResidual) != ir::kNoValue || !only_quantizer(linear->attrs))
+      return false;
+    if (linear->attrs.all() != first.attrs.all()) return false;
     for (const std::size_t i : {kW, kScale, kBias})
       if (input_at(*linear, i) != ir::kNoValue && !is_constant(graph, input_at(*linear, i)))
         return false;
@@ -62,6 +71,7 @@ ir::Node widened(ir::Graph& graph, const std::vector<const ir::Node*>& linears,
   ir::Node out;
   out.op = ir::OpKind::kLinear;
   out.name = name;
+  out.attrs = first.attrs;
   out.inputs = {first.inputs[0], stacked(graph, linears, kW, name + ".w"),
                 stacked(graph, linears, kScale, name + ".w_scale"),
                 stacked(graph, linears, kBias, name + ".bias")};

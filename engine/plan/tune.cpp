@@ -121,7 +121,8 @@ std::string timing_key(const NodeView& view) {
   std::string key = "isa" + std::to_string(static_cast<int>(view.isa)) + " threads" +
                     std::to_string(view.num_threads) + " " +
                     std::string(ir::op_name(view.node->op));
-  for (const auto& [name, value] : view.node->attrs.all()) key += " " + name + "=" + text_of(value);
+  for (const auto& [name, value] : view.node->attrs.all())  // time does not depend on a range
+    if (name != "x_scale" && name != "x_zero") key += " " + name + "=" + text_of(value);
   for (const ir::PointwiseStep& s : view.node->pointwise.steps)
     key += " p" + std::to_string(static_cast<int>(s.kind)) + "." + std::to_string(s.op);
   if (view.node->body)

@@ -2,18 +2,31 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/ir/input_quantizer.h"
 #include "tests/support/reference_ops.h"
 
 namespace antiphon::test {
-namespace {
 
-// f32 weights, or i8 times the scale of the row.
+RefTensor quantized_input(const ir::Node& node, const RefTensor& x) {
+  const auto quantizer = ir::input_quantizer(node.attrs);
+  if (!quantizer) return x;
+  RefTensor out = x;
+  for (double& v : out.values) {
+    const double steps = std::nearbyint(static_cast<float>(v) / quantizer->scale);
+    const double zero = quantizer->zero, most = quantizer->levels;
+    v = (std::clamp(steps + zero, 0.0, most) - zero) * double{quantizer->scale};
+  }
+  return out;
+}
+
 double weight_at(const RefTensor& w, const RefTensor* scale, std::int64_t row,
                  std::int64_t offset) {
   const std::int64_t row_elements = num_elements(w.dims) / w.dims[0];
   const double v = w.values[static_cast<std::size_t>(row * row_elements + offset)];
   return scale ? v * scale->values[static_cast<std::size_t>(row)] : v;
 }
+
+namespace {
 
 // act2(act(sum + bias) + residual)
 double finish(const ir::Node& node, const Ins& in, double sum, std::int64_t row,
@@ -28,7 +41,7 @@ double finish(const ir::Node& node, const Ins& in, double sum, std::int64_t row,
 }  // namespace
 
 Outs ref_linear(const ir::Node& node, const Ins& in) {
-  const RefTensor& x = *in[0];
+  const RefTensor x = quantized_input(node, *in[0]);
   const std::int64_t n = in[1]->dims[0], k = in[1]->dims[1];
   RefTensor out{DType::kF32, x.dims, {}};
   out.dims.back() = n;
@@ -45,7 +58,7 @@ Outs ref_linear(const ir::Node& node, const Ins& in) {
 }
 
 Outs ref_conv(const ir::Node& node, const Ins& in) {
-  const RefTensor& x = *in[0];
+  const RefTensor x = quantized_input(node, *in[0]);
   const auto& w = in[1]->dims;
   const std::int64_t stride = node.attrs.i("stride", 1), dilation = node.attrs.i("dilation", 1);
   const std::int64_t groups = node.attrs.i("groups", 1), left = node.attrs.i("pad_left");

@@ -77,8 +77,10 @@ RefTensor empty_like(const ir::Node& node, const Ins& in, DType dtype) {
 }  // namespace
 
 Outs ref_conv_nd(const ir::Node& node, const Ins& in) {
-  const RefTensor &x = *in[0], &w = *in[1];
+  const RefTensor x = quantized_input(node, *in[0]);
+  const RefTensor& w = *in[1];
   const Windows windows = windows_of(node, Index(w.dims.begin() + 2, w.dims.end()));
+  const double* scale = at(in, 2) ? at(in, 2)->values.data() : nullptr;
   const std::int64_t groups = node.attrs.i("groups", 1);
   RefTensor out = empty_like(node, in, x.dtype);
   for_each_index(out.dims, [&](const Index& o) {
@@ -91,7 +93,7 @@ Outs ref_conv_nd(const ir::Node& node, const Ins& in) {
         Index from = {o[0], first + c}, tap = {o[1], c};
         from.insert(from.end(), place.begin(), place.end());
         tap.insert(tap.end(), k.begin(), k.end());
-        sum += element(x, from) * element(w, tap);
+        sum += element(x, from) * element(w, tap) * (scale ? scale[o[1]] : 1.0);
       });
     if (node.attrs.has("act")) sum = apply_unary(static_cast<Unary>(node.attrs.i("act")), sum);
     if (const RefTensor* residual = at(in, 4)) sum += element(*residual, o);

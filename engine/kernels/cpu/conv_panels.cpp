@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/ir/input_quantizer.h"
 #include "engine/kernels/cpu/conv_shape.h"
 #include "engine/kernels/cpu/epilogue.h"
 #include "engine/kernels/cpu/gemm_u8.h"
@@ -63,6 +64,7 @@ const char* refuse_int8(const NodeView& view) {
 }
 
 const char* refuse_u8(const NodeView& view) {
+  if (ir::input_quantizer(view.node->attrs)) return "needs ranges that are not known";
   if (view.inputs[1].dtype != DType::kI8) return "needs i8 weights";
   const ConvShape s = conv_shape(view);
   if (s.group_channels * s.taps > kMaxU8Cols) return "takes at most 65536 weights an output";

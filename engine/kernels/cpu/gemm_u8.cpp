@@ -22,13 +22,23 @@ void tile_portable(const std::int8_t* w, const TappedRows<std::uint8_t>& x, std:
 constexpr U8Tile kPortableTiles[] = {tile_portable};
 constexpr U8Tiles kPortable = {1, kPortableTiles};
 
-const U8Tiles& tiles_for(Isa isa) {
+const U8Tiles& tiles_for(const U8Matrix& w) {
 #if defined(__x86_64__)
-  if (isa == Isa::kAvx512Vnni) return u8_tiles_vnni();
-  if (isa == Isa::kAvx2) return u8_tiles_avx2();
+  if (w.isa == Isa::kAvx512Vnni) return u8_tiles_vnni();
+  if (w.isa == Isa::kAvx2) return w.wide ? u8_tiles_avx2_wide() : u8_tiles_avx2();
 #endif
-  (void)isa;
+  (void)w;
   return kPortable;
+}
+
+// True: two neighbouring products may leave 16 bits, which AVX2's sum of them saturates to.
+bool needs_wide(const std::int8_t* panels, std::size_t bytes, int levels) {
+  for (std::size_t i = 0; i + 1 < bytes; i += 2) {
+    const int a = panels[i], b = panels[i + 1];
+    const int most = std::max(a, 0) + std::max(b, 0), least = std::min(a, 0) + std::min(b, 0);
+    if (levels * most > 32767 || levels * least < -32768) return true;
+  }
+  return false;
 }
 
 void range_portable(const float* x, std::int64_t n, float* low, float* high) {
@@ -60,7 +70,7 @@ void finish_row(const U8Matrix& w, const std::int32_t* sums, const U8Row& row, s
 }  // namespace
 
 U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,
-                 Isa isa, int taps) {
+                 Isa isa, int taps, int levels) {
   U8Matrix m;
   m.rows = rows;
   m.cols = cols;
@@ -81,6 +91,8 @@ U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, con
       m.sums[static_cast<std::size_t>(r)] += w[r * cols + c];
     }
   }
+  m.wide = isa == Isa::kAvx2 &&
+           needs_wide(m.panel(0), m.panels.size() - 64, levels > 0 ? levels : u8_levels(isa));
   return m;
 }
 
@@ -106,10 +118,25 @@ U8Row quantize_u8(Isa isa, const float* x, std::int64_t n, std::uint8_t* values)
   return {width / static_cast<float>(levels), zero};
 }
 
+void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& row,
+                        std::int32_t levels, std::uint8_t* values) {
+#if defined(__x86_64__)
+  if (isa != Isa::kPortable) return to_u8_static_avx2(x, n, row, levels, values);
+#endif
+  (void)isa;
+  const float least = static_cast<float>(-row.zero), most = static_cast<float>(levels - row.zero);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float scaled = x[i] / row.scale;
+    const float kept = std::isnan(scaled) ? 0.0f : std::clamp(scaled, least, most);
+    values[i] =
+        static_cast<std::uint8_t>(static_cast<std::int32_t>(std::nearbyint(kept)) + row.zero);
+  }
+}
+
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* rows,
              std::int64_t rows_stride, std::int64_t num_rows, float* y, std::int64_t y_stride,
              std::int64_t row_begin, std::int64_t row_end) {
-  const U8Tiles& tiles = tiles_for(w.isa);
+  const U8Tiles& tiles = tiles_for(w);
   TappedRows<std::uint8_t> part = x;
   alignas(64) std::int32_t sums[kMostU8Rows * kPanelRows];
   for (std::int64_t r = row_begin; r < row_end; r += kPanelRows) {

@@ -1,5 +1,6 @@
-// y = x w^T with int8 weights and activations quantised to unsigned bytes at run time, one scale
-// and zero point a row: half the bytes and up to twice the speed of gemv_int8.h, but coarse.
+// y = x w^T with int8 weights and activations quantised to unsigned bytes, with one scale and zero
+// point a row found at run time, or one that was calibrated: half the bytes and up to twice the
+// speed of gemv_int8.h, but coarse.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@ struct U8Matrix {
   std::vector<float> scales;       // [rows], filled up to whole panels
   std::vector<std::int32_t> sums;  // [rows] of the weights, likewise: what a zero point of 1 adds
   Isa isa = Isa::kPortable;
+  bool wide = false;  // AVX2: two products of bytes may not fit 16 bits
 
   std::int64_t padded_tap_cols() const { return (cols / taps + 3) / 4 * 4; }
   std::int64_t padded_cols() const { return taps * padded_tap_cols(); }
@@ -37,9 +39,11 @@ constexpr int u8_levels(Isa isa) { return isa == Isa::kAvx2 ? 127 : 255; }
 // Columns up to which no sum overflows 32 bits.
 constexpr std::int64_t kMaxU8Cols = 65536;
 
-// w: [rows, cols] row-major; columns are taps x (cols / taps); cols <= kMaxU8Cols. Allocates.
+// w: [rows, cols] row-major; columns are taps x (cols / taps); cols <= kMaxU8Cols. levels: the
+// largest value of an activation, 0: u8_levels(isa). Above what AVX2 adds in 16 bits for these
+// weights, a tile of half the speed is taken. Allocates.
 U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,
-                 Isa isa, int taps = 1);
+                 Isa isa, int taps = 1, int levels = 0);
 
 // x is about (value - zero) * scale; values in 0..u8_levels; x = 0 is met exactly.
 struct U8Row {
@@ -50,6 +54,11 @@ struct U8Row {
 // min(x, 0)) / levels. Infinities and NaN give any numbers. The same bits on every ISA of equal
 // levels.
 U8Row quantize_u8(Isa isa, const float* x, std::int64_t n, std::uint8_t* values);
+
+// x [n] -> values [n] for numbers that were found before: round(x / scale) + zero, even ties,
+// within 0..levels; NaN is 0. The same bits on every ISA.
+void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& row,
+                        std::int32_t levels, std::uint8_t* values);
 
 // y[i * y_stride + r] = rows[i * rows_stride].scale * w_scale[r] * (sum over c of (q[i][c] - zero)
 // w[r][c]) for i < num_rows and the output rows r in [row_begin, row_end); row_begin a multiple of

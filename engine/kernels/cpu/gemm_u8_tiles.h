@@ -18,11 +18,14 @@ constexpr std::int64_t kMostU8Rows = 14;
 
 #if defined(__x86_64__)
 const U8Tiles& u8_tiles_avx2();
+const U8Tiles& u8_tiles_avx2_wide();  // for any bytes
 const U8Tiles& u8_tiles_vnni();
 // Smallest and largest of x and 0.
 void range_avx2(const float* x, std::int64_t n, float* low, float* high);
 void to_u8_avx2(const float* x, std::int64_t n, float inverse, std::int32_t zero,
                 std::int32_t levels, std::uint8_t* values);
+void to_u8_static_avx2(const float* x, std::int64_t n, const U8Row& row, std::int32_t levels,
+                       std::uint8_t* values);
 #endif
 
 }  // namespace antiphon

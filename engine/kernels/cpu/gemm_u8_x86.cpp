@@ -61,6 +61,39 @@ ANTIPHON_AVX2 void tile_avx2(const std::int8_t* w, const TappedRows<std::uint8_t
   }
 }
 
+// The same for any bytes: even and odd columns apart, so that no sum of 16 bits has two products.
+template <int kRows>
+ANTIPHON_AVX2 void tile_avx2_wide(const std::int8_t* w, const TappedRows<std::uint8_t>& x,
+                                  std::int32_t* out) {
+  __m256i sum[kRows][2];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+  const __m256i ones = _mm256_set1_epi16(1), even = _mm256_set1_epi16(0xff);
+  for (int tap = 0; tap < x.taps; ++tap) {
+    const std::uint8_t* row = x.x + tap * x.tap_stride;
+    for (std::int64_t c = 0; c < x.tap_cols; c += 4, w += 64) {
+      const __m256i weights[2] = {_mm256_load_si256(reinterpret_cast<const __m256i*>(w)),
+                                  _mm256_load_si256(reinterpret_cast<const __m256i*>(w + 32))};
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const __m256i value = four256(row + r * x.row_stride + c);
+        const __m256i a = _mm256_and_si256(value, even), b = _mm256_andnot_si256(even, value);
+#pragma GCC unroll 2
+        for (int half = 0; half < 2; ++half) {
+          const __m256i low = _mm256_madd_epi16(_mm256_maddubs_epi16(a, weights[half]), ones);
+          const __m256i high = _mm256_madd_epi16(_mm256_maddubs_epi16(b, weights[half]), ones);
+          sum[r][half] = _mm256_add_epi32(sum[r][half], _mm256_add_epi32(low, high));
+        }
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out + r * kPanelRows), sum[r][0]);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out + r * kPanelRows + 8), sum[r][1]);
+  }
+}
+
 template <int kRows>
 ANTIPHON_VNNI void tile_vnni(const std::int8_t* w, const TappedRows<std::uint8_t>& x,
                              std::int32_t* out) {
@@ -97,6 +130,8 @@ ANTIPHON_VNNI void tile_vnni(const std::int8_t* w, const TappedRows<std::uint8_t
 
 constexpr U8Tile kAvx2Tiles[] = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>,
                                  tile_avx2<4>, tile_avx2<5>, tile_avx2<6>};
+constexpr U8Tile kAvx2WideTiles[] = {tile_avx2_wide<1>, tile_avx2_wide<2>, tile_avx2_wide<3>,
+                                     tile_avx2_wide<4>};
 constexpr U8Tile kVnniTiles[] = {tile_vnni<1>,  tile_vnni<2>,  tile_vnni<3>,  tile_vnni<4>,
                                  tile_vnni<5>,  tile_vnni<6>,  tile_vnni<7>,  tile_vnni<8>,
                                  tile_vnni<9>,  tile_vnni<10>, tile_vnni<11>, tile_vnni<12>,
@@ -107,6 +142,10 @@ static_assert(sizeof kVnniTiles / sizeof *kVnniTiles == kMostU8Rows);
 
 const U8Tiles& u8_tiles_avx2() {
   static constexpr U8Tiles kTable = {6, kAvx2Tiles};
+  return kTable;
+}
+const U8Tiles& u8_tiles_avx2_wide() {
+  static constexpr U8Tiles kTable = {4, kAvx2WideTiles};
   return kTable;
 }
 const U8Tiles& u8_tiles_vnni() {
@@ -160,6 +199,35 @@ ANTIPHON_AVX2 void to_u8_avx2(const float* x, std::int64_t n, float inverse, std
     const float kept = std::isnan(scaled) ? 0.0f : std::clamp(scaled, least, most);
     values[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(kept) + zero);
   }
+}
+
+ANTIPHON_AVX2 void to_u8_static_avx2(const float* x, std::int64_t n, const U8Row& row,
+                                     std::int32_t levels, std::uint8_t* values) {
+  const __m256 scale = _mm256_set1_ps(row.scale),
+               low = _mm256_set1_ps(static_cast<float>(-row.zero)),
+               high = _mm256_set1_ps(static_cast<float>(levels - row.zero));
+  const __m256i shift = _mm256_set1_epi32(row.zero);
+  const auto eight = [&](const float* from) ANTIPHON_AVX2 {
+    __m256 v = _mm256_div_ps(_mm256_loadu_ps(from), scale);
+    v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));  // NaN to 0
+    v = _mm256_min_ps(_mm256_max_ps(v, low), high);
+    return _mm256_add_epi32(_mm256_cvtps_epi32(v), shift);
+  };
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const auto store = [&](const float* from, std::uint8_t* to) ANTIPHON_AVX2 {
+    const __m256i a = _mm256_packs_epi32(eight(from), eight(from + 8));
+    const __m256i b = _mm256_packs_epi32(eight(from + 16), eight(from + 24));
+    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bytes);
+  };
+  std::int64_t i = 0;
+  for (; i + 32 <= n; i += 32) store(x + i, values + i);
+  if (i == n) return;
+  float rest[32] = {};
+  std::uint8_t bytes[32];
+  std::copy_n(x + i, n - i, rest);
+  store(rest, bytes);
+  std::copy_n(bytes, n - i, values + i);
 }
 
 }  // namespace antiphon

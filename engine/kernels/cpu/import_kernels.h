@@ -8,7 +8,7 @@ namespace antiphon::cpu {
 
 extern const Kernel kReducePlain, kMatMulInteger;
 extern const Kernel kExpandCopy, kExtentsFill, kRangeFill, kStridedSliceCopy;
-extern const Kernel kConvNdPlain, kConvTransposePlain, kPoolPlain;
+extern const Kernel kConvNdPlain, kConvNdStaticU8, kConvTransposePlain, kPoolPlain;
 extern const Kernel kResampleTaps, kGridSamplePlain;
 extern const Kernel kGatherCopy, kGatherNdCopy, kGatherElementsCopy;
 extern const Kernel kScatterElementsPlain, kScatterNdPlain;

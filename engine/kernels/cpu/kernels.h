@@ -11,10 +11,10 @@ extern const Kernel kBinaryRows, kBinaryPlain;
 extern const Kernel kClampRows;
 extern const Kernel kWhereRows;
 extern const Kernel kPointwiseBlocks;
-extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPanelsU8, kLinearOnednnConv,
-    kLinearOnednnSgemm, kLinearPlain;
-extern const Kernel kConvDepthwise, kConvPanelsInt8, kConvPanelsF32, kConvPanelsU8, kConvOnednn,
-    kConvPlain;
+extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPanelsU8, kLinearStaticU8,
+    kLinearOnednnConv, kLinearOnednnSgemm, kLinearPlain;
+extern const Kernel kConvDepthwise, kConvPanelsInt8, kConvPanelsF32, kConvPanelsU8, kConvStaticU8,
+    kConvOnednn, kConvPlain;
 extern const Kernel kMatMulRows;
 extern const Kernel kEmbeddingRows;
 extern const Kernel kSoftmaxRows, kLogSoftmaxRows;

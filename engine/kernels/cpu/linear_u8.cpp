@@ -1,5 +1,7 @@
-// Linear layers with int8 weights and activations quantised to bytes for each row of x.
+// Linear layers with int8 weights and activations quantised to bytes, with numbers found for each
+// row of x, or calibrated ones for all.
 // x [rows, K], y [rows, N] f32 row-major. The team divides N, or the rows where N is small.
+#include "engine/ir/input_quantizer.h"
 #include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/kernels.h"
 #include "engine/kernels/cpu/linear_blocks.h"
@@ -12,17 +14,26 @@ struct PackedU8 final : Packed {
   std::size_t bytes() const override { return matrix.bytes(); }
 };
 
-const char* refuse(const NodeView& view) {
+const char* refuse_any(const NodeView& view) {
   if (view.inputs[1].dtype != DType::kI8) return "needs i8 weights";
   if (view.inputs[1].dims[1] > kMaxU8Cols) return "takes at most 65536 columns";
   return refuse_constant_linear(view);
 }
 
+const char* refuse(const NodeView& view) {
+  return ir::input_quantizer(view.node->attrs) ? "needs ranges that are not known"
+                                               : refuse_any(view);
+}
+const char* refuse_static(const NodeView& view) {
+  return ir::input_quantizer(view.node->attrs) ? refuse_any(view) : "needs known ranges";
+}
+
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
   const Tensor& w = view.inputs[1];
+  const auto quantizer = ir::input_quantizer(view.node->attrs);
   auto packed = std::make_unique<PackedU8>();
   packed->matrix = pack_u8(w.dims[0], w.dims[1], static_cast<const std::int8_t*>(w.data),
-                           view.inputs[2].f32(), view.isa);
+                           view.inputs[2].f32(), view.isa, 1, quantizer ? quantizer->levels : 0);
   return std::unique_ptr<Packed>(std::move(packed));
 }
 
@@ -35,7 +46,9 @@ std::size_t workspace_bytes(const NodeView& view) {
   return values_bytes(e) + aligned_bytes(static_cast<std::size_t>(e.rows) * sizeof(U8Row));
 }
 
-Status run(const NodeView& view, const LaunchArgs& args) {
+// x [rows][K] as bytes, and the product. quantize(row of x, its bytes): its numbers.
+template <typename F>
+Status run_with(const NodeView& view, const LaunchArgs& args, F quantize) {
   const LinearExtents e = linear_extents(view);
   const U8Matrix& w = static_cast<const PackedU8&>(*args.packed).matrix;
   const std::int64_t stride = padded(e.k);
@@ -45,7 +58,7 @@ Status run(const NodeView& view, const LaunchArgs& args) {
   float* y = view.outputs[0].f32();
   split(*args.team, e.rows, row_grain(e.k), [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t r = begin; r < end; ++r) {
-      numbers[r] = quantize_u8(view.isa, x + r * e.k, e.k, values + r * stride);
+      numbers[r] = quantize(x + r * e.k, e.k, values + r * stride);
       std::fill_n(values + r * stride + e.k, stride - e.k, std::uint8_t{0});
     }
   });
@@ -59,8 +72,24 @@ Status run(const NodeView& view, const LaunchArgs& args) {
   return {};
 }
 
+Status run(const NodeView& view, const LaunchArgs& args) {
+  return run_with(view, args, [&](const float* x, std::int64_t n, std::uint8_t* values) {
+    return quantize_u8(view.isa, x, n, values);
+  });
+}
+Status run_static(const NodeView& view, const LaunchArgs& args) {
+  const ir::InputQuantizer quantizer = *ir::input_quantizer(view.node->attrs);
+  const U8Row row{quantizer.scale, quantizer.zero};
+  return run_with(view, args, [&](const float* x, std::int64_t n, std::uint8_t* values) {
+    quantize_u8_static(view.isa, x, n, row, quantizer.levels, values);
+    return row;
+  });
+}
+
 }  // namespace
 
+constinit const Kernel kLinearStaticU8 = {
+    ir::OpKind::kLinear, "cpu/linear_static_u8", refuse_static, workspace_bytes, run_static, pack};
 constinit const Kernel kLinearPanelsU8 = {.op = ir::OpKind::kLinear,
                                           .name = "cpu/linear_panels_u8",
                                           .refuse = refuse,

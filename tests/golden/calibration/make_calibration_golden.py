@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Makes the golden calibration: net.onnx, samples.safetensors, sample0.npz (deflated), sample1.npz, ranges.txt.
+"""Makes the golden calibration: net.onnx, samples.safetensors, sample0.npz (deflated), sample1.npz, ranges.txt,
+qdq.onnx and outputs.safetensors.
 
     python tests/golden/calibration/make_calibration_golden.py
 
 net.onnx: a small seeded network with 2-D and 1-D convolutions, a depthwise one, and linear layers. samples.safetensors:
 five inputs. ranges.txt, for each tensor that a layer reads: METHOD SOURCE LOW HIGH TENSOR, where SOURCE is `numpy` (the
-methods written down again here, on values by ONNX Runtime) or `onnxruntime` (its own calibrators, but for entropy). Written with onnx
+methods written down again here, on values by ONNX Runtime) or `onnxruntime` (its own calibrators, but for entropy). qdq.onnx: the network
+with Q/DQ pairs by the ranges of entropy. outputs.safetensors: what ONNX Runtime makes of samples, f32.N by net.onnx,
+u8.N by qdq.onnx, u7.N by the same with 127 steps. Written with onnx
 1.23.2, onnxruntime 1.32.0, torch 2.15.0 and numpy 2.
 """
 import io
@@ -147,6 +150,72 @@ def by_onnxruntime(path, method, inputs, **options):
     return {name: tuple(float(np.squeeze(v)) for v in data.range_value) for name, data in calibrator.compute_data().items()}
 
 
+def weight_bytes(w, rows):
+    """int8 [as w] and a scale for each step of the axis `rows`."""
+    most = np.abs(w).max(axis=tuple(i for i in range(w.ndim) if i != rows), keepdims=True)
+    scale = (most / np.float32(127)).astype(np.float32)
+    return np.clip(np.rint(w / scale), -127, 127).astype(np.int8), scale.ravel()
+
+
+def quantised(model, ranges, levels):
+    """The model with a Q/DQ pair before each layer and bytes for its weights. Steps of 127 levels by Clip."""
+    out = onnx.ModelProto()
+    out.CopyFrom(model)
+    weights = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    nodes, added = [], {}
+
+    def constant(name, value):
+        out.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def pair(x):
+        if x in added:
+            return added[x]
+        low, high = min(ranges[x][0], 0), max(ranges[x][1], 0)
+        scale = np.float32(np.float32(high) - np.float32(low)) / np.float32(levels)
+        zero = np.uint8(np.rint(-np.float32(low) / scale))
+        s, z = constant(x + "_scale", scale), constant(x + "_zero", zero)
+        bytes_ = x + "_u8"
+        nodes.append(onnx.helper.make_node("QuantizeLinear", [x, s, z], [bytes_]))
+        if levels < 255:
+            most = constant(x + "_most", np.uint8(levels))
+            nodes.append(onnx.helper.make_node("Clip", [bytes_, "", most], [bytes_ + "_clipped"]))
+            bytes_ += "_clipped"
+        nodes.append(onnx.helper.make_node("DequantizeLinear", [bytes_, s, z], [x + "_dq"]))
+        added[x] = x + "_dq"
+        return added[x]
+
+    for node in model.graph.node:
+        node = onnx.NodeProto.FromString(node.SerializeToString())
+        group = next((a.i for a in node.attribute if a.name == "group"), 1)
+        if node.op_type in ("Conv", "MatMul", "Gemm") and node.input[1] in weights and group < 16:
+            w = node.input[1]
+            axis = 0 if node.op_type == "Conv" else 1
+            values, scale = weight_bytes(weights[w], axis)
+            q, s = constant(w + "_i8", values), constant(w + "_i8_scale", scale)
+            zero = constant(w + "_i8_zero", np.zeros(len(scale), np.int8))
+            nodes.append(onnx.helper.make_node("DequantizeLinear", [q, s, zero], [w + "_dq"], axis=axis))
+            node.input[0] = pair(node.input[0])
+            node.input[1] = w + "_dq"
+        nodes.append(node)
+    del out.graph.node[:]
+    out.graph.node.extend(nodes)
+    used = {i for node in nodes for i in node.input}
+    kept = [t for t in out.graph.initializer if t.name in used]
+    del out.graph.initializer[:]
+    out.graph.initializer.extend(kept)
+    onnx.checker.check_model(out)
+    return out
+
+
+def run_plainly(model, inputs):
+    """Every node as it stands: no fusion of what is quantised."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return [session.run(None, {"x": x})[0] for x in inputs]
+
+
 def main():
     model, inputs = make_model(), samples()
     names = layer_inputs(model)
@@ -172,6 +241,13 @@ def main():
             for name in names:
                 add(method, "onnxruntime", name, *ranges[name])
     onnx.save(model, os.path.join(HERE, "net.onnx"))
+    ranges = {name: tuple(np.float32(v) for v in entropy(values[name])) for name in names}
+    outputs = {}
+    for source, network in (("f32", model), ("u8", quantised(model, ranges, 255)), ("u7", quantised(model, ranges, 127))):
+        for i, y in enumerate(run_plainly(network, inputs)):
+            outputs[f"{source}.{i}"] = np.ascontiguousarray(y)
+    onnx.save(quantised(model, ranges, 255), os.path.join(HERE, "qdq.onnx"))
+    save_file(outputs, os.path.join(HERE, "outputs.safetensors"))
     save_file({f"sample{i}": x for i, x in enumerate(inputs)}, os.path.join(HERE, "samples.safetensors"))
     np.savez_compressed(os.path.join(HERE, "sample0.npz"), x=inputs[0])
     np.savez(os.path.join(HERE, "sample1.npz"), x=inputs[1])

@@ -59,6 +59,26 @@ TEST_F(Calibrate, WritesWhatTheLibraryFinds) {
   EXPECT_THAT(json.output, HasSubstr("\"method\":\"percentile\""));
 }
 
+TEST_F(Calibrate, BuildsAnInt8PlanByTheRanges) {
+  copy("sample0.npz");
+  ASSERT_EQ(run().exit_code, 0);
+  const std::string build = "build " + golden("net.onnx") + " --profile B=1:2:4 --output " +
+                            samples() + "/net.plan --json --ranges ";
+  const test::Ran int8 = test::run_program(build + ranges() + " --precision int8");
+  EXPECT_EQ(int8.exit_code, 0) << int8.output;
+  EXPECT_THAT(int8.output, HasSubstr("quantize: 6"));
+  EXPECT_THAT(int8.output, HasSubstr("cpu/conv_nd_static_u8"));
+  EXPECT_EQ(test::run_program(build + ranges()).output, int8.output);  // int8 goes without saying
+  const test::Ran f32 = test::run_program(build + ranges() + " --precision f32");
+  EXPECT_EQ(f32.exit_code, 2);
+  EXPECT_THAT(f32.output, HasSubstr("ranges are given for precision f32"));
+  EXPECT_EQ(test::run_program(build + "/nowhere.ranges").exit_code, 1);
+  std::ofstream(ranges()) << "antiphon ranges 1\nrange 0 1 [2] other\n";
+  const test::Ran other = test::run_program(build + ranges());
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.output, HasSubstr("tensor 'other' is no input of a layer"));
+}
+
 TEST_F(Calibrate, NoSamples) {
   EXPECT_EQ(run().exit_code, 2);
   EXPECT_THAT(run().output, HasSubstr("/samples: no samples: wanted .npy or .npz files"));

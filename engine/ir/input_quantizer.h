@@ -1,0 +1,35 @@
+// How a linear or a convolution with int8 weights turns its input into bytes: attributes of it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "engine/ir/graph.h"
+
+namespace antiphon::ir {
+
+// x is about (q - zero) * scale, where q = round(x / scale) + zero, even ties, within 0..levels.
+// attrs x_scale, x_zero, x_levels, x_exact.
+struct InputQuantizer {
+  float scale = 1;
+  std::int32_t zero = 0;
+  std::int32_t levels = 255;
+  bool exact = false;  // the network is made of these bytes: no kernel may take x for more
+  bool operator==(const InputQuantizer&) const = default;
+};
+
+inline std::optional<InputQuantizer> input_quantizer(const Attrs& attrs) {
+  if (!attrs.has("x_scale")) return std::nullopt;
+  return InputQuantizer{
+      static_cast<float>(attrs.f("x_scale")), static_cast<std::int32_t>(attrs.i("x_zero")),
+      static_cast<std::int32_t>(attrs.i("x_levels", 255)), attrs.i("x_exact") != 0};
+}
+
+inline void set_input_quantizer(Attrs& attrs, const InputQuantizer& quantizer) {
+  attrs.set("x_scale", static_cast<double>(quantizer.scale));
+  attrs.set("x_zero", std::int64_t{quantizer.zero});
+  attrs.set("x_levels", std::int64_t{quantizer.levels});
+  if (quantizer.exact) attrs.set("x_exact", std::int64_t{1});
+}
+
+}  // namespace antiphon::ir

@@ -1,0 +1,191 @@
+// Linear layers and convolutions whose input becomes bytes by calibrated numbers.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "engine/ir/input_quantizer.h"
+#include "engine/ir/op_enums.h"
+#include "engine/kernels/cpu/gemm_u8.h"
+#include "tests/unit/engine/kernels/kernel_harness.h"
+
+namespace antiphon {
+namespace {
+
+using test::KernelCase;
+using Dims = std::vector<std::int64_t>;
+
+constexpr double kEpsilon = 0x1p-23, kMostScale = 8e-3;
+
+// Symmetric, one-sided, off-centre, and with a range that saturates x in [-1, 1].
+const ir::InputQuantizer kQuantizers[] = {
+    {2.0f / 255, 128, 255}, {1.0f / 255, 0, 255}, {2.0f / 127, 64, 127}, {0.003f, 40, 255}};
+
+// Weights, scales, bias, residual and two activations; `columns` weights an output.
+KernelCase case_of(ir::Node node, Dims x, Dims w, Dims y, const ir::InputQuantizer& quantizer,
+                   double columns, bool extras) {
+  ir::set_input_quantizer(node.attrs, quantizer);
+  const std::int64_t rows = w[0];
+  KernelCase c{
+      .node = std::move(node),
+      .inputs = {test::random_ref(x, 1), test::random_whole(w, 2, DType::kI8, -128, 127),
+                 test::random_ref({rows}, 3, 1e-3, kMostScale), std::nullopt, std::nullopt},
+      .constant = {false, true, true, true},
+      .bounds = {}};
+  if (extras) {
+    c.inputs[3] = test::random_ref({rows}, 4);
+    c.inputs[4] = test::random_ref(std::move(y), 5);
+    c.node.attrs.set("act", static_cast<std::int64_t>(Unary::kTanh));
+    c.node.attrs.set("act2", static_cast<std::int64_t>(Unary::kRelu));
+  }
+  const double range = double{quantizer.scale} * std::max(quantizer.zero, quantizer.levels);
+  const double largest = columns * range * 128 * kMostScale;
+  // Whole sums are exact; two products of scales and the epilogue round.
+  c.bounds = {{"static", kEpsilon * (4 * largest + 8), 0}};
+  // Kernels that take x as it is: what saturates is another number altogether.
+  c.absolute = columns * 128 * kMostScale * (double{quantizer.scale} + 1.0) + 1e-4;
+  return c;
+}
+
+TEST(StaticU8, LinearEqualsTheBytesItStandsFor) {
+  struct Size {
+    std::int64_t rows, n, k;
+  };
+  const Size sizes[] = {{0, 3, 4},   {1, 1, 1},   {1, 16, 8},    {1, 17, 9},   {2, 15, 31},
+                        {3, 33, 32}, {7, 16, 17}, {37, 129, 70}, {15, 50, 65}, {9, 131, 343}};
+  for (const Size& s : sizes)
+    for (const ir::InputQuantizer& quantizer : kQuantizers) {
+      const bool extras = quantizer.zero != 0;
+      SCOPED_TRACE(testing::Message() << s.rows << "x" << s.n << "x" << s.k);
+      const auto ran = check_kernels(case_of(test::node_of(ir::OpKind::kLinear, {}, 5),
+                                             {s.rows, s.k}, {s.n, s.k}, {s.rows, s.n}, quantizer,
+                                             static_cast<double>(s.k), extras));
+      EXPECT_EQ(ran.front(), "cpu/linear_static_u8");
+    }
+}
+
+TEST(StaticU8, ConvEqualsTheBytesItStandsFor) {
+  struct Conv {
+    std::int64_t batch, channels, steps, outputs, taps, stride, dilation, groups, left, right;
+  };
+  const Conv convs[] = {{1, 1, 1, 1, 1, 1, 1, 1, 0, 0},     {1, 3, 7, 5, 1, 1, 1, 1, 0, 0},
+                        {2, 16, 17, 33, 1, 1, 1, 1, 0, 0},  {2, 7, 20, 17, 5, 1, 1, 1, 2, 2},
+                        {1, 6, 40, 18, 3, 3, 2, 1, 4, 3},   {1, 12, 19, 18, 3, 1, 1, 3, 1, 1},
+                        {1, 33, 55, 67, 5, 1, 1, 1, 2, 2},  {1, 10, 4, 6, 4, 1, 1, 1, 6, 7},
+                        {1, 24, 130, 72, 1, 1, 1, 3, 0, 0}, {1, 9, 24, 9, 3, 1, 1, 9, 1, 1}};
+  for (const Conv& v : convs)
+    for (const ir::InputQuantizer& quantizer : kQuantizers) {
+      SCOPED_TRACE(testing::Message() << v.channels << "x" << v.steps << "x" << v.outputs);
+      ir::Node node = test::node_of(ir::OpKind::kConv,
+                                    {{"stride", v.stride},
+                                     {"dilation", v.dilation},
+                                     {"groups", v.groups},
+                                     {"pad_left", v.left},
+                                     {"pad_right", v.right}},
+                                    5);
+      const std::int64_t out =
+          (v.steps + v.left + v.right - (v.taps - 1) * v.dilation - 1) / v.stride + 1;
+      const double columns = static_cast<double>(v.channels / v.groups * v.taps);
+      const auto ran = check_kernels(case_of(std::move(node), {v.batch, v.channels, v.steps},
+                                             {v.outputs, v.channels / v.groups, v.taps},
+                                             {v.batch, v.outputs, out}, quantizer, columns, true));
+      EXPECT_NE(std::find(ran.begin(), ran.end(), "cpu/conv_static_u8"), ran.end());
+    }
+}
+
+TEST(StaticU8, ConvNdEqualsTheBytesItStandsFor) {
+  struct Conv {
+    Dims x, w, strides, dilations, pads;
+    std::int64_t groups;
+    Dims y;
+  };
+  const Conv convs[] = {
+      {{2, 3, 7, 9}, {20, 3, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1, {2, 20, 7, 9}},
+      {{1, 16, 9, 17}, {36, 8, 3, 2}, {2, 3}, {1, 2}, {1, 0, 0, 2}, 2, {1, 36, 4, 6}},
+      {{1, 35, 12, 13}, {65, 35, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {1, 65, 12, 13}},
+      {{1, 32, 6, 7}, {24, 16, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 2, {1, 24, 6, 7}},
+      {{1, 5, 10, 4}, {9, 5, 1, 1}, {2, 2}, {1, 1}, {0, 0, 0, 0}, 1, {1, 9, 5, 2}},
+      {{2, 2, 4, 5, 6},
+       {3, 2, 2, 3, 3},
+       {1, 2, 1},
+       {1, 1, 2},
+       {0, 1, 1, 1, 0, 2},
+       1,
+       {2, 3, 4, 2, 5}},
+      {{1, 24, 8, 9}, {80, 24, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1, {1, 80, 8, 9}},
+      {{0, 3, 5, 5}, {2, 3, 3, 3}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {0, 2, 3, 3}}};
+  for (const Conv& v : convs)
+    for (const ir::InputQuantizer& quantizer : kQuantizers) {
+      const bool extras = quantizer.zero != 0;
+      ir::Node node = test::node_of(ir::kOpConvNd,
+                                    {{"strides", v.strides},
+                                     {"dilations", v.dilations},
+                                     {"pads", v.pads},
+                                     {"groups", v.groups}},
+                                    5);
+      const double columns = static_cast<double>(test::num_elements(v.w) / v.w[0]);
+      const auto ran =
+          check_kernels(case_of(std::move(node), v.x, v.w, v.y, quantizer, columns, extras));
+      EXPECT_EQ(ran, std::vector<std::string>{"cpu/conv_nd_static_u8"});
+    }
+}
+
+TEST(StaticU8, BytesAreTheSameOnEveryIsaAndRoundLikeTheDefinition) {
+  std::mt19937_64 random(3);
+  std::normal_distribution<float> normal(0, 2);
+  for (const std::int64_t n : {1, 7, 31, 32, 33, 200}) {
+    std::vector<float> x(static_cast<std::size_t>(n));
+    for (float& v : x) v = normal(random);
+    x[0] = NAN;
+    x.back() = n % 2 == 0 ? INFINITY : -1e30f;
+    if (n > 2) x[1] = 2.5f * 0.017f;  // a tie, or next to it
+    const U8Row row{0.017f, 117};
+    for (const Isa isa : test::isas()) {
+      std::vector<std::uint8_t> got(x.size() + 1, 0xa5);
+      quantize_u8_static(isa, x.data(), n, row, 255, got.data());
+      EXPECT_EQ(got.back(), 0xa5);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const float steps = std::isnan(x[i]) ? 0 : std::nearbyint(x[i] / row.scale);
+        EXPECT_EQ(got[i], std::clamp(steps + 117.0f, 0.0f, 255.0f)) << x[i];
+      }
+    }
+  }
+}
+
+// All 256 values against the largest weights: what AVX2's 16-bit sums would saturate.
+TEST(StaticU8, FullBytesNeverSaturate) {
+  const std::int64_t rows = 19, cols = 24;
+  std::mt19937_64 random(9);
+  for (const int most : {64, 128}) {  // 64: pairs fit 16 bits
+    std::uniform_int_distribution<int> weight(-most, most - 1);
+    std::vector<std::int8_t> w(static_cast<std::size_t>(rows * cols));
+    for (std::int8_t& v : w) v = static_cast<std::int8_t>(weight(random));
+    std::fill_n(w.begin(), cols, static_cast<std::int8_t>(-most));
+    std::fill_n(w.begin() + cols, cols, static_cast<std::int8_t>(most - 1));
+    const std::vector<float> scale(static_cast<std::size_t>(rows), 1.0f);
+    for (const std::int64_t num : {1, 4, 5, 9}) {
+      std::vector<std::uint8_t> x(static_cast<std::size_t>(num * cols), 255);
+      for (std::size_t i = static_cast<std::size_t>(cols); i < x.size(); ++i)
+        x[i] = static_cast<std::uint8_t>(random() & 255);
+      for (const Isa isa : test::isas()) {
+        const U8Matrix m = pack_u8(rows, cols, w.data(), scale.data(), isa, 1, 255);
+        EXPECT_EQ(m.wide, isa == Isa::kAvx2 && most == 128);
+        std::vector<float> y(static_cast<std::size_t>(num * rows));
+        const U8Row numbers{1.0f, 3};
+        gemm_u8(m, {x.data(), cols, 1, 0, cols}, &numbers, 0, num, y.data(), rows, 0, rows);
+        for (std::int64_t i = 0; i < num; ++i)
+          for (std::int64_t r = 0; r < rows; ++r) {
+            int want = 0;
+            for (std::int64_t c = 0; c < cols; ++c)
+              want += (x[static_cast<std::size_t>(i * cols + c)] - 3) *
+                      w[static_cast<std::size_t>(r * cols + c)];
+            ASSERT_EQ(y[static_cast<std::size_t>(i * rows + r)], want) << num << " " << i;
+          }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace antiphon
