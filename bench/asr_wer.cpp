@@ -5,7 +5,8 @@
 // A corpus is a table with a head line. Column `text` is what is said; either `file` names a
 // recording (from the table's folder), or `start_sample` and `num_samples` say where the utterance
 // lies in CORPUS.opus (or .wav, .flac) beside the table, at the rate of that file. Columns
-// `speaker` and `split` may be there to choose by.
+// `speaker` and `split` may be there to choose by. --heard scores what somebody else heard, by the
+// same rules: FOLDER/CORPUS.tsv with columns id and heard (bench/peers/whisper_wer.py writes it).
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -28,13 +29,14 @@ namespace fs = std::filesystem;
 struct Options {
   cli::ModelOptions models;
   std::vector<std::string> corpora, speakers, splits;
+  std::string heard;  // folder
   std::size_t limit = 0;
   double max_s = 60;
   bool show = false;
 };
 
 struct Utterance {
-  std::string text, file;
+  std::string id, text, file;
   std::size_t start = 0, count = 0;  // samples; count 0: the whole file
 };
 
@@ -86,6 +88,7 @@ Result<std::vector<Utterance>> read_table(const std::string& path, const Options
     if (!keeps("speaker", options.speakers) || !keeps("split", options.splits)) continue;
     Utterance u;
     u.text = cells[column["text"]];
+    if (column.contains("id")) u.id = cells[column["id"]];
     if (u.text.empty()) continue;
     if (files) {
       u.file = (fs::path(path).parent_path() / cells[column["file"]]).string();
@@ -111,6 +114,22 @@ struct Score {
   double audio_s = 0, wall_s = 0;
   std::size_t num_utterances = 0, num_perfect = 0;
 };
+
+void print(const std::string& path, const Score& score, const nlohmann::json& more) {
+  const WordErrors& e = score.errors;
+  nlohmann::json line = {{"bench", "asr_wer"},
+                         {"case", fs::path(path).stem().string()},
+                         {"wer", e.rate()},
+                         {"words", e.words},
+                         {"substituted", e.substituted},
+                         {"deleted", e.deleted},
+                         {"inserted", e.inserted},
+                         {"utterances", score.num_utterances},
+                         {"perfect", score.num_perfect}};
+  line.update(more);
+  std::printf("%s\n", line.dump().c_str());
+  std::fflush(stdout);
+}
 
 Status score_one(Assistant& assistant, const Utterance& u, std::span<const float> pcm, int rate_hz,
                  const Options& options, Score& score) {
@@ -155,6 +174,39 @@ Result<Score> score_corpus(Assistant& assistant, const std::string& path, const 
   return score;
 }
 
+// Errors of what a peer heard: --heard's table of the same name.
+Result<Score> score_heard(const std::string& path, const Options& options) {
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Utterance> utterances, read_table(path, options));
+  const std::string table = (fs::path(options.heard) / fs::path(path).filename()).string();
+  std::ifstream in(table);
+  if (!in) return not_found(table + ": cannot be opened");
+  std::map<std::string, std::string> heard;
+  std::string line;
+  std::getline(in, line);
+  if (line != "id\theard") return invalid_argument(table + ": line 1: wanted id and heard");
+  while (std::getline(in, line))
+    if (const auto cells = cells_of(line); cells.size() == 2) heard[cells[0]] = cells[1];
+  Score score;
+  for (const Utterance& u : utterances) {
+    const auto found = heard.find(u.id);
+    if (found == heard.end()) return not_found(table + ": there is no " + u.id + " in it");
+    const WordErrors errors = word_errors(scored_words(u.text), scored_words(found->second));
+    score.errors += errors;
+    score.num_utterances += 1;
+    score.num_perfect += errors.all() == 0 ? 1 : 0;
+  }
+  return score;
+}
+
+int run_heard(const Options& options) {
+  for (const std::string& path : options.corpora) {
+    const auto score = score_heard(path, options);
+    if (!score.ok()) return cli::fail(score.status());
+    print(path, *score, {{"peer", options.heard}});
+  }
+  return 0;
+}
+
 int run(const Options& options) {
   AssistantConfig config = options.models.config(cli::Stage::kRecognize);
   const auto assistant = Assistant::create(config);
@@ -162,22 +214,11 @@ int run(const Options& options) {
   for (const std::string& path : options.corpora) {
     const auto score = score_corpus(**assistant, path, options);
     if (!score.ok()) return cli::fail(score.status());
-    const WordErrors& e = score->errors;
-    const nlohmann::json line = {{"bench", "asr_wer"},
-                                 {"case", fs::path(path).stem().string()},
-                                 {"wer", e.rate()},
-                                 {"words", e.words},
-                                 {"substituted", e.substituted},
-                                 {"deleted", e.deleted},
-                                 {"inserted", e.inserted},
-                                 {"utterances", score->num_utterances},
-                                 {"perfect", score->num_perfect},
-                                 {"audio_s", score->audio_s},
-                                 {"rtf", score->audio_s > 0 ? score->wall_s / score->audio_s : 0},
-                                 {"threads", options.models.threads},
-                                 {"precision", options.models.precision}};
-    std::printf("%s\n", line.dump().c_str());
-    std::fflush(stdout);
+    print(path, *score,
+          {{"audio_s", score->audio_s},
+           {"rtf", score->audio_s > 0 ? score->wall_s / score->audio_s : 0},
+           {"threads", options.models.threads},
+           {"precision", options.models.precision}});
   }
   return 0;
 }
@@ -195,8 +236,10 @@ int main(int argc, char** argv) {
                  "At most so many utterances of each, spread over the table");
   app.add_option("--max-seconds", options.max_s, "Longer utterances are left out")
       ->capture_default_str();
+  app.add_option("--heard", options.heard, "Folder of tables of what a peer heard");
   app.add_flag("--show", options.show, "Print what was heard wrongly");
   options.models.add_to(app);
   CLI11_PARSE(app, argc, argv);
-  return antiphon::bench::run(options);
+  return options.heard.empty() ? antiphon::bench::run(options)
+                               : antiphon::bench::run_heard(options);
 }
