@@ -31,7 +31,10 @@ CtcDecoder::CtcDecoder(const CtcDecoderConfig& config, const LanguageModel* lm, 
 
 void CtcDecoder::reset() {
   Letter root;
-  if (lm_) root.lm = lm_->start();
+  if (lm_) {
+    root.lm = lm_->start();
+    root.words = lm_->all_words();
+  }
   if (phrases_) root.phrases = phrases_->start();
   letters_.clear(root);
   beam_.clear();
@@ -64,7 +67,8 @@ float CtcDecoder::close_word(std::int32_t letter, LmState& lm, std::int32_t& phr
   if (lm_) {
     const std::int32_t id = lm_->word(word);
     log_p = lm_->score(lm, id, &lm);
-    if (id < 0) unknown = config_.unknown_word;
+    if (id < 0)
+      unknown = config_.unknown_word + config_.unknown_letter * static_cast<float>(word.size());
   }
   float score = config_.lm_weight * log_p + unknown;
   if (phrases_) {
@@ -79,6 +83,18 @@ float CtcDecoder::close_word(std::int32_t letter, LmState& lm, std::int32_t& phr
   return score + config_.word_bonus;
 }
 
+// What the word in progress at `letter` scores at best, so that a spelling that no word begins with
+// pays for it at once and not at the next space, when the beam has forgotten the others.
+float CtcDecoder::look_ahead(std::int32_t letter) const {
+  const Letter& last = letters_[letter];
+  const float best = config_.lm_weight * lm_->most_likely(last.words) + config_.word_bonus;
+  if (!last.words.empty()) return best;
+  char buffer[kMostLetters];
+  const std::span<const char> word = letters_.word(letter, buffer);
+  if (phrases_ && phrases_->has_prefix({word.data(), word.size()})) return last.ahead;
+  return best + config_.unknown_word + config_.unknown_letter * static_cast<float>(word.size());
+}
+
 // The child of `letter`, made and scored the first time.
 std::int32_t CtcDecoder::extend(std::int32_t letter, std::uint8_t symbol) {
   const std::int32_t known = letters_.find(letter, symbol);
@@ -87,6 +103,18 @@ std::int32_t CtcDecoder::extend(std::int32_t letter, std::uint8_t symbol) {
   const std::int32_t child = letters_.add(letter, symbol, c);
   Letter& made = letters_[child];
   const bool at_word_start = letters_[letter].c == ' ';  // the root counts as a space
+  if (lm_) {
+    made.extra -= made.ahead;  // the parent's, which close_word() or a longer look settles
+    if (c == ' ') {
+      made.ahead = 0;
+      made.words = lm_->all_words();
+    } else {
+      const auto depth = made.length - letters_[made.word_start].length - 1;
+      made.words = lm_->narrowed(made.words, static_cast<std::size_t>(depth), c);
+      made.ahead = look_ahead(child);
+      made.extra += made.ahead;
+    }
+  }
   if (c == ' ') made.extra += close_word(letter, made.lm, made.phrases);
   made.extra += hot_words_.advance(made.hot, c, at_word_start);
   return child;
@@ -244,7 +272,7 @@ std::vector<DecodedText> CtcDecoder::finish(int count) const {
     LmState lm = last.lm;
     HotWords::State hot = last.hot;
     std::int32_t phrases = last.phrases;
-    if (last.c != ' ') h.score += close_word(h.letter, lm, phrases);
+    if (last.c != ' ') h.score += close_word(h.letter, lm, phrases) - last.ahead;
     h.score += hot_words_.finish(hot);
     if (lm_ && h.letter != LetterTree::kRoot) h.score += config_.lm_weight * lm_->end(lm);
     top = std::max(top, h.score);

@@ -21,6 +21,7 @@ struct CtcDecoderConfig {
   float prune = 9.0f;  // classes and hypotheses this far (log) below the best are dropped
   float lm_weight = 0.6f;
   float unknown_word = -3.0f;  // added at each word that the model does not know
+  float unknown_letter = 0;    // and for each of its letters
   float word_bonus = 1.2f;     // added at each word: balances the model's length bias
   float phrase_share = 0.1f;   // of a word's probability that the phrase model decides
   int commit_steps = 40;       // hypotheses that disagree on words older than this are dropped
@@ -71,6 +72,7 @@ class CtcDecoder {
   void grow(const float* log_probs, float floor);
   std::int32_t extend(std::int32_t letter, std::uint8_t symbol);
   float close_word(std::int32_t letter, LmState& lm, std::int32_t& phrases) const;
+  float look_ahead(std::int32_t letter) const;
   void prune();
   void commit();
   void collect();

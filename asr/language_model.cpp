@@ -93,10 +93,9 @@ class NgramModel final : public LanguageModel {
     LmState unused;
     return score(state, end_id_, &unused);
   }
-  bool has_prefix(std::string_view prefix) const override {
-    const auto at = std::lower_bound(words_.begin(), words_.end(), prefix);
-    return at != words_.end() && std::string_view(*at).starts_with(prefix);
-  }
+  WordRange all_words() const override { return {0, static_cast<std::int32_t>(words_.size())}; }
+  WordRange narrowed(const WordRange& range, std::size_t depth, char c) const override;
+  float most_likely(const WordRange& range) const override;
 
  private:
   // Index of `id` in ids[begin, end); -1: not there.
@@ -107,7 +106,10 @@ class NgramModel final : public LanguageModel {
     return at != last && *at == id ? at - ids.begin() : -1;
   }
 
+  static constexpr std::int32_t kBlock = 64;  // words that share an entry of block_most_
+
   std::vector<std::string> words_;
+  std::vector<float> block_most_;
   std::vector<float> unigram_, unigram_backoff_;
   std::vector<float> bigram_code_, backoff_code_, trigram_code_;
   std::vector<std::uint32_t> bigram_begin_, trigram_begin_;
@@ -167,7 +169,37 @@ Status NgramModel::parse(const std::string& bytes) {
   unknown_id_ = this->word("<unk>");
   if (begin_id_ < 0 || end_id_ < 0 || unknown_id_ < 0)
     return invalid_argument("vocabulary: <s>, </s> or <unk> is missing");
+  for (std::size_t i = 0; i < v; i += kBlock)
+    block_most_.push_back(
+        *std::max_element(unigram_.begin() + static_cast<std::ptrdiff_t>(i),
+                          unigram_.begin() + static_cast<std::ptrdiff_t>(std::min(i + kBlock, v))));
   return {};
+}
+
+WordRange NgramModel::narrowed(const WordRange& range, std::size_t depth, char c) const {
+  const auto letter = [depth](const std::string& word) {  // a word's end comes before any letter
+    return depth < word.size() ? static_cast<unsigned char>(word[depth]) : -1;
+  };
+  const int wanted = static_cast<unsigned char>(c);
+  const auto first = words_.begin() + range.begin, last = words_.begin() + range.end;
+  const auto begin =
+      std::partition_point(first, last, [&](const auto& w) { return letter(w) < wanted; });
+  const auto end =
+      std::partition_point(begin, last, [&](const auto& w) { return letter(w) <= wanted; });
+  return {static_cast<std::int32_t>(begin - words_.begin()),
+          static_cast<std::int32_t>(end - words_.begin())};
+}
+
+float NgramModel::most_likely(const WordRange& range) const {
+  if (range.empty()) return unigram_[static_cast<std::size_t>(unknown_id_)];
+  float most = -INFINITY;
+  for (std::int32_t i = range.begin; i < range.end;) {
+    const bool whole = i % kBlock == 0 && i + kBlock <= range.end;
+    most = std::max(most, whole ? block_most_[static_cast<std::size_t>(i / kBlock)]
+                                : unigram_[static_cast<std::size_t>(i)]);
+    i += whole ? kBlock : 1;
+  }
+  return most;
 }
 
 float NgramModel::score(const LmState& state, std::int32_t word, LmState* next) const {

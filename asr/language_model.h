@@ -17,6 +17,12 @@ struct LmState {
   bool operator==(const LmState&) const = default;
 };
 
+// The words of the vocabulary that begin alike: ids [begin, end).
+struct WordRange {
+  std::int32_t begin = 0, end = 0;
+  bool empty() const { return begin >= end; }
+};
+
 // Immutable: any thread. Natural logarithms.
 class LanguageModel {
  public:
@@ -31,8 +37,12 @@ class LanguageModel {
   virtual float score(const LmState& state, std::int32_t word, LmState* next) const = 0;
   // log P(end of sentence | state).
   virtual float end(const LmState& state) const = 0;
-  // Some word of the vocabulary begins with `prefix`.
-  virtual bool has_prefix(std::string_view prefix) const = 0;
+  // All words; those of `range`, alike in their first `depth` letters, whose next letter is `c`.
+  virtual WordRange all_words() const = 0;
+  virtual WordRange narrowed(const WordRange& range, std::size_t depth, char c) const = 0;
+  // The largest log P(word) of a range without regard to history; the unknown word's if it is
+  // empty.
+  virtual float most_likely(const WordRange& range) const = 0;
 };
 
 }  // namespace antiphon::asr

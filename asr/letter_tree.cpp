@@ -27,6 +27,8 @@ std::int32_t LetterTree::add(std::int32_t parent, std::uint8_t symbol, char c) {
   letter.symbol = symbol;
   letter.c = c;
   letter.extra = above.extra;
+  letter.ahead = above.ahead;
+  letter.words = above.words;
   letter.lm = above.lm;
   letter.phrases = above.phrases;
   letter.hot = above.hot;

@@ -23,7 +23,9 @@ struct Letter {
   char c = ' ';
   std::int32_t step = 0;     // of its highest probability
   float log_prob = -1e30f;   // at that step
-  float extra = 0;           // language model, word bonus, hot words
+  float extra = 0;           // language model, word bonus, hot words, and `ahead`
+  float ahead = 0;           // of it: what the word in progress can become at best
+  WordRange words;           // of the language model that begin like the word in progress
   LmState lm;                // before the word in progress
   std::int32_t phrases = 0;  // state of the phrase model, likewise
   HotWords::State hot;

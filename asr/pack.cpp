@@ -131,6 +131,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
                          {"prune", &m.decoder.prune, 1, 100},
                          {"lm_weight", &m.decoder.lm_weight, 0, 10},
                          {"unknown_word", &m.decoder.unknown_word, -100, 10},
+                         {"unknown_letter", &m.decoder.unknown_letter, -10, 1},
                          {"word_bonus", &m.decoder.word_bonus, -20, 20},
                          {"phrase_share", &m.decoder.phrase_share, 0, 0.99},
                          {"commit_steps", &m.decoder.commit_steps, 1, 10000}};

@@ -225,6 +225,11 @@ PhraseModel PhraseModel::create(const AssistantSpec& spec, std::string_view alph
   return model;
 }
 
+bool PhraseModel::has_prefix(std::string_view prefix) const {
+  const auto at = words_.lower_bound(prefix);
+  return at != words_.end() && at->first.starts_with(prefix);
+}
+
 float PhraseModel::probability(std::int32_t state, std::string_view word,
                                std::int32_t* next) const {
   const State& here = states_[static_cast<std::size_t>(state)];

@@ -24,6 +24,8 @@ class PhraseModel {
   // P(word | the words so far), summing to 1 over the words that phrases allow here; 0: none does.
   // `next` is the state after the word, whatever it is.
   float probability(std::int32_t state, std::string_view word, std::int32_t* next) const;
+  // Some word of the phrases begins with `prefix`.
+  bool has_prefix(std::string_view prefix) const;
   std::size_t num_states() const { return states_.size(); }
 
  private:

@@ -1,11 +1,13 @@
 """CTC prefix beam search with the word 3-gram: a slow reference, and a search for its two weights.
 
-    python3 -m training.asr.beam CHECKPOINT.pt MODEL.anlm --data DATA [--corpora ...] [--limit 60] [--alpha 0.6] [--beta 1.0]
+    python3 -m training.asr.beam CHECKPOINT.pt MODEL.anlm --data DATA [--corpora ...] [--limit 60] [--alpha 0.5] [--beta 1.0]
 
 A prefix's score is log p_ctc + alpha log p_lm(words) + beta words; a word is scored when the space after it, or the end, is
-reached (Hannun et al. 2014, arXiv 1408.2873).
+reached (Hannun et al. 2014, arXiv 1408.2873). Until then a prefix is ranked by what its last word can become at best: the most
+likely word that begins so, or an unknown one.
 """
 import argparse
+import bisect
 import json
 import math
 
@@ -29,18 +31,33 @@ def add(a, b):
 
 
 class Words:
-    """Scores of word sequences; unknown words cost `unknown` more. Owns a cache."""
+    """Scores of word sequences; an unknown word costs `unknown` more, and each of its letters `letter`. Owns caches."""
 
-    def __init__(self, model, alpha, beta, unknown):
-        self.model, self.alpha, self.beta, self.unknown, self.cache = model, alpha, beta, unknown, {}
+    def __init__(self, model, alpha, beta, unknown, letter=0.0):
+        self.model, self.alpha, self.beta, self.unknown, self.letter = model, alpha, beta, unknown, letter
+        self.cache, self.best = {}, {}
+
+    def ahead(self, start):
+        """What a word that begins with `start` scores at best; 0 between words."""
+        if start not in self.best:
+            words = self.model.vocabulary
+            low, high = (bisect.bisect_left(words, s) for s in (start, start + "\x7f"))
+            p = max(self.model.unigram_p[low:high], default=None)
+            if p is None:
+                p = self.model.unigram_p[self.model.unk]
+                missing = self.unknown + self.letter * len(start)
+            else:
+                missing = 0.0
+            self.best[start] = self.alpha * float(p) + self.beta - missing if start else 0.0
+        return self.best[start]
 
     def next(self, history, word):
         """(score of one more word, new history); history: the last two ids, the first may be None."""
         key = history, word
         if key not in self.cache:
             w = self.model.id(word)
-            p = self.model.score(*history, w) - (self.unknown if w == self.model.unk else 0.0)
-            self.cache[key] = self.alpha * p + self.beta, (history[1], w)
+            missing = self.unknown + self.letter * len(word) if w == self.model.unk else 0.0
+            self.cache[key] = self.alpha * self.model.score(*history, w) + self.beta - missing, (history[1], w)
         return self.cache[key]
 
 
@@ -79,7 +96,7 @@ def ranked(logp, words, beam=24, most=12, floor=-9.0):
                         to[2] = e[2] + gain
                 to = grown[longer]
                 to[1] = add(to[1], (e[0] if prefix and prefix[-1] == c else both) + p)
-        order = sorted(grown.items(), key=lambda kv: -(add(kv[1][0], kv[1][1]) + kv[1][2]))
+        order = sorted(grown.items(), key=lambda kv: -(add(kv[1][0], kv[1][1]) + kv[1][2] + words.ahead(kv[0].rsplit(" ", 1)[-1])))
         beams = dict(order[:beam])
     texts = {}
     for prefix, e in beams.items():
@@ -106,9 +123,10 @@ def main():
     ap.add_argument("--teacher", nargs="*", default=[])
     ap.add_argument("--corpora", nargs="*", default=REAL)
     ap.add_argument("--limit", type=int, default=60)
-    ap.add_argument("--alpha", type=float, nargs="*", default=[0.6])
+    ap.add_argument("--alpha", type=float, nargs="*", default=[0.5])
     ap.add_argument("--beta", type=float, nargs="*", default=[1.0])
-    ap.add_argument("--unknown", type=float, default=6.0)
+    ap.add_argument("--unknown", type=float, default=4.0)
+    ap.add_argument("--letter", type=float, default=1.0)
     ap.add_argument("--beam", type=int, default=24)
     ap.add_argument("--jobs", type=int, default=2)
     a = ap.parse_args()
@@ -125,7 +143,7 @@ def main():
         print(json.dumps(dict(corpus=corpus, words=total, greedy=round(100 * sum(e for e, _ in plain) / total, 2))), flush=True)
         for alpha in a.alpha:
             for beta in a.beta:
-                words = Words(model, alpha, beta, a.unknown)
+                words = Words(model, alpha, beta, a.unknown, a.letter)
                 errors = sum(word_errors(u["text"], search(r.numpy(), words, a.beam))[0] for u, r in zip(group, rows))
                 print(json.dumps(dict(corpus=corpus, alpha=alpha, beta=beta, wer=round(100 * errors / total, 2))), flush=True)
 

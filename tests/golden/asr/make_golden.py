@@ -171,7 +171,7 @@ def beams(model):
         logp = heard(text, rng, 5.0)
         tensors[f"beam.{i}"] = torch.from_numpy(logp)
         for kind, alpha, beta in (("plain", 0.0, 0.0), ("lm", 0.7, 1.1)):
-            words = Words(model, alpha, beta, 5.0)
+            words = Words(model, alpha, beta, *((3.5, 0.5) if alpha else (0.0, 0.0)))
             texts = ranked(logp, words, beam=300, most=29, floor=-1e9)
             for rank, (said, score) in enumerate(texts[:3]):
                 lines.append(f"{i}\t{kind}\t{rank}\t{said}\t{score:.5f}\n")

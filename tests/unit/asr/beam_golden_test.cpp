@@ -68,7 +68,8 @@ TEST(BeamGolden, EqualsTheReference) {
     config.commit_steps = 1000;
     config.lm_weight = kind.starts_with("lm") ? 0.7f : 0.0f;
     config.word_bonus = kind.starts_with("lm") ? 1.1f : 0.0f;
-    config.unknown_word = kind.starts_with("lm") ? -0.7f * 5 : 0.0f;
+    config.unknown_word = kind.starts_with("lm") ? -3.5f : 0.0f;
+    config.unknown_letter = kind.starts_with("lm") ? -0.5f : 0.0f;
     HotWords words;
     if (kind.ends_with("_hot")) words = *HotWords::create(hot, test::kAlphabet);
     CtcDecoder decoder(config, lm.get(), std::move(words));

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/asr/tiny_pack.h"
+
 namespace antiphon::asr {
 namespace {
 
@@ -125,6 +127,56 @@ TEST(CtcDecoder, StablePrefixNeverChanges) {
     }
     EXPECT_TRUE(decoder.finish(1).front().text.starts_with(promised));
   }
+}
+
+// Each letter of `text` is heard with probability 0.4 and a q in its place with 0.5, a blank after
+// it.
+std::vector<float> misheard(const std::string& text) {
+  std::vector<float> out;
+  for (const char c : text) {
+    for (const bool blank : {false, true}) {
+      std::vector<float> row(test::kAlphabet.size() + 1, std::log(0.1f / 28));
+      row[0] = blank ? std::log(0.9f) : row[0];
+      if (!blank) row[test::kAlphabet.find(c) + 1] = std::log(0.4f);
+      if (!blank) row[test::kAlphabet.find('q') + 1] = std::log(0.5f);
+      out.insert(out.end(), row.begin(), row.end());
+    }
+  }
+  return out;
+}
+
+// Were unknown words charged at their end alone, three hypotheses would all be full of q by then.
+TEST(CtcDecoder, LooksAheadInTheVocabulary) {
+  const auto lm = std::move(LanguageModel::load(test::kGolden + "tiny.anlm")).value();
+  CtcDecoderConfig config;
+  config.beam_width = 3;
+  config.unknown_letter = -1;
+  CtcDecoder decoder(config, lm.get(), {});
+  const auto log_probs = misheard("latte");
+  decoder.advance(log_probs, 10);
+  EXPECT_EQ(decoder.finish(1).front().text, "latte");
+}
+
+TEST(CtcDecoder, UnknownWordsCostByTheirLength) {
+  const auto lm = std::move(LanguageModel::load(test::kGolden + "tiny.anlm")).value();
+  const std::string text = "qqzq";
+  std::vector<float> log_probs;
+  for (const char c : text) {
+    std::vector<float> row(2 * (test::kAlphabet.size() + 1), -20.0f);
+    row[test::kAlphabet.find(c) + 1] = -0.01f;
+    row[test::kAlphabet.size() + 1] = -0.01f;
+    log_probs.insert(log_probs.end(), row.begin(), row.end());
+  }
+  const auto score = [&](float unknown_letter) {
+    CtcDecoderConfig config;
+    config.unknown_letter = unknown_letter;
+    CtcDecoder decoder(config, lm.get(), {});
+    decoder.advance(log_probs, 8);
+    const auto best = decoder.finish(1).front();
+    EXPECT_EQ(best.text, text);
+    return best.log_score;
+  };
+  EXPECT_NEAR(score(0) - score(-0.5f), 0.5f * 4, 1e-4f);
 }
 
 TEST(HotWords, BoostDecidesBetweenEquals) {

@@ -40,8 +40,33 @@ TEST(LanguageModel, KnowsItsWords) {
   const auto lm = std::move(LanguageModel::load(kGolden + "tiny.anlm")).value();
   EXPECT_GE(lm->word("latte"), 0);
   EXPECT_EQ(lm->word("espresso"), -1);
-  EXPECT_TRUE(lm->has_prefix("lat"));
-  EXPECT_FALSE(lm->has_prefix("latx"));
+}
+
+TEST(LanguageModel, NarrowsToWordsThatBeginAlike) {
+  const auto lm = std::move(LanguageModel::load(kGolden + "tiny.anlm")).value();
+  const auto range_of = [&](const std::string& prefix) {
+    WordRange range = lm->all_words();
+    for (std::size_t i = 0; i < prefix.size(); ++i) range = lm->narrowed(range, i, prefix[i]);
+    return range;
+  };
+  const std::int32_t latte = lm->word("latte");
+  EXPECT_LE(range_of("lat").begin, latte);
+  EXPECT_GT(range_of("lat").end, latte);
+  EXPECT_EQ(range_of("latte").begin, latte);  // the shortest comes first
+  EXPECT_TRUE(range_of("latx").empty());
+  EXPECT_TRUE(lm->narrowed(range_of("latx"), 4, 'e').empty());
+}
+
+TEST(LanguageModel, LooksAheadToTheMostLikelyWord) {
+  const auto lm = std::move(LanguageModel::load(kGolden + "tiny.anlm")).value();
+  const WordRange all = lm->all_words();
+  float most = -INFINITY;
+  for (std::int32_t i = all.begin; i < all.end; ++i)
+    most = std::max(most, lm->most_likely({i, i + 1}));
+  EXPECT_EQ(lm->most_likely(all), most);
+  const std::int32_t latte = lm->word("latte");
+  EXPECT_LE(lm->most_likely({latte, latte + 1}), lm->most_likely(lm->narrowed(all, 0, 'l')));
+  EXPECT_EQ(lm->most_likely({}), lm->most_likely({lm->word("<unk>"), lm->word("<unk>") + 1}));
 }
 
 class BrokenModel : public testing::Test {
