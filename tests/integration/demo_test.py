@@ -26,7 +26,9 @@ def one_turn(source, build, folder):
     code, output = demo(source, build, f"{source}/models/demo/question.wav", answer)
     print(output)
     assert code == 0, f"exit code {code}"
-    for wanted in (r"^transcript  \w+", r"^intent      \S+", r"^reply       \w+", r"^latency     recognise [\d.]+ ms, "):
+    for wanted in (r"^transcript  I'd like a large latte with oat milk,? please\.?$", r"^intent      order_drink ", r"^slot        size = large$",
+                   r"^slot        drink = latte$", r"^slot        milk = oat milk$", r"^reply       \w+",
+                   r"^latency     recognise [\d.]+ ms, "):
         assert re.search(wanted, output, re.M), f"no line {wanted}"
     assert f"the spoken answer is in {answer}" in output
     with wave.open(answer) as spoken:

@@ -84,7 +84,8 @@ def manifest(folder, shape, a):
     lines += ["", "[pack]", 'name = "asr-en"', "", "[network]",
              f"mel_bins = {MELS}", f"front = {shape['front']}", f"width = {shape['width']}", f"layers = {shape['layers']}",
              f"lookahead = {LOOKAHEAD}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
-             f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}", "",
+             f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}",
+             f"unknown_letter = {a.unknown_letter}", "",
              "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)
     for name in files:
         with open(os.path.join(folder, name), "rb") as f:
@@ -101,10 +102,11 @@ def options():
     ap.add_argument("pack")
     ap.add_argument("--f16", help="file for the weights in f16, not a part of the pack")
     ap.add_argument("--lm", help="the language model of training.asr.lm; default: the pack's own stays")
-    ap.add_argument("--beam", type=int, default=32)
-    ap.add_argument("--alpha", type=float, default=0.6, help="weight of the language model")
-    ap.add_argument("--beta", type=float, default=1.2, help="for each word")
-    ap.add_argument("--unknown", type=float, default=-3.0, help="for each word that the model does not know")
+    ap.add_argument("--beam", type=int, default=96)
+    ap.add_argument("--alpha", type=float, default=0.5, help="weight of the language model")
+    ap.add_argument("--beta", type=float, default=1.0, help="for each word")
+    ap.add_argument("--unknown", type=float, default=-4.0, help="for each word that the model does not know")
+    ap.add_argument("--unknown-letter", type=float, default=-1.0, help="and for each of its letters")
     ap.add_argument("--source", default="teacher speech of Kokoro-82M (Apache-2.0) and the corpora of its README")
     ap.add_argument("--note", default="", help="a sentence for the manifest")
     ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")
