@@ -1,8 +1,10 @@
 // antiphon build: the plan of an ONNX model, or of each network of a folder of packs.
 #include <filesystem>
 
+#include "cli/evaluate.h"
 #include "cli/network_options.h"
 #include "cli/stderr_logger.h"
+#include "engine/calibrate.h"
 
 namespace antiphon::cli {
 namespace {
@@ -10,10 +12,62 @@ namespace {
 struct Options {
   ModelOptions models;
   NetworkOptions network;
-  std::string output;
+  std::string output, max_loss, evaluate;
   bool json = false;
   const CLI::Option* precision = nullptr;  // --precision
 };
+
+void remove_file(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+}
+
+// What --evaluate says of a plan, which lies in a file beside the output for that long.
+Result<double> accuracy(const Plan& plan, const Options& options) {
+  const std::string path = options.output + ".candidate";
+  ANTIPHON_RETURN_IF_ERROR(plan.save(path));
+  auto number = evaluate_plan(options.evaluate, path);
+  remove_file(path);
+  return number;
+}
+
+// A plan that loses no more than --max-loss.
+Result<CheckedPlan> build_checked(const OnnxNetwork& network, const BuildOptions& build_with,
+                                  const Options& options) {
+  if (options.max_loss.empty() != options.evaluate.empty())
+    return invalid_argument("build: --max-loss and --evaluate belong together");
+  if (options.max_loss.empty()) {
+    CheckedPlan out;
+    ANTIPHON_ASSIGN_OR_RETURN(out.plan, build(network, build_with));
+    return out;
+  }
+  const auto bound = parse_loss_bound(options.max_loss);
+  if (!bound.ok()) return bound.status().with_context("--max-loss");
+  return build_within(network, build_with, *bound,
+                      [&](const Plan& plan) { return accuracy(plan, options); });
+}
+
+int build_onnx(const NetworkOptions& network_options, const Options& options) {
+  const auto import = network_options.import_options();
+  if (!import.ok()) return fail(import.status());
+  const auto build_with = network_options.build_options();
+  if (!build_with.ok()) return fail(build_with.status());
+  const auto network = import_onnx(network_options.path, *import);
+  if (!network.ok()) return fail(network.status());
+  const auto made = build_checked(*network, *build_with, options);
+  if (!made.ok()) return fail(made.status());
+  if (const Status saved = made->plan->save(options.output); !saved.ok()) return fail(saved);
+  nlohmann::json json = plan_json(*made->plan);
+  if (!options.evaluate.empty()) json["accuracy"] = {{"f32", made->f32}, {"int8", made->int8}};
+  if (options.json) {
+    std::printf("%s\n", write_json(json).c_str());
+    return kExitOk;
+  }
+  print_plan(*made->plan);
+  if (!options.evaluate.empty())
+    std::printf("accuracy %.6g in int8, %.6g in f32\n", made->int8, made->f32);
+  return kExitOk;
+}
 
 int build_model(const Options& options) {
   NetworkOptions network = options.network;
@@ -23,7 +77,7 @@ int build_model(const Options& options) {
     network.precision = options.models.precision;
   if (options.output.empty())
     return fail(invalid_argument("build: wanted --output PLAN for the plan of " + network.path));
-  return build_onnx(network, options.output, options.json);
+  return build_onnx(network, options);
 }
 
 int run(const Options& options) {
@@ -59,6 +113,10 @@ void add_build(CLI::App& app, Chosen& chosen) {
       app.add_subcommand("build", "Make the plan of an ONNX model, or those of the packs");
   sub->add_option("model", options->network.path, "MODEL.onnx; left out: the packs of --models");
   sub->add_option("--output", options->output, "File that gets the model's plan");
+  sub->add_option("--max-loss", options->max_loss,
+                  "0.6%: what int8 may lose of the f32 plan's accuracy; 0.006: in its own unit");
+  sub->add_option("--evaluate", options->evaluate,
+                  "Command that gets a plan's path and prints its accuracy (higher is better)");
   sub->add_flag("--json", options->json, "For programs");
   options->models.add_to(*sub);
   options->network.add_to(*sub);

@@ -159,21 +159,4 @@ void print_plan(const Plan& plan) {
   for (const TensorSpec& spec : plan.outputs()) std::printf("  out %s\n", spec_text(spec).c_str());
 }
 
-int build_onnx(const NetworkOptions& options, const std::string& output, bool json) {
-  const auto import = options.import_options();
-  if (!import.ok()) return fail(import.status());
-  const auto build_with = options.build_options();
-  if (!build_with.ok()) return fail(build_with.status());
-  const auto network = import_onnx(options.path, *import);
-  if (!network.ok()) return fail(network.status());
-  const auto plan = build(*network, *build_with);
-  if (!plan.ok()) return fail(plan.status());
-  if (const Status saved = (*plan)->save(output); !saved.ok()) return fail(saved);
-  if (json)
-    std::printf("%s\n", write_json(plan_json(**plan)).c_str());
-  else
-    print_plan(**plan);
-  return kExitOk;
-}
-
 }  // namespace antiphon::cli

@@ -40,6 +40,4 @@ void print_plan(const Plan& plan);
 void add_run(CLI::App& app, Chosen& chosen);
 void add_calibrate(CLI::App& app, Chosen& chosen);
 
-int build_onnx(const NetworkOptions& options, const std::string& output, bool json);
-
 }  // namespace antiphon::cli

@@ -74,4 +74,35 @@ Result<Calibration> calibrate(const OnnxNetwork& network, const SampleSource& sa
 // another shape; other weights. The message names it.
 Status check_fits(const OnnxNetwork& network, const Calibration& calibration);
 
+// What one layer alone in int8 changes.
+struct LayerError {
+  std::string layer, tensor;  // tensor: its input; empty: weights only
+  double error = 0;  // of the worst output: root mean square of the change over that of the output
+};
+
+// Every layer alone in int8, on the samples; the worst first. Kernels are not tuned.
+Result<std::vector<LayerError>> rank_layers(const OnnxNetwork& network,
+                                            const Calibration& calibration,
+                                            const SampleSource& samples,
+                                            const CalibrationOptions& options);
+
+// How much less than the f32 plan's the number of a plan may be (higher is better).
+struct LossBound {
+  double most = 0;
+  bool relative = true;  // to the f32 plan's number; else the difference itself
+};
+// "0.6%": relative; "0.006": the difference itself.
+Result<LossBound> parse_loss_bound(const std::string& text);
+
+struct CheckedPlan {
+  std::shared_ptr<const Plan> plan;
+  double f32 = 0, int8 = 0;  // what evaluate() said of the two plans
+};
+// Builds with `options` (precision int8) and once more in f32, and asks `evaluate` for the accuracy
+// of both. kUnsupported: the loss is above the bound, with both numbers. kInvalidArgument: a number
+// that is not finite, or of which no share can be taken.
+Result<CheckedPlan> build_within(const OnnxNetwork& network, BuildOptions options,
+                                 const LossBound& bound,
+                                 const std::function<Result<double>(const Plan&)>& evaluate);
+
 }  // namespace antiphon

@@ -79,6 +79,55 @@ TEST_F(Calibrate, BuildsAnInt8PlanByTheRanges) {
   EXPECT_THAT(other.output, HasSubstr("tensor 'other' is no input of a layer"));
 }
 
+TEST_F(Calibrate, ListsAndKeepsTheMostSensitiveLayers) {
+  copy("sample0.npz");
+  const test::Ran first = run("--sensitivity --keep-worst 2");
+  EXPECT_EQ(first.exit_code, 0) << first.output;
+  EXPECT_THAT(first.output, HasSubstr("/grouped/Conv"));
+  EXPECT_EQ(Calibration::load(ranges())->keep_f32.size(), 2u);
+  // Ranges that are there already are used as they are.
+  const test::Ran again = test::run_program("calibrate " + golden("net.onnx") + " --samples " +
+                                            samples() + " --sensitivity --ranges " + ranges());
+  EXPECT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_EQ(again.output, first.output.substr(0, again.output.size()));
+  EXPECT_EQ(
+      test::run_program("calibrate " + golden("net.onnx") + " --samples " + samples()).exit_code,
+      2);
+}
+
+TEST_F(Calibrate, RefusesAPlanThatLosesTooMuch) {
+  copy("sample0.npz");
+  ASSERT_EQ(run().exit_code, 0);
+  const std::string plan = samples() + "/net.plan";
+  const std::string build = "build " + golden("net.onnx") + " --profile B=1:2:4 --output " + plan +
+                            " --ranges " + ranges() + " --max-loss 0.6% --evaluate ";
+  // The first plan that is asked about is the f32 one.
+  const std::string script = samples() + "/evaluate.sh";
+  const auto says = [&](const std::string& f32, const std::string& int8) {
+    std::filesystem::remove(script + ".seen");
+    std::ofstream(script) << "test -s \"$1\" || exit 3\nif [ -e " << script << ".seen ]; then "
+                          << int8 << "; else touch " << script << ".seen; " << f32 << "; fi\n";
+    return test::run_program(build + "'sh " + script + "'");
+  };
+  const test::Ran bad = says("echo 0.934", "echo 0.912");
+  EXPECT_EQ(bad.exit_code, 1);
+  EXPECT_THAT(bad.output,
+              HasSubstr("0.912 in int8, 0.934 in f32, a loss of 2.35546%, at most 0.6%"));
+  EXPECT_FALSE(std::filesystem::exists(plan));
+  const test::Ran good = says("echo 0.934", "echo ' 0.930 '");
+  EXPECT_EQ(good.exit_code, 0) << good.output;
+  EXPECT_THAT(good.output, HasSubstr("accuracy 0.93 in int8, 0.934 in f32"));
+  EXPECT_TRUE(std::filesystem::exists(plan));
+  EXPECT_FALSE(std::filesystem::exists(plan + ".candidate"));
+  EXPECT_THAT(says("echo fine", "echo 1").output, HasSubstr("printed 'fine', wanted one number"));
+  EXPECT_THAT(says("exit 7", "echo 1").output, HasSubstr("failed with exit code 7"));
+  EXPECT_THAT(says("true", "true").output, HasSubstr("printed '', wanted one number"));
+  EXPECT_EQ(test::run_program("build " + golden("net.onnx") + " --output " + plan +
+                              " --max-loss 1% --ranges " + ranges())
+                .exit_code,
+            2);
+}
+
 TEST_F(Calibrate, NoSamples) {
   EXPECT_EQ(run().exit_code, 2);
   EXPECT_THAT(run().output, HasSubstr("/samples: no samples: wanted .npy or .npz files"));
