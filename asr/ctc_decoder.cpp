@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "asr/ctc_alignment.h"
+
 namespace antiphon::asr {
 namespace {
 
@@ -42,6 +44,7 @@ void CtcDecoder::reset() {
   nothing.label = kImpossible;
   beam_.push_back(nothing);
   collect_at_ = kCollectAt;
+  heard_.clear();
   step_ = 0;
 }
 
@@ -53,6 +56,7 @@ bool CtcDecoder::empty() const {
 void CtcDecoder::advance(std::span<const float> log_probs, int num_steps) {
   const std::size_t classes = config_.alphabet.size() + 1;
   ANTIPHON_CHECK(log_probs.size() == classes * static_cast<std::size_t>(num_steps));
+  heard_.insert(heard_.end(), log_probs.begin(), log_probs.end());
   for (int s = 0; s < num_steps; ++s)
     step(log_probs.data() + static_cast<std::size_t>(s) * classes);
 }
@@ -102,6 +106,7 @@ std::int32_t CtcDecoder::extend(std::int32_t letter, std::uint8_t symbol) {
   const char c = config_.alphabet[symbol - 1u];
   const std::int32_t child = letters_.add(letter, symbol, c);
   Letter& made = letters_[child];
+  made.step = step_;
   const bool at_word_start = letters_[letter].c == ' ';  // the root counts as a space
   if (lm_) {
     made.extra -= made.ahead;  // the parent's, which close_word() or a longer look settles
@@ -127,14 +132,7 @@ void CtcDecoder::stay(const float* log_probs) {
     same.blank = h.acoustic + log_probs[0];
     same.label = kImpossible;
     Letter& letter = letters_[h.letter];
-    if (letter.symbol != 0) {
-      const float log_prob = log_probs[letter.symbol];
-      same.label = h.label + log_prob;
-      if (same.label > same.blank && log_prob > letter.log_prob) {
-        letter.log_prob = log_prob;
-        letter.step = step_;
-      }
-    }
+    if (letter.symbol != 0) same.label = h.label + log_probs[letter.symbol];
     letter.place = static_cast<std::int32_t>(next_.size());
     letter.stamp = step_;
     next_.push_back(same);
@@ -155,10 +153,6 @@ void CtcDecoder::grow(const float* log_probs, float floor) {
       const std::int32_t child = extend(h.letter, symbol);
       Letter& to = letters_[child];
       if (to.stamp != step_) {
-        if (to.first_child < 0) {  // else later letters already count on its time
-          to.step = step_;
-          to.log_prob = log_probs[symbol];
-        }
         to.stamp = step_;
         to.place = static_cast<std::int32_t>(next_.size());
         next_.push_back({child, kImpossible, log_prob, 0, 0});
@@ -234,34 +228,22 @@ std::string CtcDecoder::best(int* stable_bytes) const {
   return text;
 }
 
-DecodedText CtcDecoder::describe(const Hypothesis& h) const {
-  DecodedText out;
-  out.text = letters_.text(h.letter);
-  if (!out.text.empty() && out.text.back() == ' ') out.text.pop_back();
-  std::vector<const Letter*> path;
-  for (std::int32_t at = h.letter; at != LetterTree::kRoot; at = letters_[at].parent)
-    path.push_back(&letters_[at]);
-  std::reverse(path.begin(), path.end());
-  float sum = 0;
-  int count = 0;
-  const auto close = [&] {
-    if (count > 0) out.words.back().confidence = sum / static_cast<float>(count);
-    sum = 0;
-    count = 0;
-  };
-  for (const Letter* letter : path) {
-    if (letter->c == ' ') {
-      close();
-      continue;
-    }
-    if (count == 0) out.words.push_back({"", letter->step, letter->step, 0});
-    out.words.back().text += letter->c;
-    out.words.back().last_step = letter->step;
-    sum += std::exp(letter->log_prob);
-    ++count;
+// When the words of a text were heard, and how surely.
+std::vector<DecodedWord> CtcDecoder::words_of(const std::string& text) const {
+  std::vector<std::uint8_t> classes;
+  for (const char c : text)
+    classes.push_back(static_cast<std::uint8_t>(config_.alphabet.find(c) + 1));
+  const auto letters = ctc_align(heard_, static_cast<int>(config_.alphabet.size()) + 1, classes);
+  std::vector<DecodedWord> words;
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    if (text[i] == ' ') continue;
+    if (i == 0 || text[i - 1] == ' ') words.push_back({"", letters[i].first_step, 0, 0});
+    words.back().text += text[i];
+    words.back().last_step = letters[i].last_step;
+    words.back().confidence += letters[i].probability;
   }
-  close();
-  return out;
+  for (DecodedWord& word : words) word.confidence /= static_cast<float>(word.text.size());
+  return words;
 }
 
 std::vector<DecodedText> CtcDecoder::finish(int count) const {
@@ -283,7 +265,9 @@ std::vector<DecodedText> CtcDecoder::finish(int count) const {
   for (const Hypothesis& h : ended) total += std::exp(h.score - top);
   std::vector<DecodedText> texts;
   for (const Hypothesis& h : ended) {
-    DecodedText text = describe(h);
+    DecodedText text;
+    text.text = letters_.text(h.letter);
+    if (!text.text.empty() && text.text.back() == ' ') text.text.pop_back();
     text.log_score = h.score;
     text.share = std::exp(h.score - top) / total;
     const auto same = std::find_if(texts.begin(), texts.end(),
@@ -294,6 +278,7 @@ std::vector<DecodedText> CtcDecoder::finish(int count) const {
       texts.push_back(std::move(text));
     }
   }
+  if (!texts.empty()) texts.front().words = words_of(texts.front().text);
   return texts;
 }
 

@@ -35,9 +35,9 @@ struct DecodedWord {
 
 struct DecodedText {
   std::string text;
-  float log_score = 0;  // acoustic + model + hot words
-  float share = 0;      // of the beam's probability
-  std::vector<DecodedWord> words;
+  float log_score = 0;             // acoustic + model + hot words
+  float share = 0;                 // of the beam's probability
+  std::vector<DecodedWord> words;  // of the best text alone
 };
 
 // After Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using
@@ -76,7 +76,7 @@ class CtcDecoder {
   void prune();
   void commit();
   void collect();
-  DecodedText describe(const Hypothesis& h) const;
+  std::vector<DecodedWord> words_of(const std::string& text) const;
 
   CtcDecoderConfig config_;
   const LanguageModel* lm_;
@@ -86,6 +86,7 @@ class CtcDecoder {
   std::vector<Hypothesis> beam_, next_;
   std::vector<std::uint8_t> symbols_;  // of this step: probable enough to grow by
   std::vector<std::int32_t*> live_;    // the beam's letters, for a collection
+  std::vector<float> heard_;           // all steps since reset(): [num_steps, alphabet + 1]
   std::size_t collect_at_ = 0;         // letters
   int step_ = 0;
 };

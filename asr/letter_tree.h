@@ -13,7 +13,7 @@
 namespace antiphon::asr {
 
 // A letter and what the text up to it decides: nothing here depends on how it was heard, but for
-// `step` and `log_prob`.
+// `step`.
 struct Letter {
   std::int32_t parent = -1;
   std::int32_t first_child = -1, next_sibling = -1;
@@ -21,8 +21,7 @@ struct Letter {
   std::int32_t word_start = 0;  // the last space before it, or the root
   std::uint8_t symbol = 0;      // class of the network; 0: the root
   char c = ' ';
-  std::int32_t step = 0;     // of its highest probability
-  float log_prob = -1e30f;   // at that step
+  std::int32_t step = 0;     // at which it was tried first
   float extra = 0;           // language model, word bonus, hot words, and `ahead`
   float ahead = 0;           // of it: what the word in progress can become at best
   WordRange words;           // of the language model that begin like the word in progress

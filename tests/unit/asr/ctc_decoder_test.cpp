@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "asr/ctc_alignment.h"
 #include "tests/unit/asr/tiny_pack.h"
 
 namespace antiphon::asr {
@@ -106,6 +107,55 @@ TEST(CtcDecoder, WordsHaveTimesAndConfidence) {
   EXPECT_EQ(text.words[0].last_step, 3);
   EXPECT_EQ(text.words[1].first_step, 7);
   EXPECT_NEAR(text.words[1].confidence, 0.9f, 1e-5);
+}
+
+// A letter that seemed to come early, and does come later, is not heard before the one before it.
+TEST(CtcDecoder, WordTimesAscend) {
+  const std::string alphabet = " abcdefghijklmnopqrstuvwxyz";
+  CtcDecoder decoder(small_config(alphabet), nullptr, {});
+  auto log_probs = spell("____a_ _be__", alphabet);
+  for (const std::size_t step : {1u, 2u}) {  // a hint of the later word, below the blank
+    log_probs[step * 28 + alphabet.find('b') + 1] = std::log(0.1f);
+    log_probs[step * 28] = std::log(0.8f);
+  }
+  decoder.advance(log_probs, 12);
+  const auto text = decoder.finish(1).front();
+  ASSERT_EQ(text.text, "a be");
+  EXPECT_EQ(text.words[0].first_step, 4);
+  EXPECT_EQ(text.words[0].last_step, 4);
+  EXPECT_EQ(text.words[1].first_step, 8);
+  EXPECT_EQ(text.words[1].last_step, 9);
+}
+
+TEST(CtcAlignment, FindsTheBestOfAllPaths) {
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    const auto log_probs = random_log_probs(7, 4, seed);
+    const std::uint8_t classes[] = {1, 1, 3};
+    // Every path of seven steps that reads 1 1 3.
+    float best = -1e30f;
+    std::vector<int> steps;
+    for (int path = 0; path < 16384; ++path) {
+      std::vector<int> read, first;
+      float score = 0;
+      for (int s = 0, rest = path, last = 0; s < 7; ++s, rest /= 4) {
+        const int k = rest % 4;
+        score += log_probs[static_cast<std::size_t>(s * 4 + k)];
+        if (k != 0 && k != last) read.push_back(k), first.push_back(s);
+        last = k;
+      }
+      if (read == std::vector<int>{1, 1, 3} && score > best) best = score, steps = first;
+    }
+    const auto got = ctc_align(log_probs, 4, classes);
+    ASSERT_EQ(got.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(got[i].first_step, steps[i]) << "seed " << seed;
+  }
+}
+
+TEST(CtcAlignment, TooFewStepsGiveNothing) {
+  const auto log_probs = random_log_probs(2, 4, 1);
+  const std::uint8_t repeated[] = {1, 1};  // needs a blank between
+  EXPECT_TRUE(ctc_align(log_probs, 4, repeated).empty());
+  EXPECT_TRUE(ctc_align({}, 4, repeated).empty());
 }
 
 TEST(CtcDecoder, StablePrefixNeverChanges) {
