@@ -25,6 +25,7 @@ struct CtcDecoderConfig {
   float word_bonus = 1.2f;     // added at each word: balances the model's length bias
   float phrase_share = 0.1f;   // of a word's probability that the phrase model decides
   int commit_steps = 40;       // hypotheses that disagree on words older than this are dropped
+  float delay_ms = 0;          // by which the network hears letters late; word times leave it out
 };
 
 struct DecodedWord {

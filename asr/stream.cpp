@@ -275,12 +275,16 @@ void Stream::emit_final() {
   t.text = text_of(t.spoken);
   t.stable_chars = static_cast<std::int32_t>(t.text.size());
   const double start_ms = static_cast<double>(turn_start_sample_) / kSamplesPerMs;
+  const double delay_ms = models_->manifest.decoder.delay_ms;
   float sum = 0;
   for (const DecodedWord& word : texts.front().words) {
     // A letter is heard in its 40 ms step; words start about one step before their first letter
     // peaks.
-    t.words.push_back({word.text, start_ms + std::max(0.0, (word.first_step - 1) * kStepMs),
-                       start_ms + (word.last_step + 1) * kStepMs, word.confidence});
+    const auto time_ms = [&](int step) {
+      return start_ms + std::max(0.0, step * kStepMs - delay_ms);
+    };
+    t.words.push_back(
+        {word.text, time_ms(word.first_step - 1), time_ms(word.last_step + 1), word.confidence});
     sum += word.confidence;
   }
   t.confidence = t.words.empty() ? 0 : sum / static_cast<float>(t.words.size());

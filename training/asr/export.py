@@ -85,7 +85,7 @@ def manifest(folder, shape, a):
              f"mel_bins = {MELS}", f"front = {shape['front']}", f"width = {shape['width']}", f"layers = {shape['layers']}",
              f"lookahead = {LOOKAHEAD}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
              f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}",
-             f"unknown_letter = {a.unknown_letter}", "",
+             f"unknown_letter = {a.unknown_letter}", f"delay_ms = {a.delay}", "",
              "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)
     for name in files:
         with open(os.path.join(folder, name), "rb") as f:
@@ -107,6 +107,7 @@ def options():
     ap.add_argument("--beta", type=float, default=1.0, help="for each word")
     ap.add_argument("--unknown", type=float, default=-4.0, help="for each word that the model does not know")
     ap.add_argument("--unknown-letter", type=float, default=-1.0, help="and for each of its letters")
+    ap.add_argument("--delay", type=float, default=0.0, help="milliseconds by which word times are late, see word_times.py")
     ap.add_argument("--source", default="teacher speech of Kokoro-82M (Apache-2.0) and the corpora of its README")
     ap.add_argument("--note", default="", help="a sentence for the manifest")
     ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")

@@ -57,6 +57,20 @@ TEST(RecognizerStream, WordsHaveTimesAndConfidence) {
   EXPECT_GT(t.confidence, 0.8f);
 }
 
+TEST(RecognizerStream, ThePacksDelayIsTakenOutOfWordTimes) {
+  auto models = test::tiny_models();
+  models->manifest.decoder.delay_ms = 80;
+  const auto late = make_recognizer(std::move(models)),
+             plain = make_recognizer(test::tiny_models());
+  const auto pcm = say("two teas");
+  const Transcript a = recognise(*plain, pcm), b = recognise(*late, pcm);
+  ASSERT_EQ(a.words.size(), 2u);
+  ASSERT_EQ(b.words.size(), 2u);
+  EXPECT_EQ(b.words[0].start_ms, 0);  // no word begins before the turn
+  EXPECT_NEAR(b.words[0].end_ms, a.words[0].end_ms - 80, 1e-3);
+  EXPECT_NEAR(b.words[1].start_ms, a.words[1].start_ms - 80, 1e-3);
+}
+
 TEST(RecognizerStream, UnclearWordsAreLessConfident) {
   const auto recognizer = make_recognizer(test::tiny_models());
   auto pcm = say("two teas");
