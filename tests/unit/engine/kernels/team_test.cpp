@@ -2,6 +2,8 @@
 #include "engine/kernels/cpu/team.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <time.h>
 
 #include <atomic>
 #include <chrono>
@@ -50,6 +52,54 @@ TEST_P(Teams, WakesAfterSleep) {
     team->run(task);
   }
   EXPECT_EQ(runs, 3 * GetParam());
+}
+
+// Processor time of the calling thread, in milliseconds.
+double busy_ms() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return 1e3 * static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_nsec);
+}
+
+TEST(Team, ALongWaitSleeps) {
+  const auto team = make_team(2, false);
+  double at_barrier_ms = 0;
+  auto task = [&](int member) {
+    if (member == 1) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    const double before = busy_ms();
+    team->barrier();
+    if (member == 0) at_barrier_ms = busy_ms() - before;
+    if (member == 1) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  };
+  const double before = busy_ms();
+  team->run(task);
+  EXPECT_LT(at_barrier_ms, 20);
+  EXPECT_LT(busy_ms() - before, 40) << "at the end of the run";
+}
+
+// While the caller waits on the core that a member is pinned to, the member cannot run.
+TEST(Team, TheCallerLeavesTheCoresOfTheOthers) {
+  cpu_set_t allowed;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+  if (CPU_COUNT(&allowed) < 2) GTEST_SKIP() << "needs two cores";
+  const auto team = make_team(2, true);
+  int together = 0;
+  for (int i = 0; i < 50; ++i) {
+    int cores[2] = {-1, -1};
+    auto where = [&](int member) { cores[member] = sched_getcpu(); };
+    team->run(where);
+    cpu_set_t other;
+    CPU_ZERO(&other);
+    CPU_SET(cores[1], &other);
+    ASSERT_EQ(sched_setaffinity(0, sizeof(other), &other), 0);  // go there, then be free to go
+    ASSERT_EQ(sched_setaffinity(0, sizeof(allowed), &allowed), 0);
+    team->run(where);
+    together += cores[0] == cores[1];
+    cpu_set_t now;
+    ASSERT_EQ(sched_getaffinity(0, sizeof(now), &now), 0);
+    ASSERT_TRUE(CPU_EQUAL(&now, &allowed));
+  }
+  EXPECT_LT(together, 10) << "of 50; the scheduler may bring it back at any time";
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Teams, testing::Values(1, 2, 3));
