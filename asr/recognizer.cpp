@@ -92,8 +92,11 @@ Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& co
   options.team = config.team;
   options.logger = config.logger;
   ANTIPHON_ASSIGN_OR_RETURN(models->acoustic, AcousticModel::create(*weights, options));
-  ANTIPHON_ASSIGN_OR_RETURN(
-      models->voice, VoiceActivity::create(config.vad_dir, config.max_streams, config.max_isa));
+  ANTIPHON_ASSIGN_OR_RETURN(models->voice, VoiceActivity::create({.pack_dir = config.vad_dir,
+                                                                  .max_streams = config.max_streams,
+                                                                  .max_isa = config.max_isa,
+                                                                  .plans = config.plans,
+                                                                  .logger = config.logger}));
   if (!models->manifest.lm_path.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(models->lm, LanguageModel::load(models->manifest.lm_path));
   }

@@ -44,18 +44,20 @@ Network voice_network(const Weights& weights) {
 
 class Silero final : public VoiceActivity {
  public:
-  Status init(const std::string& pack_dir, int max_streams, const std::string& max_isa) {
-    const std::string path = (std::filesystem::path(pack_dir) / "weights.safetensors").string();
+  Status init(const VoiceActivityConfig& config) {
+    const std::string path =
+        (std::filesystem::path(config.pack_dir) / "weights.safetensors").string();
     ANTIPHON_ASSIGN_OR_RETURN(const std::shared_ptr<const Weights> weights, Weights::load(path));
     BuildOptions options;
     options.precision = Precision::kF32;
     options.profile["B"] = {1, 1, 1};
-    options.max_isa = max_isa;
-    auto plan = build(voice_network(*weights), options);
+    options.max_isa = config.max_isa;
+    options.logger = config.logger;
+    auto plan = load_or_build(voice_network(*weights), options, config.plans, "voice_activity");
     if (!plan.ok()) return plan.status().with_context(path);
-    ANTIPHON_ASSIGN_OR_RETURN(pool_, StatePool::create(*plan, max_streams));
+    ANTIPHON_ASSIGN_OR_RETURN(pool_, StatePool::create(*plan, config.max_streams));
     ANTIPHON_ASSIGN_OR_RETURN(context_, Context::create(*plan, nullptr));
-    context_samples_.assign(static_cast<std::size_t>(max_streams) * kContextSamples, 0.0f);
+    context_samples_.assign(static_cast<std::size_t>(config.max_streams) * kContextSamples, 0.0f);
     return {};
   }
 
@@ -100,11 +102,9 @@ class Silero final : public VoiceActivity {
 
 }  // namespace
 
-Result<std::unique_ptr<VoiceActivity>> VoiceActivity::create(const std::string& pack_dir,
-                                                             int max_streams,
-                                                             const std::string& max_isa) {
+Result<std::unique_ptr<VoiceActivity>> VoiceActivity::create(const VoiceActivityConfig& config) {
   auto voice = std::make_unique<Silero>();
-  ANTIPHON_RETURN_IF_ERROR(voice->init(pack_dir, max_streams, max_isa));
+  ANTIPHON_RETURN_IF_ERROR(voice->init(config));
   return std::unique_ptr<VoiceActivity>(std::move(voice));
 }
 

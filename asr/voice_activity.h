@@ -11,14 +11,21 @@
 
 namespace antiphon::asr {
 
+struct VoiceActivityConfig {
+  std::string pack_dir;  // holds weights.safetensors
+  int max_streams = 1;
+  std::string max_isa;  // empty: what the CPU has
+  PlanFolder plans;
+  Logger* logger = nullptr;  // may be null
+};
+
 // Shared plan and state of the network. run() on one thread at a time.
 class VoiceActivity {
  public:
   static constexpr int kChunkSamples = 512;  // 32 ms at 16 kHz
 
-  // pack_dir holds weights.safetensors. kNotFound, kInvalidArgument: name file and field.
-  static Result<std::unique_ptr<VoiceActivity>> create(const std::string& pack_dir, int max_streams,
-                                                       const std::string& max_isa);
+  // kNotFound, kInvalidArgument: name file and field.
+  static Result<std::unique_ptr<VoiceActivity>> create(const VoiceActivityConfig& config);
   virtual ~VoiceActivity() = default;
 
   virtual Result<int> acquire() = 0;
