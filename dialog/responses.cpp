@@ -5,6 +5,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+
+#include "dialog/wording.h"
+#include "pipeline/placeholder.h"
 
 namespace antiphon::dialog {
 namespace {
@@ -44,6 +48,34 @@ Status read(const toml::table& table, std::string& not_understood, std::string& 
 
 }  // namespace
 
+namespace {
+
+const Slot* find_slot(const std::vector<Slot>& slots, std::string_view name) {
+  const auto at = std::ranges::find(slots, name, &Slot::name);
+  return at == slots.end() ? nullptr : &*at;
+}
+
+const std::string& value_of(const Slot& slot) {
+  return slot.value.empty() ? slot.text : slot.value;
+}
+
+// Appends what stands for {text}. False: it is no placeholder, or a slot of it is not there.
+bool fill_placeholder(std::string_view text, const std::vector<Slot>& slots, std::string& out) {
+  const std::optional<Placeholder> place = read_placeholder(text);
+  const Slot* slot = place ? find_slot(slots, place->slot) : nullptr;
+  if (!slot) return false;
+  if (place->in_words) {
+    out += in_words(value_of(*slot));
+    return true;
+  }
+  const Slot* count = place->count.empty() ? nullptr : find_slot(slots, place->count);
+  if (!count && !place->count.empty()) return false;
+  out += count && value_of(*count) != "1" ? plural(value_of(*slot)) : value_of(*slot);
+  return true;
+}
+
+}  // namespace
+
 bool fill_template(const std::string& text, const std::vector<Slot>& slots, std::string& out) {
   out.clear();
   for (std::size_t at = 0; at < text.size();) {
@@ -55,11 +87,8 @@ bool fill_template(const std::string& text, const std::vector<Slot>& slots, std:
     } else if (text[at] == '{') {
       const std::size_t close = text.find('}', at);
       if (close == std::string::npos) return false;
-      const std::string name = text.substr(at + 1, close - at - 1);
-      const auto slot =
-          std::find_if(slots.begin(), slots.end(), [&](const Slot& s) { return s.name == name; });
-      if (slot == slots.end()) return false;
-      out += slot->value.empty() ? slot->text : slot->value;
+      const std::string_view name = std::string_view(text).substr(at + 1, close - at - 1);
+      if (!fill_placeholder(name, slots, out)) return false;
       at = close + 1;
     } else {
       out += text[at++];

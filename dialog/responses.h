@@ -10,7 +10,8 @@
 
 namespace antiphon::dialog {
 
-// Puts slot values in place of {name}. A part in [brackets] is left out when a slot in it is not
+// Puts slot values in place of {name}, and as pipeline/placeholder.h says of {name in words} and
+// {name by count}. A part in [brackets] is left out when a slot in it is not
 // there: "One {size} {drink}[ with {milk}]." Brackets are not nested. False: a slot outside of
 // brackets is not there.
 bool fill_template(const std::string& text, const std::vector<Slot>& slots, std::string& out);

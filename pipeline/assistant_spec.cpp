@@ -7,7 +7,10 @@
 #include <fstream>
 #include <initializer_list>
 #include <iterator>
+#include <optional>
 #include <set>
+
+#include "pipeline/placeholder.h"
 
 namespace antiphon {
 namespace {
@@ -106,13 +109,20 @@ Result<SlotSpec> read_slot(const toml::table& table, const std::string& intent) 
   return slot;
 }
 
-// Every {name} in `text` must be a slot.
-Status check_placeholders(const IntentSpec& intent, const std::string& text, const char* key) {
+bool has_slot(const IntentSpec& intent, std::string_view name) {
+  return std::ranges::any_of(intent.slots, [&](const SlotSpec& s) { return s.name == name; });
+}
+
+// Every {name} in `text` must be a slot; a reply may say how its value is put.
+Status check_placeholders(const IntentSpec& intent, const std::string& text, const char* key,
+                          bool is_reply) {
   for (std::size_t at = text.find('{'); at != std::string::npos; at = text.find('{', at + 1)) {
     const std::size_t close = text.find('}', at);
     const std::string name = close == std::string::npos ? "" : text.substr(at + 1, close - at - 1);
-    if (std::none_of(intent.slots.begin(), intent.slots.end(),
-                     [&](const SlotSpec& s) { return s.name == name; }))
+    const auto place =
+        is_reply ? read_placeholder(name) : std::optional<Placeholder>({.slot = name});
+    if (!place || !has_slot(intent, place->slot) ||
+        (!place->count.empty() && !has_slot(intent, place->count)))
       return invalid_argument("intent '" + intent.name + "'." + key + ": '" + text +
                               "' names no slot '" + name + "'");
   }
@@ -146,9 +156,9 @@ Result<IntentSpec> read_intent(const toml::table& table) {
     }
   }
   for (const std::string& phrase : intent.phrases)
-    ANTIPHON_RETURN_IF_ERROR(check_placeholders(intent, phrase, "phrases"));
-  ANTIPHON_RETURN_IF_ERROR(check_placeholders(intent, intent.reply, "reply"));
-  ANTIPHON_RETURN_IF_ERROR(check_placeholders(intent, intent.confirm, "confirm"));
+    ANTIPHON_RETURN_IF_ERROR(check_placeholders(intent, phrase, "phrases", false));
+  ANTIPHON_RETURN_IF_ERROR(check_placeholders(intent, intent.reply, "reply", true));
+  ANTIPHON_RETURN_IF_ERROR(check_placeholders(intent, intent.confirm, "confirm", true));
   return intent;
 }
 

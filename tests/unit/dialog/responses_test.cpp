@@ -7,6 +7,8 @@
 #include <fstream>
 #include <string>
 
+#include "dialog/wording.h"
+
 namespace antiphon::dialog {
 namespace {
 
@@ -39,6 +41,42 @@ TEST(FillTemplate, OpenBracketsAndValuesWithBracesAreHarmless) {
   std::string out;
   EXPECT_TRUE(fill_template("{a}", {{"a", "{a}[", "", 0, 0}}, out));
   EXPECT_EQ(out, "{a}[");
+}
+
+TEST(FillTemplate, CountsInWordsAndPlurals) {
+  const auto order = [](const char* number, const char* text) {
+    std::string out;
+    const std::vector<Slot> slots = {{"n", number, "", 0, 0}, {"drink", "latte", "", 0, 0}};
+    return fill_template(text, slots, out) ? out : "(missing)";
+  };
+  const char* both = "{n in words} {drink by n}";
+  EXPECT_EQ(order("1", both), "one latte");
+  EXPECT_EQ(order("2", both), "two lattes");
+  EXPECT_EQ(order("0", both), "zero lattes");
+  EXPECT_EQ(order("12", both), "twelve lattes");
+  EXPECT_EQ(order("13", both), "13 lattes");
+  EXPECT_EQ(order("2.5", both), "2.5 lattes");
+  EXPECT_EQ(order("2", "{drink in words}"), "latte") << "no number: as it is";
+  EXPECT_EQ(order("2", "{drink by size}"), "(missing)");
+  EXPECT_EQ(order("2", "a[ {drink by size}]"), "a");
+  for (const char* broken : {"{}", "{ by n}", "{drink by }", "{ in words}", "{n in word}"})
+    EXPECT_EQ(order("2", broken), "(missing)") << broken;
+}
+
+TEST(Plural, FollowsTheRulesOfSpelling) {
+  const std::pair<const char*, const char*> kCases[] = {{"flat white", "flat whites"},
+                                                        {"espresso", "espressos"},
+                                                        {"box", "boxes"},
+                                                        {"glass", "glasses"},
+                                                        {"sandwich", "sandwiches"},
+                                                        {"berry", "berries"},
+                                                        {"day", "days"},
+                                                        {"y", "ies"},
+                                                        {"cup of tea", "cups of tea"},
+                                                        {"box of berries", "boxes of berries"},
+                                                        {"tea with milk", "teas with milk"},
+                                                        {"", ""}};
+  for (const auto& [one, many] : kCases) EXPECT_EQ(plural(one), many);
 }
 
 class ResponsesFile : public testing::Test {

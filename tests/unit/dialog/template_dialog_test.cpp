@@ -55,7 +55,7 @@ TEST_F(CoffeeDialog, AsksForWhatIsMissingAndConfirms) {
   EXPECT_EQ(state_.asked_slot, "drink");
   EXPECT_EQ(order({slot("drink", "latte")}), "Which size: small, medium or large?");
   EXPECT_EQ(order({slot("size", "large")}), "What name shall I call out?");
-  EXPECT_EQ(order({slot("name", "Anna")}), "That is 1 large latte for Anna. Shall I order it?");
+  EXPECT_EQ(order({slot("name", "Anna")}), "That is one large latte for Anna. Shall I order it?");
   EXPECT_TRUE(state_.awaiting_confirmation);
   EXPECT_EQ(say(kDialogDomain, kAffirm),
             "Thank you, Anna. Your large latte will be ready at the counter in a few minutes.");
@@ -66,7 +66,7 @@ TEST_F(CoffeeDialog, CorrectsBeforeItIsDone) {
   order({slot("drink", "latte"), slot("size", "large"), slot("name", "Bo")});
   EXPECT_TRUE(state_.awaiting_confirmation);
   EXPECT_EQ(order({slot("size", "small"), slot("milk", "oat milk")}),
-            "That is 1 small latte with oat milk for Bo. Shall I order it?");
+            "That is one small latte with oat milk for Bo. Shall I order it?");
 }
 
 TEST_F(CoffeeDialog, CancelAndNoEndIt) {

@@ -85,6 +85,11 @@ TEST(AssistantSpec, NamesEachMistake) {
   says(intent("phrases = [\"a {b\"]\nreply = \"r\""), "names no slot");
   says(intent("phrases = [\"a\"]\nreply = \"r {c}\""), "names no slot 'c'");
   says(intent("phrases = [\"a\"]\nreply = \"r\"\nconfirm = \"{c}\""), "names no slot 'c'");
+  says(intent("phrases = [\"a\"]\nreply = \"{c in words}\""), "names no slot 'c in words'");
+  const std::string slot = "\n[[intent.slot]]\nname = \"n\"\ntype = \"number\"";
+  says(intent("phrases = [\"{n in words}\"]\nreply = \"r\"" + slot), "'n in words'");
+  says(intent("phrases = [\"a\"]\nreply = \"{n by }\"" + slot), "'n by '");
+  says(intent("phrases = [\"a\"]\nreply = \"{n by m}\"" + slot), "'n by m'");
   says(intent("phrases = [\"a\"]\nreply = \"r\"\nends_dialog = 1"), "true or false");
   says(intent("phrases = [\"a\"]\nreply = \"r\"\nslot = 1"), "slot");
   const std::string good = "phrases = [\"a\"]\nreply = \"r\"\n[[intent.slot]]\n";
