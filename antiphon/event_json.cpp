@@ -1,6 +1,7 @@
 // Events as JSON by nlohmann-json; text that is not UTF-8 is mended.
 #include "antiphon/event_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -15,6 +16,12 @@ std::string write(const json& message) {
 
 double tenth(double ms) { return std::round(ms * 10) / 10; }
 double thousandth(double value) { return std::round(value * 1000) / 1000; }
+
+// Code points of the first `bytes` bytes: what a client counts in, which sees no UTF-8.
+std::ptrdiff_t characters(std::string_view text, std::int32_t bytes) {
+  const std::string_view head = text.substr(0, static_cast<std::size_t>(bytes));
+  return std::ranges::count_if(head, [](char c) { return (c & 0xC0) != 0x80; });
+}
 
 json words_json(const std::vector<WordTiming>& words) {
   json out = json::array();
@@ -34,8 +41,10 @@ std::string speech_json(bool begins, std::uint32_t turn, double at_ms) {
 }
 
 std::string partial_json(const Transcript& t) {
-  return write(
-      {{"type", "partial"}, {"turn", t.ref.turn}, {"text", t.text}, {"stable", t.stable_chars}});
+  return write({{"type", "partial"},
+                {"turn", t.ref.turn},
+                {"text", t.text},
+                {"stable", characters(t.text, t.stable_bytes)}});
 }
 
 std::string final_json(const Transcript& t) {
@@ -57,8 +66,8 @@ std::string understanding_json(const Understanding& u) {
     slots.push_back({{"name", s.name},
                      {"value", s.value},
                      {"text", s.text},
-                     {"start", s.start},
-                     {"end", s.end}});
+                     {"start", characters(u.text, s.start)},
+                     {"end", characters(u.text, s.end)}});
   json out = {{"type", "understanding"}, {"turn", u.ref.turn},
               {"intent", u.intent},      {"confidence", thousandth(u.confidence)},
               {"in_scope", u.in_scope},  {"slots", std::move(slots)}};

@@ -248,10 +248,10 @@ void Stream::emit_partial() {
   if (options_.written) {
     std::size_t stable_bytes = 0;
     t.text = written_partial(text, static_cast<std::size_t>(stable), &stable_bytes);
-    t.stable_chars = static_cast<std::int32_t>(stable_bytes);
+    t.stable_bytes = static_cast<std::int32_t>(stable_bytes);
   } else {
     t.text = text;
-    t.stable_chars = stable;
+    t.stable_bytes = stable;
   }
   event(RecognizerEventKind::kPartial, elapsed_ms(), std::move(t));
 }
@@ -273,7 +273,7 @@ void Stream::emit_final() {
   t.is_final = true;
   t.spoken = texts.front().text;
   t.text = text_of(t.spoken);
-  t.stable_chars = static_cast<std::int32_t>(t.text.size());
+  t.stable_bytes = static_cast<std::int32_t>(t.text.size());
   const double start_ms = static_cast<double>(turn_start_sample_) / kSamplesPerMs;
   const double delay_ms = models_->manifest.decoder.delay_ms;
   float sum = 0;

@@ -42,7 +42,7 @@ struct Transcript {
   TurnRef ref;
   std::string text;               // UTF-8, as written: "I have 20 cats."
   std::string spoken;             // the words of `text` as said: "i have twenty cats"; empty: typed
-  std::int32_t stable_chars = 0;  // leading bytes of `text` that will not change
+  std::int32_t stable_bytes = 0;  // of `text`, from its beginning, will not change
   bool is_final = false;
   float confidence = 0;
   std::vector<WordTiming> words;  // of `spoken`; finals only

@@ -48,7 +48,7 @@ void Session::send_final(Transcript transcript, FinalOrigin origin) {
   if (std::exchange(open_->final_sent, true)) return;
   transcript.ref = open_->ref;
   transcript.is_final = true;
-  transcript.stable_chars = static_cast<std::int32_t>(transcript.text.size());
+  transcript.stable_bytes = static_cast<std::int32_t>(transcript.text.size());
   if (open_->kind == TurnKind::kAudio && origin == FinalOrigin::kHeard)
     open_->clock.final_at(now_ns());
   sink_->on_final(transcript, origin);

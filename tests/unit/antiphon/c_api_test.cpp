@@ -99,6 +99,24 @@ TEST_F(CApi, OneShotCalls) {
   antiphon_free(audio);
 }
 
+TEST_F(CApi, FinalsAreWrittenAndSpoken) {
+  recognizer->written = "2 large lattes.";
+  Events events;
+  antiphon_conversation_options options = conversation_options();
+  options.push_to_talk = options.no_partials = 1;
+  converse(options, events);
+  char* text = nullptr;
+  ASSERT_EQ(antiphon_transcribe(&handle, speech.data(), speech.size(), 16000, &text), 0);
+  const json one_shot = json::parse(text)[0];
+  antiphon_free(text);
+  std::lock_guard lock(events.mutex);
+  for (const json& heard : {events.messages[2], one_shot}) {
+    EXPECT_EQ(heard["type"], "final");
+    EXPECT_EQ(heard["text"], "2 large lattes.");
+    EXPECT_EQ(heard["spoken"], "two large lattes");
+  }
+}
+
 TEST_F(CApi, Resamples) {
   float* audio = nullptr;
   std::size_t num_samples = 0;

@@ -44,7 +44,7 @@ TEST(RecognizerStream, WordsHaveTimesAndConfidence) {
   const Transcript t = recognise(*recognizer, say("two teas"));
   EXPECT_TRUE(t.is_final);
   EXPECT_EQ(t.text, "two teas");
-  EXPECT_EQ(t.stable_chars, 8);
+  EXPECT_EQ(t.stable_bytes, 8);
   ASSERT_EQ(t.words.size(), 2u);
   EXPECT_EQ(t.words[0].word, "two");
   // Letters are 120 ms apart; a step is 40 ms and the network may peak a step late.
@@ -111,15 +111,15 @@ TEST(RecognizerStream, StablePrefixOnlyGrows) {
     int num_partials = 0;
     for (const RecognizerEvent& e : events) {
       if (e.kind == RecognizerEventKind::kPartial) {
-        EXPECT_LE(e.transcript.stable_chars, static_cast<int>(e.transcript.text.size()));
+        EXPECT_LE(e.transcript.stable_bytes, static_cast<int>(e.transcript.text.size()));
         EXPECT_FALSE(e.transcript.is_final);
         ++num_partials;
       }
       ASSERT_TRUE(e.transcript.text.starts_with(promised))
           << "'" << promised << "' became '" << e.transcript.text << "'";
       if (e.kind == RecognizerEventKind::kPartial) {
-        ASSERT_GE(static_cast<std::size_t>(e.transcript.stable_chars), promised.size());
-        promised = e.transcript.text.substr(0, static_cast<std::size_t>(e.transcript.stable_chars));
+        ASSERT_GE(static_cast<std::size_t>(e.transcript.stable_bytes), promised.size());
+        promised = e.transcript.text.substr(0, static_cast<std::size_t>(e.transcript.stable_bytes));
       }
     }
     EXPECT_GE(num_partials, 10);
