@@ -30,6 +30,8 @@ struct AssistantConfig {
   bool tune = false;         // plans that are built are tuned, which takes some seconds
   std::string max_isa;       // caps the SIMD path; empty: what the CPU has
   Logger* logger = nullptr;  // may be null; must outlive the assistant
+
+  int team_size() const;  // what `threads` comes to on this machine
 };
 
 // The concrete stages of one assistant, and what they need to live (`support` goes last).

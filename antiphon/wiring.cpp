@@ -120,10 +120,8 @@ Result<AssistantStages> make_stages(const AssistantConfig& config) {
   std::error_code error;
   if (!config.plan_dir.empty()) fs::create_directories(config.plan_dir, error);
   if (error) return not_found(config.plan_dir + ": plans cannot be kept there: " + error.message());
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  ANTIPHON_ASSIGN_OR_RETURN(
-      std::unique_ptr<ThreadTeam> team,
-      ThreadTeam::create(config.threads > 0 ? config.threads : std::min(cores, 2)));
+  ANTIPHON_ASSIGN_OR_RETURN(std::unique_ptr<ThreadTeam> team,
+                            ThreadTeam::create(config.team_size()));
   AssistantSpec spec;
   if (!config.assistant_path.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(spec, read_assistant(config.assistant_path));
@@ -145,6 +143,11 @@ Result<AssistantStages> make_stages(const AssistantConfig& config) {
 }
 
 }  // namespace
+
+int AssistantConfig::team_size() const {
+  if (threads > 0) return threads;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 2);
+}
 
 Result<std::unique_ptr<Assistant>> Assistant::create(const AssistantConfig& config) {
   ANTIPHON_ASSIGN_OR_RETURN(AssistantStages stages, make_stages(config));

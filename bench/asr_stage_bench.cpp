@@ -1,11 +1,9 @@
 // Recognition through its stage: real-time factor and end of phrase, f32 and INT8, one thread and
 // two. Peer: the same network in PyTorch and ONNX Runtime (bench/peers/asr_peer.py).
 #include <algorithm>
-#include <cstdio>
 
 #include "asr/recognizer.h"
-#include "bench/recordings.h"
-#include "bench/stage_options.h"
+#include "bench/stage_bench.h"
 
 namespace antiphon::bench {
 namespace {
@@ -45,57 +43,47 @@ Status recognise(Recognizer& recognizer, RecognizerStream& stream, const Questio
   return {};
 }
 
-int run(const StageOptions& options) {
-  const auto questions = read_questions(options.questions);
-  if (!questions.ok()) {
-    std::fprintf(stderr, "asr_stage_bench: %s\n", questions.status().to_string().c_str());
-    return 1;
-  }
-  Report report("asr", options.isa_cap);
-  Figures ours;
-  const Status measured = for_each_setting(options, [&](const Setting& setting) -> Status {
-    asr::RecognizerConfig config;
-    config.pack_dir = options.models + "/asr-en";
-    config.vad_dir = options.models + "/vad";
-    config.precision = setting.precision;
-    config.max_isa = options.isa_cap;
-    config.team = setting.team.get();
-    ANTIPHON_ASSIGN_OR_RETURN(const auto recognizer, asr::create_recognizer(config));
-    RecognizerOptions turn;
-    turn.endpointing = false;
-    ANTIPHON_ASSIGN_OR_RETURN(const auto stream, recognizer->open(turn));
-    Times warm, times;
-    for (std::size_t i = 0; i < 3; ++i)
-      ANTIPHON_RETURN_IF_ERROR(
-          recognise(*recognizer, *stream, (*questions)[i % questions->size()], warm));
-    for (const Question& question : *questions)
-      ANTIPHON_RETURN_IF_ERROR(recognise(*recognizer, *stream, question, times));
-    const double ms_per_s = times.busy_ms / times.audio_s;
-    auto line = setting.line("a second of speech", "ms");
-    line["ours_ms"] = rounded(ms_per_s);
-    line["real_time_factor"] = rounded(ms_per_s / 1000);
-    line["n"] = times.end_of_phrase_ms.size();
-    report.add(line);
-    ours[setting.key("a second of speech")] = ms_per_s;
-    report.add(setting.line("end of phrase", "ms"), times.end_of_phrase_ms);
-    return {};
-  });
-  if (!measured.ok()) {
-    std::fprintf(stderr, "asr_stage_bench: %s\n", measured.to_string().c_str());
-    return 1;
-  }
-  compare_with_peer(report, options,
-                    {"--pack", options.models + "/asr-en", "--questions", options.questions}, ours);
-  report.print_table();
-  return 0;
+Status measure(const StageOptions& options, const std::vector<Question>& questions,
+               const Setting& setting, Report& report, Figures& ours) {
+  asr::RecognizerConfig config;
+  config.pack_dir = options.models + "/asr-en";
+  config.vad_dir = options.models + "/vad";
+  config.precision = setting.precision;
+  config.max_isa = options.isa_cap;
+  config.team = setting.team.get();
+  ANTIPHON_ASSIGN_OR_RETURN(const auto recognizer, asr::create_recognizer(config));
+  RecognizerOptions turn;
+  turn.endpointing = false;
+  ANTIPHON_ASSIGN_OR_RETURN(const auto stream, recognizer->open(turn));
+  Times warm, times;
+  for (std::size_t i = 0; i < 3; ++i)
+    ANTIPHON_RETURN_IF_ERROR(
+        recognise(*recognizer, *stream, questions[i % questions.size()], warm));
+  for (const Question& question : questions)
+    ANTIPHON_RETURN_IF_ERROR(recognise(*recognizer, *stream, question, times));
+  const double ms_per_s = times.busy_ms / times.audio_s;
+  auto line = setting.line("a second of speech", "ms");
+  line["ours_ms"] = rounded(ms_per_s);
+  line["real_time_factor"] = rounded(ms_per_s / 1000);
+  line["n"] = times.end_of_phrase_ms.size();
+  report.add(line);
+  ours[setting.key("a second of speech")] = ms_per_s;
+  report.add(setting.line("end of phrase", "ms"), times.end_of_phrase_ms);
+  return {};
 }
 
 }  // namespace
 }  // namespace antiphon::bench
 
 int main(int argc, char** argv) {
-  antiphon::bench::StageOptions options;
-  options.peer = ANTIPHON_SOURCE_DIR "/bench/peers/asr_peer.py";
-  if (const auto code = options.parse("Speed of recognition", argc, argv)) return *code;
-  return antiphon::bench::run(options);
+  using namespace antiphon::bench;
+  return stage_main(
+      {.name = "asr",
+       .about = "Speed of recognition",
+       .peer = ANTIPHON_SOURCE_DIR "/bench/peers/asr_peer.py",
+       .measure = measure,
+       .peer_arguments = [](const StageOptions& options) -> std::vector<std::string> {
+         return {"--pack", options.models + "/asr-en", "--questions", options.questions};
+       }},
+      argc, argv);
 }

@@ -15,6 +15,7 @@
 #include "asr/ctc_decoder.h"
 #include "asr/recognizer.h"
 #include "cli/audio_file.h"
+#include "engine/machine.h"
 
 namespace antiphon::bench {
 namespace {
@@ -22,7 +23,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Options {
-  std::string lm, pack, vad = "models/vad", audio, assistant, precision = "int8", max_isa;
+  std::string lm, pack, vad = "models/vad", audio, assistant, precision = "int8", max_isa, isa;
   int threads = 2, turns = 60, beam = 32;
 };
 
@@ -46,7 +47,8 @@ void print(const std::string& name, std::vector<double> ms, const Options& optio
                                {"unit", unit},
                                {"threads", options.threads},
                                {"precision", options.precision},
-                               {"isa", options.max_isa.empty() ? "all" : options.max_isa}};
+                               {"isa", options.isa},
+                               {"machine", machine_name()}};
   std::printf("%s\n", line.dump().c_str());
   std::fflush(stdout);
 }
@@ -172,7 +174,9 @@ Status bench_phrase(const Options& options) {
                                      {"case", "rtf"},
                                      {"rtf", spent_ms / 1000 / heard_s},
                                      {"threads", options.threads},
-                                     {"precision", options.precision}}
+                                     {"precision", options.precision},
+                                     {"isa", options.isa},
+                                     {"machine", machine_name()}}
                           .dump()
                           .c_str());
   return {};
@@ -202,5 +206,11 @@ int main(int argc, char** argv) {
   app.add_option("--turns", options.turns)->capture_default_str();
   app.add_option("--beam", options.beam)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
+  const auto isa = antiphon::isa_under(options.max_isa);
+  if (!isa.ok()) {
+    std::fprintf(stderr, "beam_bench: %s\n", isa.status().message().c_str());
+    return 2;
+  }
+  options.isa = *isa;
   return antiphon::bench::run(options);
 }

@@ -13,6 +13,7 @@
 
 #include "engine/kernels/cpu/backend.h"
 #include "engine/kernels/cpu/team.h"
+#include "engine/machine.h"
 
 extern "C" void omp_set_num_threads(int);
 
@@ -44,9 +45,9 @@ void report(const std::string& shape, const char* kernel, const char* weights, d
             double seconds, Isa isa, int threads) {
   std::printf(
       "{\"bench\": \"kernels\", \"case\": \"%s\", \"kernel\": \"%s\", \"precision\": \"%s\", "
-      "\"us\": %.1f, \"gmacs\": %.2f, \"isa\": \"%s\", \"threads\": %d}\n",
+      "\"us\": %.1f, \"gmacs\": %.2f, \"isa\": \"%s\", \"threads\": %d, \"machine\": \"%s\"}\n",
       shape.c_str(), kernel, weights, seconds * 1e6, macs / seconds * 1e-9,
-      std::string(isa_name(isa)).c_str(), threads);
+      std::string(isa_name(isa)).c_str(), threads, machine_name().c_str());
   std::fflush(stdout);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/kernels/isa.h"
+#include "engine/machine.h"
 #include "tests/unit/engine/kernels/loop/decoder_body.h"
 
 namespace antiphon::test {
@@ -35,9 +36,9 @@ void measure(const std::string& name, const ir::Node& node, const Outputs& input
     }
     std::printf(
         "{\"bench\": \"loop\", \"case\": \"%s\", \"precision\": \"%s\", \"us_a_step\": %.2f, "
-        "\"barriers\": %d, \"isa\": \"%s\", \"threads\": %d}\n",
+        "\"barriers\": %d, \"isa\": \"%s\", \"threads\": %d, \"machine\": \"%s\"}\n",
         name.c_str(), precision, best_us(runner) / steps, runner.num_phases(),
-        std::string(isa_name(isa)).c_str(), threads);
+        std::string(isa_name(isa)).c_str(), threads, machine_name().c_str());
     std::fflush(stdout);
   }
 }

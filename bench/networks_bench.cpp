@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
@@ -15,6 +14,7 @@
 
 #include "engine/engine.h"
 #include "engine/kernels/isa.h"
+#include "engine/machine.h"
 #include "tests/support/shipping_networks.h"
 
 namespace antiphon::bench {
@@ -30,13 +30,6 @@ struct Settings {
   std::string only, timing_cache, commit;
   bool layers = false, tune = true, u8 = false;
 };
-
-std::string machine() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
 
 struct Times {
   double p50 = 0, p95 = 0, p99 = 0, best = 0;
@@ -82,7 +75,7 @@ void print(const NetworkCase& c, const Settings& s, const PlanReport& report,
       c.name.c_str(), t.p50, t.p50, t.p95, t.p99, t.best, t.n, threads, precision.c_str(),
       s.u8 ? "true" : "false", report.isa.c_str(), report.nodes_before, report.nodes_after,
       report.arena_bytes, report.live_bytes_bound, build_ms, s.tune ? "true" : "false",
-      more.c_str(), machine().c_str());
+      more.c_str(), machine_name().c_str());
   std::fflush(stdout);
 }
 

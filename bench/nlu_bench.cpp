@@ -1,9 +1,6 @@
 // Understanding through its stage: milliseconds a query, f32 and INT8, one thread and two. Peer:
 // the same network in PyTorch and ONNX Runtime (bench/peers/nlu_peer.py).
-#include <cstdio>
-
-#include "bench/recordings.h"
-#include "bench/stage_options.h"
+#include "bench/stage_bench.h"
 #include "nlu/understander.h"
 
 namespace antiphon::bench {
@@ -29,13 +26,12 @@ Result<std::vector<double>> ask_all(Understander& understander,
   return out;
 }
 
-Status measure(const StageOptions& options, const std::string& assistant,
-               const std::vector<Question>& questions, const Setting& setting, Report& report,
-               Figures& ours) {
+Status measure(const StageOptions& options, const std::vector<Question>& questions,
+               const Setting& setting, Report& report, Figures& ours) {
   nlu::UnderstanderConfig config;
   config.pack_dir = options.models + "/nlu-en";
-  if (!assistant.empty()) {
-    ANTIPHON_ASSIGN_OR_RETURN(config.assistant, read_assistant(assistant));
+  if (!options.assistant.empty()) {
+    ANTIPHON_ASSIGN_OR_RETURN(config.assistant, read_assistant(options.assistant));
   }
   config.precision = setting.precision;
   config.max_isa = options.isa_cap;
@@ -49,33 +45,19 @@ Status measure(const StageOptions& options, const std::string& assistant,
   return {};
 }
 
-int run(const StageOptions& options, const std::string& assistant) {
-  const auto questions = read_questions(options.questions);
-  Report report("nlu", options.isa_cap);
-  Figures ours;
-  Status status = questions.status();
-  if (status.ok())
-    status = for_each_setting(options, [&](const Setting& setting) {
-      return measure(options, assistant, *questions, setting, report, ours);
-    });
-  if (!status.ok()) {
-    std::fprintf(stderr, "nlu_bench: %s\n", status.to_string().c_str());
-    return 1;
-  }
-  compare_with_peer(report, options,
-                    {"--pack", options.models + "/nlu-en", "--questions", options.questions}, ours);
-  report.print_table();
-  return 0;
-}
-
 }  // namespace
 }  // namespace antiphon::bench
 
 int main(int argc, char** argv) {
-  antiphon::bench::StageOptions options;
-  options.peer = ANTIPHON_SOURCE_DIR "/bench/peers/nlu_peer.py";
-  std::string assistant = ANTIPHON_SOURCE_DIR "/models/assistants/coffee.toml";
-  if (const auto code = options.parse("Speed of understanding", argc, argv, &assistant))
-    return *code;
-  return antiphon::bench::run(options, assistant);
+  using namespace antiphon::bench;
+  return stage_main(
+      {.name = "nlu",
+       .about = "Speed of understanding",
+       .takes_assistant = true,
+       .peer = ANTIPHON_SOURCE_DIR "/bench/peers/nlu_peer.py",
+       .measure = measure,
+       .peer_arguments = [](const StageOptions& options) -> std::vector<std::string> {
+         return {"--pack", options.models + "/nlu-en", "--questions", options.questions};
+       }},
+      argc, argv);
 }

@@ -7,20 +7,11 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <thread>
 
-#include "engine/kernels/isa.h"
+#include "engine/machine.h"
 
 namespace antiphon::bench {
 namespace {
-
-std::string cpu_name() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
 
 std::string commit_of_source() {
   std::FILE* git = popen("git -C " ANTIPHON_SOURCE_DIR " rev-parse --short HEAD 2>/dev/null", "r");
@@ -63,11 +54,9 @@ double rounded(double value) {
 }
 
 Report::Report(std::string bench, const std::string& isa_cap)
-    : bench_(std::move(bench)), commit_(commit_of_source()) {
-  machine_ = cpu_name() + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores";
-  Isa isa = detect_isa();
-  if (const auto cap = parse_isa(isa_cap); cap.ok()) isa = std::min(isa, *cap);
-  isa_ = isa_name(isa);
+    : bench_(std::move(bench)), machine_(machine_name()), commit_(commit_of_source()) {
+  const Result<std::string> isa = isa_under(isa_cap);
+  isa_ = isa.ok() ? *isa : *isa_under("");
 }
 
 void Report::add(nlohmann::json line) {

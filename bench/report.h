@@ -35,7 +35,7 @@ class Report {
   const std::string& isa() const { return isa_; }
 
  private:
-  std::string bench_, machine_, isa_, commit_;
+  std::string bench_, machine_, commit_, isa_;
   std::vector<nlohmann::json> lines_;
 };
 

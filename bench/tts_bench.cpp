@@ -1,8 +1,6 @@
 // Synthesis through its stage: first audio and real-time factor, f32 and INT8, one thread and two.
 // Peers: the same network in PyTorch, and espeak-ng (bench/peers/tts_peer.py).
-#include <cstdio>
-
-#include "bench/stage_options.h"
+#include "bench/stage_bench.h"
 #include "tts/synthesizer.h"
 
 namespace antiphon::bench {
@@ -50,6 +48,7 @@ Status say(Synthesizer& synthesizer, const std::string& text, Times& times) {
   return {};
 }
 
+// frames: of every reply as it was said last, for the peer.
 Status measure(const StageOptions& options, const Setting& setting, Report& report, Figures& ours,
                std::string& frames) {
   tts::SynthesizerConfig config;
@@ -79,33 +78,29 @@ Status measure(const StageOptions& options, const Setting& setting, Report& repo
   return {};
 }
 
-int run(const StageOptions& options) {
-  Report report("tts", options.isa_cap);
-  Figures ours;
-  std::string frames;
-  const Status status = for_each_setting(options, [&](const Setting& setting) {
-    return measure(options, setting, report, ours, frames);
-  });
-  if (!status.ok()) {
-    std::fprintf(stderr, "tts_bench: %s\n", status.to_string().c_str());
-    return 1;
-  }
+std::vector<std::string> peer_arguments(const StageOptions& options, const std::string& frames) {
   std::vector<std::string> arguments = {"--tts",     options.models + "/tts-en",
                                         "--vocoder", options.models + "/vocoder-en",
                                         "--frames",  frames,
                                         "--texts"};
   arguments.insert(arguments.end(), kReplies.begin(), kReplies.end());
-  compare_with_peer(report, options, arguments, ours);
-  report.print_table();
-  return 0;
+  return arguments;
 }
 
 }  // namespace
 }  // namespace antiphon::bench
 
 int main(int argc, char** argv) {
-  antiphon::bench::StageOptions options;
-  options.peer = ANTIPHON_SOURCE_DIR "/bench/peers/tts_peer.py";
-  if (const auto code = options.parse("Speed of synthesis", argc, argv)) return *code;
-  return antiphon::bench::run(options);
+  using namespace antiphon::bench;
+  std::string frames;
+  return stage_main(
+      {.name = "tts",
+       .about = "Speed of synthesis",
+       .peer = ANTIPHON_SOURCE_DIR "/bench/peers/tts_peer.py",
+       .measure = [&](const StageOptions& options, const std::vector<Question>&,
+                      const Setting& setting, Report& report,
+                      Figures& ours) { return measure(options, setting, report, ours, frames); },
+       .peer_arguments =
+           [&](const StageOptions& options) { return peer_arguments(options, frames); }},
+      argc, argv);
 }

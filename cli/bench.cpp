@@ -4,6 +4,7 @@
 
 #include "cli/audio_file.h"
 #include "cli/command.h"
+#include "engine/machine.h"
 
 namespace antiphon::cli {
 namespace {
@@ -36,8 +37,10 @@ void print_line(const Options& options, const char* name, const char* unit,
                          {"p95", percentile(values, 0.95)},
                          {"p99", percentile(values, 0.99)},
                          {"n", values.size()},
-                         {"threads", options.models.threads},
-                         {"precision", options.models.precision}};
+                         {"threads", options.models.config().team_size()},
+                         {"precision", options.models.precision},
+                         {"isa", *isa_under(options.models.max_isa)},  // the option was checked
+                         {"machine", machine_name()}};
   std::printf("%s\n", write_json(line).c_str());
 }
 

@@ -1,10 +1,10 @@
 // antiphon doctor: is this machine ready, and if not, what to do.
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "cli/command.h"
 #include "cli/pack_table.h"
+#include "engine/machine.h"
 #include "server/server.h"
 
 namespace antiphon::cli {
@@ -25,14 +25,6 @@ std::string text_of(double value, const char* unit) {
   char out[48];
   std::snprintf(out, sizeof(out), "%.2f %s", value, unit);
   return out;
-}
-
-std::string simd() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512vnni")) return "avx512_vnni";
-  if (__builtin_cpu_supports("avx2")) return "avx2";
-#endif
-  return "portable";
 }
 
 // What was checked, and for each failure what to do.
@@ -66,9 +58,8 @@ class Report {
   bool all_ok_ = true;
 };
 
-void check_cpu(Report& report) {
-  const unsigned cores = std::thread::hardware_concurrency();
-  report.ok("cpu", std::to_string(cores) + (cores == 1 ? " core, " : " cores, ") + simd());
+void check_cpu(const std::string& max_isa, Report& report) {
+  report.ok("cpu", machine_name() + ", " + *isa_under(max_isa));  // the option was checked
 }
 
 void check_packs(const std::string& folder, Report& report) {
@@ -151,7 +142,7 @@ void check_server(const Options& options, Report& report) {
 
 int run(const Options& options) {
   Report report;
-  check_cpu(report);
+  check_cpu(options.models.max_isa, report);
   check_packs(options.models.models_dir, report);
   check_stages(options.models, report);
   check_server(options, report);
