@@ -13,6 +13,7 @@ constexpr std::size_t kPreRollSamples = 16 * 320;  // heard before the endpointe
 constexpr std::size_t kMaxQueueSamples = 16000 * 120;
 constexpr int kStepSamples = 640;
 constexpr double kStepMs = 40.0;
+constexpr std::int64_t kTailSteps = 4;
 
 EndpointerConfig endpointer_config(const RecognizerOptions& o) {
   EndpointerConfig config;
@@ -191,9 +192,12 @@ Status Stream::listen() {
   return {};
 }
 
-// Zeros up to whole steps and to the end of the last window, as in training; then the flush.
+// Zeros up to whole steps and to the end of the last window, as in training; then the flush. Audio
+// that is cut where the user says it ends may end in a letter: it gets the pause that the network
+// has always heard behind one.
 void Stream::finish_audio() {
-  const std::int64_t missing = (kStepSamples - fed_samples_ % kStepSamples) % kStepSamples;
+  const std::int64_t missing = (kStepSamples - fed_samples_ % kStepSamples) % kStepSamples +
+                               (forced_end_ ? kTailSteps * kStepSamples : 0);
   const auto want = static_cast<std::size_t>((fed_samples_ + missing) / 160);
   std::vector<float> zeros(static_cast<std::size_t>(missing) + 400, 0.0f);
   const auto fed = static_cast<std::size_t>(fed_samples_);

@@ -71,6 +71,14 @@ TEST(RecognizerStream, ThePacksDelayIsTakenOutOfWordTimes) {
   EXPECT_NEAR(b.words[1].start_ms, a.words[1].start_ms - 80, 1e-3);
 }
 
+// A recording that ends within its last letter.
+TEST(RecognizerStream, AbruptEndsKeepTheLastLetter) {
+  const auto recognizer = make_recognizer(test::tiny_models());
+  auto pcm = say("two teas");
+  pcm.resize(pcm.size() - 640 - 700);
+  EXPECT_EQ(recognise(*recognizer, pcm).spoken, "two teas");
+}
+
 TEST(RecognizerStream, UnclearWordsAreLessConfident) {
   const auto recognizer = make_recognizer(test::tiny_models());
   auto pcm = say("two teas");
