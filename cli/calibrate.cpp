@@ -44,8 +44,9 @@ void print(const Calibration& calibration, const std::vector<LayerError>& errors
   if (!options.json) {
     print_text(calibration, errors);
     if (!options.output.empty())
-      std::printf("%s: %zu tensors by %s over %zu samples\n", options.output.c_str(),
-                  calibration.ranges.size(), calibration.method.c_str(), calibration.num_samples);
+      std::printf("%s: %zu tensors by %s over %zu sample%s\n", options.output.c_str(),
+                  calibration.ranges.size(), calibration.method.c_str(), calibration.num_samples,
+                  calibration.num_samples == 1 ? "" : "s");
     return;
   }
   nlohmann::json layers = nlohmann::json::array();

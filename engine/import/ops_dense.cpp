@@ -29,9 +29,38 @@ ValueRef transposed_constant(Op& op, ValueRef w) {
                              {memory, memory.get(), info->constant.bytes});
 }
 
+// Constant bytes [K, N] behind a Dequantize with a scale for each column, or one for all, as the
+// weights [N, K] of a linear; invalid: it is none. `turned`: they are [N, K] already, a scale a
+// row.
+ValueRef byte_weights(Op& op, ValueRef w, bool turned) {
+  const ir::Node* expand = op.graph().maker(w);
+  if (!expand || expand->op != OpKind::kDequantize || expand->attrs.i("zero") != 0) return {};
+  const int scope = op.graph().scope();
+  const ValueRef bytes{scope, expand->inputs[0]}, scale{scope, expand->inputs[1]};
+  const ir::ValueInfo* info = op.graph().constant_info(bytes);
+  if (!info || info->dtype != DType::kI8 || info->shape.size() != 2) return {};
+  const std::int64_t k = info->shape[0].extent, n = info->shape[1].extent;
+  const bool one = op.extent(scale, 0).number() == 1;
+  if (k == 0 || n == 0 || (!one && expand->attrs.i("axis") != (turned ? 0 : 1))) return {};
+  if (turned) return w;
+  const std::shared_ptr<void> memory = aligned_memory(info->constant.bytes);
+  if (!memory) return {};
+  const auto* from = static_cast<const std::int8_t*>(info->constant.data);
+  auto* to = static_cast<std::int8_t*>(memory.get());
+  for (std::int64_t i = 0; i < k; ++i)
+    for (std::int64_t j = 0; j < n; ++j) to[j * k + i] = from[i * n + j];
+  const ValueRef rows = op.graph().constant(DType::kI8, {Dim(n), Dim(k)},
+                                            {memory, memory.get(), info->constant.bytes});
+  return op.node(OpKind::kDequantize, {rows, scale}, {{"axis", std::int64_t{0}}});
+}
+
 ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b = false, double alpha = 1) {
   if (!transpose_b && alpha == 1 && op.rank(a) >= 1) {
     const ValueRef w = transposed_constant(op, b);
+    if (w.valid()) return op.node(OpKind::kLinear, {a, w});
+  }
+  if (alpha == 1 && op.rank(a) >= 1) {
+    const ValueRef w = byte_weights(op, b, transpose_b);
     if (w.valid()) return op.node(OpKind::kLinear, {a, w});
   }
   AttrList attrs;

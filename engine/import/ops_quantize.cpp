@@ -3,6 +3,7 @@
 
 #include "engine/import/op.h"
 #include "engine/import/ops.h"
+#include "engine/import/tensors.h"
 
 namespace antiphon::onnx {
 
@@ -87,6 +88,78 @@ std::int64_t axis_of(Op& op, ValueRef x) {
 
 }  // namespace
 
+namespace {
+
+// The one whole number of input `i`, 0 where it is absent.
+std::optional<std::int64_t> single_zero(Op& op, std::size_t i) {
+  if (!op.has(i)) return 0;
+  const Known* known = op.known(i);
+  if (!known || known->values.empty()) return std::nullopt;
+  const std::optional<std::int64_t> first = known->values[0].whole.number();
+  for (const Number& n : known->values)
+    if (n.whole.number() != first) return std::nullopt;
+  return first;
+}
+
+// The engine's own nodes, which become part of the layers around them: bytes with one zero point,
+// outside of loops.
+bool has_own_form(Op& op, Element type, ValueRef scale, std::int64_t block) {
+  return (type == Element::kInt8 || type == Element::kUInt8) && block == 0 && op.rank(scale) <= 1 &&
+         op.dtype(scale) == DType::kF32 && op.graph().scope() == 0 && single_zero(op, 2);
+}
+
+ValueRef as_list(Op& op, ValueRef scale) {
+  const ir::ValueInfo* info = op.graph().constant_info(scale);
+  if (info && info->shape.empty())
+    return op.graph().constant(info->dtype, {Dim(1)}, ir::ConstantData(info->constant));
+  return op.reshape(scale, {op.rank(scale) == 0 ? Whole(1) : op.extent(scale, 0)});
+}
+
+double whole_at(const ir::ValueInfo& info, std::size_t i) {
+  const void* data = info.constant.data;
+  switch (info.dtype) {
+    case DType::kI8: return static_cast<const std::int8_t*>(data)[i];
+    case DType::kU8: return static_cast<const std::uint8_t*>(data)[i];
+    default: return static_cast<const std::int32_t*>(data)[i];
+  }
+}
+
+// A constant's numbers, where scale and zero point are constants too; invalid: they are not.
+ValueRef expanded_constant(Op& op, ValueRef x, ValueRef scale, std::int64_t axis) {
+  const ValueRef zero = op.value_or_none(2);  // first: it may move the others
+  const ir::ValueInfo* values = op.graph().constant_info(x);
+  const ir::ValueInfo* scales = op.graph().constant_info(scale);
+  const ir::ValueInfo* zeros = op.graph().constant_info(zero);
+  if (op.failed() || !values || !scales || (op.has(2) && !zeros)) return {};
+  if (values->dtype != DType::kI8 && values->dtype != DType::kU8 && values->dtype != DType::kI32)
+    return {};
+  const auto count = static_cast<std::size_t>(op.rank(scale) == 0 ? 1 : scales->shape[0].extent);
+  if (scales->dtype != DType::kF32 || scales->shape.size() > 1 || values->constant.bytes == 0)
+    return {};
+  if (zeros && (zeros->dtype != values->dtype || zeros->shape != scales->shape)) return {};
+  std::size_t after = 1, extent = 1, elements = 1;
+  for (std::size_t i = 0; i < values->shape.size(); ++i) {
+    const auto n = static_cast<std::size_t>(values->shape[i].extent);
+    elements *= n;
+    if (static_cast<std::int64_t>(i) == axis) extent = n;
+    if (static_cast<std::int64_t>(i) > axis) after *= n;
+  }
+  if (count != 1 && count != extent) return {};
+  const std::shared_ptr<void> memory = aligned_memory(elements * sizeof(float));
+  if (!memory) return {};
+  auto* wide = static_cast<float*>(memory.get());
+  const auto* factors = static_cast<const float*>(scales->constant.data);
+  for (std::size_t i = 0; i < elements; ++i) {
+    const std::size_t at = count == 1 ? 0 : i / after % extent;
+    const double centred = whole_at(*values, i) - (zeros ? whole_at(*zeros, at) : 0);
+    wide[i] = static_cast<float>(centred) * factors[at];
+  }
+  return op.graph().constant(DType::kF32, Shape(values->shape),
+                             {memory, memory.get(), elements * sizeof(float)});
+}
+
+}  // namespace
+
 void lower_quantize(Op& op) {
   const ValueRef x = op.cast(op.value(0), DType::kF32);
   const std::int64_t given = op.attr_i("output_dtype", 0);
@@ -94,6 +167,12 @@ void lower_quantize(Op& op) {
                        : given != 0 ? static_cast<Element>(given)
                                     : Element::kUInt8;
   const std::int64_t axis = axis_of(op, x), block = op.attr_i("block_size", 0);
+  if (!op.failed() && has_own_form(op, type, op.value(1), block)) {
+    const std::int64_t low = type == Element::kUInt8 ? 0 : -128;
+    const ValueRef y = op.node(OpKind::kQuantize, {x, as_list(op, op.value(1))},
+                               {{"axis", axis}, {"zero", *single_zero(op, 2)}, {"low", low}});
+    return op.set(0, y, type);
+  }
   const ValueRef scale = beside(op, op.value(1), x, axis, block);
   const ValueRef zero = op.has(2) ? beside(op, op.value(2), x, axis, block) : ValueRef{};
   const ValueRef y = quantised(op, x, scale, all_zero(op.known(2)) ? ValueRef{} : zero, type);
@@ -108,10 +187,18 @@ void lower_dequantize(Op& op) {
   const bool symmetric = !op.has(2) || all_zero(op.known(2));
   // Signed bytes without a zero point: the engine's own form, which keeps weights as bytes.
   if (op.dtype(x) == DType::kI8 && symmetric && block == 0 && op.rank(scale) <= 1) {
-    const Whole count = op.rank(scale) == 0 ? Whole(1) : op.extent(scale, 0);
-    const ValueRef list = op.reshape(scale, {count});
-    return op.set(0, op.node(OpKind::kDequantize, {x, list}, {{"axis", axis}}), Element::kFloat);
+    return op.set(0, op.node(OpKind::kDequantize, {x, as_list(op, scale)}, {{"axis", axis}}),
+                  Element::kFloat);
   }
+  if (block == 0 && op.dtype(scale) == DType::kF32) {
+    const ValueRef wide = expanded_constant(op, x, scale, axis);
+    if (wide.valid()) return op.set(0, wide, Element::kFloat);
+  }
+  if (has_own_form(op, op.element(0), scale, block))
+    return op.set(0,
+                  op.node(OpKind::kDequantize, {x, as_list(op, scale)},
+                          {{"axis", axis}, {"zero", *single_zero(op, 2)}}),
+                  Element::kFloat);
   const ValueRef s = beside(op, scale, x, axis, block);
   const ValueRef zero = symmetric ? ValueRef{} : beside(op, op.value(2), x, axis, block);
   op.set(0, dequantised(op, x, s, zero), op.element(1));

@@ -48,9 +48,9 @@ enum class OpKind : std::uint8_t {
   kZeros,      // [like...]; attr shape_text: "2,0:1,80" is [2, extent of axis 1 of input 0, 80]
   kAttention,  // softmax(q k' / sqrt(d) + mask_bias) v a head: q, k, v, [mask_bias [B, T]]; or qkv
                // [B, T, 3 * heads * d], -, -, [mask_bias] with attr packed = 1; attr heads
-  kDequantize,  // x i8, scale [extent of axis]; attr axis
-  kQuantize,    // x f32, scale; attr axis -> i8: x / scale to the nearest (even), within -127..127
-  kLoop,        // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned,
+  kDequantize,  // x i8 or u8, scale [extent of axis] or [1]; attrs axis, zero
+  kQuantize,  // x f32, scale; attrs axis, zero, low -127, -128 or 0: u8 -> round(x / scale) + zero
+  kLoop,      // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned,
           // scan_axis, trip_limit, has_stop, num_emitted, reverse (scan from the last step to the
           // first) body inputs: carried, scanned slices, invariants; body outputs: next, emitted,
           // [stop] outputs: final carried, emitted stacked on scan_axis, [iterations i32 [1]]

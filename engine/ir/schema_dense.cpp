@@ -210,14 +210,21 @@ Status want_scale(const Node& node, In in) {
 
 Types dequantize_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_scale(node, in));
-  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kI8));
+  const bool is_signed = in[0]->dtype != DType::kU8;
+  if (is_signed) ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kI8));
+  ANTIPHON_RETURN_IF_ERROR(
+      want_range(node, "zero", node.attrs.i("zero"), is_signed ? -128 : 0, is_signed ? 127 : 255));
   return one(DType::kF32, in[0]->shape);
 }
 
 Types quantize_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_scale(node, in));
   ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
-  return one(DType::kI8, in[0]->shape);
+  const std::int64_t low = node.attrs.i("low", -127);
+  if (low != 0) ANTIPHON_RETURN_IF_ERROR(want_range(node, "low", low, -128, -127));
+  ANTIPHON_RETURN_IF_ERROR(
+      want_range(node, "zero", node.attrs.i("zero"), low, low == 0 ? 255 : 127));
+  return one(low == 0 ? DType::kU8 : DType::kI8, in[0]->shape);
 }
 
 }  // namespace antiphon::ir

@@ -31,6 +31,8 @@ bool try_dequantize(ir::Graph& graph, const Uses&, int index) {
   if (node.op != ir::OpKind::kDequantize || !is_constant(graph, node.inputs[0]) ||
       !is_constant(graph, node.inputs[1]))
     return false;
+  // The importer makes constants of all others.
+  if (info_of(graph, node.inputs[0]).dtype != DType::kI8 || node.attrs.i("zero") != 0) return false;
   const ir::ValueId from = node.outputs[0];
   const ir::ValueId to = expanded(graph, node.inputs[0], node.inputs[1], node.attrs.i("axis"));
   remove_node(graph, index);

@@ -13,7 +13,9 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   const ir::Node* expand = made_by(graph, uses, input_at(node, 1), ir::OpKind::kDequantize);
   if (!expand || !is_constant(graph, expand->inputs[0]) || !is_constant(graph, expand->inputs[1]))
     return false;
-  // One scale for each row of the weights.
+  // Signed bytes, one scale for each row of the weights.
+  if (info_of(graph, expand->inputs[0]).dtype != DType::kI8 || expand->attrs.i("zero") != 0)
+    return false;
   if (expand->attrs.i("axis") != 0 ||
       info_of(graph, expand->inputs[1]).shape[0] != info_of(graph, expand->inputs[0]).shape[0])
     return false;

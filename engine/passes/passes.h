@@ -19,6 +19,8 @@ Result<bool> fold_constants(ir::Graph& graph);
 Result<bool> cancel_transposes(ir::Graph& graph);
 // A slice of a concat that lies within one part.
 Result<bool> cancel_slices(ir::Graph& graph);
+// Precision int8: linear and conv between Dequantize nodes run on the bytes.
+Result<bool> fold_quantize(ir::Graph& graph);
 // int8 weights with scales go into linear, conv and embedding.
 Result<bool> fold_dequantize(ir::Graph& graph);
 // Dequantize of constants that is left: an f32 constant.

@@ -14,6 +14,7 @@ namespace {
 
 constexpr Pass kPasses[] = {
     {"eliminate_dead", eliminate_dead},
+    {"fold_quantize", fold_quantize},
     {"fold_dequantize", fold_dequantize},
     {"expand_dequantize", expand_dequantize},
     {"expand_int8", expand_int8},
@@ -95,6 +96,7 @@ Result<PassReport> run_passes(ir::Graph& graph, const PassOptions& options) {
   int number = 0;
   for (const Pass& pass : kPasses) {
     if (!options.expand_int8 && std::strcmp(pass.name, "expand_int8") == 0) continue;
+    if (options.expand_int8 && std::strcmp(pass.name, "fold_quantize") == 0) continue;
     const ir::Graph before = graph.clone();
     auto changed = run_everywhere(pass, graph);
     if (!changed.ok()) return changed.status().with_context(pass.name);

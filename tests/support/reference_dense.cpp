@@ -1,6 +1,7 @@
 // Reference interpreter: products, convolution, look-up, attention and quantisation.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "engine/ir/input_quantizer.h"
 #include "tests/support/reference_ops.h"
@@ -171,7 +172,7 @@ Outs ref_attention(const ir::Node& node, const Ins& in) {
 namespace {
 
 RefTensor scaled(const ir::Node& node, const Ins& in, DType dtype,
-                 double (*apply)(double, double)) {
+                 const std::function<double(double, double)>& apply) {
   RefTensor out = *in[0];
   out.dtype = dtype;
   const AxisSplit s = split_at(out.dims, node.attrs.i("axis", 0));
@@ -187,12 +188,16 @@ RefTensor scaled(const ir::Node& node, const Ins& in, DType dtype,
 }  // namespace
 
 Outs ref_dequantize(const ir::Node& node, const Ins& in) {
-  return only(scaled(node, in, DType::kF32, [](double x, double scale) { return x * scale; }));
+  const double zero = static_cast<double>(node.attrs.i("zero"));
+  return only(
+      scaled(node, in, DType::kF32, [&](double x, double scale) { return (x - zero) * scale; }));
 }
 
 Outs ref_quantize(const ir::Node& node, const Ins& in) {
-  return only(scaled(node, in, DType::kI8, [](double x, double scale) {
-    return std::clamp(std::nearbyint(x / scale), -127.0, 127.0);
+  const double zero = static_cast<double>(node.attrs.i("zero"));
+  const double low = static_cast<double>(node.attrs.i("low", -127)), high = low == 0 ? 255 : 127;
+  return only(scaled(node, in, low == 0 ? DType::kU8 : DType::kI8, [&](double x, double scale) {
+    return std::clamp(std::nearbyint(x / scale) + zero, low, high);
   }));
 }
 

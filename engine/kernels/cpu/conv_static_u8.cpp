@@ -94,7 +94,7 @@ const char* refuse(const NodeView& view) {
     return "needs constant weights and scales";
   if (w.num_elements() / std::max<std::int64_t>(1, w.dims[0]) > kMaxU8Cols)
     return "takes at most 65536 weights an output";
-  return refuse_weights(view);
+  return refuse_weights(view, true);
 }
 
 // One matrix a group, columns in the order [tap][channel].

@@ -56,8 +56,10 @@ inline const char* refuse_epilogue(const NodeView& view) {
   return nullptr;
 }
 
-// f32 x and y, weights f32 or i8 with scales.
-inline const char* refuse_weights(const NodeView& view) {
+// f32 x and y, weights f32 or i8 with scales. takes_bytes: x is taken for the bytes that the node
+// says; else only where it may be taken for what it is.
+inline const char* refuse_weights(const NodeView& view, bool takes_bytes) {
+  if (!takes_bytes && view.node->attrs.i("x_exact") != 0) return "does not round its input";
   if (view.inputs[0].dtype != DType::kF32 || view.outputs[0].dtype != DType::kF32)
     return "needs f32";
   const DType w = view.inputs[1].dtype;
@@ -65,5 +67,6 @@ inline const char* refuse_weights(const NodeView& view) {
   if (w == DType::kI8 && !has_input(view, 2)) return "needs scales for i8 weights";
   return refuse_epilogue(view);
 }
+inline const char* refuse_weights(const NodeView& view) { return refuse_weights(view, false); }
 
 }  // namespace antiphon

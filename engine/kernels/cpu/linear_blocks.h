@@ -25,10 +25,10 @@ inline LinearExtents linear_extents(const NodeView& view) {
   return e;
 }
 
-inline const char* refuse_constant_linear(const NodeView& view) {
+inline const char* refuse_constant_linear(const NodeView& view, bool takes_bytes = false) {
   if (!view.inputs[1].is_constant) return "needs constant weights";
   if (has_input(view, 2) && !view.inputs[2].is_constant) return "needs constant scales";
-  return refuse_weights(view);
+  return refuse_weights(view, takes_bytes);
 }
 
 // product(first row, rows, first output, end of outputs), then the epilogue, block by block.

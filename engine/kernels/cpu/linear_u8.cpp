@@ -14,18 +14,18 @@ struct PackedU8 final : Packed {
   std::size_t bytes() const override { return matrix.bytes(); }
 };
 
-const char* refuse_any(const NodeView& view) {
+const char* refuse_any(const NodeView& view, bool takes_bytes) {
   if (view.inputs[1].dtype != DType::kI8) return "needs i8 weights";
   if (view.inputs[1].dims[1] > kMaxU8Cols) return "takes at most 65536 columns";
-  return refuse_constant_linear(view);
+  return refuse_constant_linear(view, takes_bytes);
 }
 
 const char* refuse(const NodeView& view) {
   return ir::input_quantizer(view.node->attrs) ? "needs ranges that are not known"
-                                               : refuse_any(view);
+                                               : refuse_any(view, false);
 }
 const char* refuse_static(const NodeView& view) {
-  return ir::input_quantizer(view.node->attrs) ? refuse_any(view) : "needs known ranges";
+  return ir::input_quantizer(view.node->attrs) ? refuse_any(view, true) : "needs known ranges";
 }
 
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {

@@ -150,6 +150,30 @@ TEST(Int8, RefusesRangesThatDoNotFit) {
               HasSubstr("ranges are given for precision f32"));
 }
 
+// A model that says itself where it is quantised: on the bytes of its own, on every ISA.
+TEST(Int8, ExplicitPairsRunOnTheirBytes) {
+  const OnnxNetwork network = test::golden_network("qdq.onnx");
+  const auto samples = test::golden_samples();
+  for (const Precision precision : {Precision::kInt8, Precision::kF32})
+    for (const char* isa : {"portable", "avx2", "avx512_vnni"}) {
+      BuildOptions options = options_for(nullptr, isa);
+      options.precision = precision;
+      const auto plan = build(network, options);
+      ASSERT_TRUE(plan.ok()) << plan.status().message();
+      EXPECT_EQ(count_static(**plan), precision == Precision::kInt8 ? 6 : 0) << isa;
+      for (const LayerReport& layer : (*plan)->report().layers) {
+        if (precision == Precision::kInt8) {
+          EXPECT_NE(layer.op, "quantize") << layer.name;  // each went into its layer
+          EXPECT_NE(layer.op, "dequantize") << layer.name;
+        }
+      }
+      for (std::size_t i = 0; i < samples.size(); ++i)
+        EXPECT_LT(rms(test::output_of(*plan, samples[i]), golden_output("u8." + std::to_string(i))),
+                  4e-3)
+            << isa << " sample " << i;
+    }
+}
+
 // The weights of a loop's layers become bytes; what multiplies them stays nearly lossless.
 TEST(Int8, LoopsGetByteWeights) {
   const std::string golden = std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/onnx/";

@@ -86,6 +86,25 @@ TEST(QuantizeKernels, OneScaleAndOneAStep) {
   }
 }
 
+TEST(QuantizeKernels, ZeroPointsAndUnsignedBytes) {
+  for (const Dims& dims : kShapes)
+    for (const auto& [low, zero] : {std::pair(0, 0), {0, 255}, {0, 117}, {-128, -128}, {-128, 5}}) {
+      const DType dtype = low == 0 ? DType::kU8 : DType::kI8;
+      KernelCase c{.node = node_of(OpKind::kDequantize, {{"zero", std::int64_t{zero}}}, 2),
+                   .inputs = {random_whole(dims, 1, dtype, low, low + 255),
+                              random_ref({dims[0]}, 2, 0.01, 1)},
+                   .constant = {},
+                   .relative = kEpsilon,
+                   .bounds = {}};
+      check_kernels(c);
+      c.node =
+          node_of(OpKind::kQuantize, {{"low", std::int64_t{low}}, {"zero", std::int64_t{zero}}}, 2);
+      c.inputs = {random_whole(dims, 1, DType::kF32, -700, 700),
+                  RefTensor{DType::kF32, {1}, {2.0}}};
+      check_kernels(c);
+    }
+}
+
 TEST(CastKernels, BetweenAllTypes) {
   const DType types[] = {DType::kF32,  DType::kI32, DType::kI64,
                          DType::kBool, DType::kI8,  DType::kU8};

@@ -1,0 +1,89 @@
+// Layers between Dequantize nodes run on the bytes: y = w x of int8 weights and a quantised input
+// becomes one node that takes x in f32 and says how it becomes these bytes.
+#include <cmath>
+#include <vector>
+
+#include "engine/ir/input_quantizer.h"
+#include "engine/ir/op_enums.h"
+#include "engine/passes/passes.h"
+#include "engine/passes/rewrite.h"
+
+namespace antiphon::passes {
+namespace {
+
+constexpr std::int64_t kMaxColumns = 65536;  // up to which no sum of bytes overflows 32 bits
+
+bool is_layer(const ir::Node& node) {
+  return node.op == ir::OpKind::kLinear || node.op == ir::OpKind::kConv || node.op == ir::kOpConvNd;
+}
+
+// The numbers of a value that a Dequantize makes of bytes, one scale for all.
+bool read_quantizer(const ir::Graph& graph, const ir::Node& expand, ir::InputQuantizer& out) {
+  float scale = 0;
+  if (is_constant(graph, expand.inputs[0]) || !scalar_constant(graph, expand.inputs[1], scale))
+    return false;
+  if (!(std::isnormal(scale) && scale > 0)) return false;
+  const bool is_signed = info_of(graph, expand.inputs[0]).dtype == DType::kI8;
+  const std::int64_t zero = expand.attrs.i("zero") + (is_signed ? 128 : 0);
+  if (zero < 0 || zero > 255) return false;
+  out = {scale, static_cast<std::int32_t>(zero), 255, true};
+  return true;
+}
+
+// Constant bytes with a scale for each row, or one for all, and no zero point.
+bool fits(const ir::Graph& graph, const ir::Node& layer, const ir::Node& expand) {
+  const ir::ValueId w = expand.inputs[0], scale = expand.inputs[1];
+  if (!is_constant(graph, w) || !is_constant(graph, scale)) return false;
+  const ir::ValueInfo& info = info_of(graph, w);
+  if (info.dtype != DType::kI8 || expand.attrs.i("zero") != 0 || info.constant.bytes == 0)
+    return false;
+  const std::int64_t rows = info.shape[0].extent, scales = info_of(graph, scale).shape[0].extent;
+  if (scales != 1 && (scales != rows || expand.attrs.i("axis") != 0)) return false;
+  if (static_cast<std::int64_t>(info.constant.bytes) / rows > kMaxColumns) return false;
+  const std::int64_t groups = layer.attrs.i("groups", 1);
+  return groups == 1 || rows / groups >= 8;  // as calibrated layers
+}
+
+// The scales as one for each row.
+ir::ValueId row_scales(ir::Graph& graph, ir::ValueId scale, std::int64_t rows) {
+  const TensorView view = constant_view(graph, scale);
+  if (view.num_elements() == rows) return scale;
+  const std::vector<float> all(static_cast<std::size_t>(rows), view.f32()[0]);
+  return add_constant(graph, info_of(graph, scale).name + ".rows", DType::kF32, {rows}, all.data());
+}
+
+// What the bytes were made of by the same numbers: then the layer makes them itself. Else what they
+// stand for, of which it makes the same bytes again.
+ir::ValueId source_of(const ir::Graph& graph, const Uses& uses, const ir::Node& expand,
+                      const ir::InputQuantizer& quantizer) {
+  const ir::Node* made = made_by(graph, uses, expand.inputs[0], ir::OpKind::kQuantize);
+  float scale = 0;
+  const bool whole = made && made->attrs.i("low", -127) != -127;
+  if (whole && scalar_constant(graph, made->inputs[1], scale) && scale == quantizer.scale &&
+      made->attrs.i("zero") == expand.attrs.i("zero"))
+    return made->inputs[0];
+  return expand.outputs[0];
+}
+
+bool try_node(ir::Graph& graph, const Uses& uses, int index) {
+  ir::Node& node = node_at(graph, index);
+  if (!is_layer(node) || ir::input_quantizer(node.attrs)) return false;
+  const ir::Node* x = made_by(graph, uses, node.inputs[0], ir::OpKind::kDequantize);
+  const ir::Node* w = made_by(graph, uses, node.inputs[1], ir::OpKind::kDequantize);
+  ir::InputQuantizer quantizer;
+  if (!x || !w || !fits(graph, node, *w) || !read_quantizer(graph, *x, quantizer)) return false;
+  const ir::ValueId source = source_of(graph, uses, *x, quantizer);
+  const ir::ValueId bytes = w->inputs[0];
+  const ir::ValueId scales = row_scales(graph, w->inputs[1], info_of(graph, bytes).shape[0].extent);
+  set_input(node, 0, source);
+  set_input(node, 1, bytes);
+  set_input(node, 2, scales);
+  ir::set_input_quantizer(node.attrs, quantizer);
+  return true;
+}
+
+}  // namespace
+
+Result<bool> fold_quantize(ir::Graph& graph) { return rewrite_all(graph, try_node); }
+
+}  // namespace antiphon::passes
