@@ -30,6 +30,9 @@ struct Options {
   cli::ModelOptions models;
   std::vector<std::string> corpora, speakers, splits;
   std::string heard;  // folder
+  std::string hot_file;
+  float hot_boost = 4;
+  std::vector<std::string> hot;  // words
   std::size_t limit = 0;
   double max_s = 60;
   bool show = false;
@@ -113,7 +116,22 @@ struct Score {
   WordErrors errors;
   double audio_s = 0, wall_s = 0;
   std::size_t num_utterances = 0, num_perfect = 0;
+  std::size_t hot_said = 0, hot_found = 0, hot_false = 0;  // occurrences of listed words
 };
+
+// Listed words of one utterance: said, of them heard, and heard without being said.
+void count_hot(const std::vector<std::string>& said, const std::vector<std::string>& heard,
+               const Options& options, Score& score) {
+  for (const std::string& word : options.hot) {
+    const auto in = [&](const std::vector<std::string>& words) {
+      return static_cast<std::size_t>(std::count(words.begin(), words.end(), word));
+    };
+    const std::size_t want = in(said), got = in(heard);
+    score.hot_said += want;
+    score.hot_found += std::min(want, got);
+    score.hot_false += got - std::min(want, got);
+  }
+}
 
 void print(const std::string& path, const Score& score, const nlohmann::json& more) {
   const WordErrors& e = score.errors;
@@ -126,6 +144,10 @@ void print(const std::string& path, const Score& score, const nlohmann::json& mo
                          {"inserted", e.inserted},
                          {"utterances", score.num_utterances},
                          {"perfect", score.num_perfect}};
+  if (score.hot_said + score.hot_false > 0)
+    line.update({{"hot_said", score.hot_said},
+                 {"hot_found", score.hot_found},
+                 {"hot_false", score.hot_false}});
   line.update(more);
   std::printf("%s\n", line.dump().c_str());
   std::fflush(stdout);
@@ -135,6 +157,8 @@ Status score_one(Assistant& assistant, const Utterance& u, std::span<const float
                  const Options& options, Score& score) {
   RecognizerOptions recognizer;
   recognizer.endpointing = recognizer.partials = recognizer.written = false;
+  for (const std::string& word : options.hot)
+    recognizer.hotwords.push_back({word, options.hot_boost});
   const auto begin = std::chrono::steady_clock::now();
   ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Transcript> got,
                             assistant.transcribe(pcm, rate_hz, recognizer));
@@ -142,10 +166,12 @@ Status score_one(Assistant& assistant, const Utterance& u, std::span<const float
   score.audio_s += static_cast<double>(pcm.size()) / rate_hz;
   std::string heard;
   for (const Transcript& t : got) heard += (heard.empty() ? "" : " ") + t.text;
-  const WordErrors errors = word_errors(scored_words(u.text), scored_words(heard));
+  const auto said = scored_words(u.text), words = scored_words(heard);
+  const WordErrors errors = word_errors(said, words);
   score.errors += errors;
   score.num_utterances += 1;
   score.num_perfect += errors.all() == 0 ? 1 : 0;
+  count_hot(said, words, options, score);
   if (options.show && errors.all() > 0)
     std::fprintf(stderr, "- %s\n+ %s\n", u.text.c_str(), heard.c_str());
   return {};
@@ -236,10 +262,18 @@ int main(int argc, char** argv) {
                  "At most so many utterances of each, spread over the table");
   app.add_option("--max-seconds", options.max_s, "Longer utterances are left out")
       ->capture_default_str();
+  app.add_option("--hot-words", options.hot_file, "Words that are likely to be said, one a line");
+  app.add_option("--hot-boost", options.hot_boost, "Of each")->capture_default_str();
   app.add_option("--heard", options.heard, "Folder of tables of what a peer heard");
   app.add_flag("--show", options.show, "Print what was heard wrongly");
   options.models.add_to(app);
   CLI11_PARSE(app, argc, argv);
+  if (std::ifstream in(options.hot_file); !options.hot_file.empty()) {
+    if (!in)
+      return antiphon::cli::fail(antiphon::not_found(options.hot_file + ": cannot be opened"));
+    for (std::string word; std::getline(in, word);)
+      if (!word.empty()) options.hot.push_back(word);
+  }
   return options.heard.empty() ? antiphon::bench::run(options)
                                : antiphon::bench::run_heard(options);
 }

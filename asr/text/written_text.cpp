@@ -55,6 +55,14 @@ Written write(std::span<const std::string_view> spoken, std::size_t num_stable) 
   return out;
 }
 
+// The last word may be the first letter of a longer one; "a" and "i" are words, and a letter after
+// a letter is being spelled.
+bool begins_a_word(std::span<const std::string_view> words) {
+  if (words.size() < 2 || words.back().size() != 1) return false;
+  const std::string_view before = words[words.size() - 2];
+  return words.back() != "a" && words.back() != "i" && (before.size() > 1 || before == "a");
+}
+
 }  // namespace
 
 std::string written_text(std::string_view spoken) {
@@ -76,6 +84,9 @@ std::string written_partial(std::string_view spoken, std::size_t stable_bytes,
       space == std::string_view::npos ? 0 : split(head.substr(0, space)).size();
   Written out = write(words, num_stable);
   *stable_out = out.stable_bytes;
+  if (begins_a_word(words) && out.stable_bytes < out.text.size() && out.text.back() >= 'A' &&
+      out.text.back() <= 'Z')
+    out.text.back() = words.back().front();
   return std::move(out.text);
 }
 

@@ -103,5 +103,12 @@ TEST(WrittenText, AnythingIsTaken) {
   EXPECT_GT(written_text(digits).size(), 4999u);
 }
 
+TEST(WrittenPartial, AFirstLetterIsNotSpelledYet) {
+  std::size_t stable = 0;
+  EXPECT_EQ(written_partial("i'd like a l", 0, &stable), "I'd like a l");
+  EXPECT_EQ(written_partial("so do i", 0, &stable), "So do I");
+  EXPECT_EQ(written_partial("the u s", 0, &stable), "The US");
+}
+
 }  // namespace
 }  // namespace antiphon::asr
