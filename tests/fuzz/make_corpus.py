@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Makes the seeds of the corpora from what the repository holds: make_corpus.py ANTIPHON_PROGRAM.
+
+What fuzzing adds (FUZZER -merge=1 CORPUS FOUND) lies beside them under the names that libFuzzer gives.
+"""
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CORPUS = HERE / "corpus"
+
+
+def put(fuzzer, name, content):
+    path = CORPUS / fuzzer / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def safetensors(tensors, **metadata):
+    header, data = {"__metadata__": metadata} if metadata else {}, b""
+    for name, (dtype, shape, content) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def wav(code, channels, rate, bits, data, extra=b""):
+    frame = channels * bits // 8
+    fmt = struct.pack("<HHIIHH", code, channels, rate, rate * frame, frame, bits) + extra
+    chunks = b"fmt " + struct.pack("<I", len(fmt)) + fmt + b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+EXTENTS = {"decoder": ["--profile", "B=1:1:2", "--profile", "T=1:2:8"], "unet": ["--profile", "H=16:16:32", "--profile", "W=16:16:32"]}
+
+
+def make_plans(program):
+    for model in sorted((ROOT / "tests/golden/onnx").glob("*.onnx")):
+        if model.stat().st_size > 10_000 or model.stem.startswith("plugin"):
+            continue
+        path = CORPUS / "plan" / (model.stem + ".plan")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = subprocess.run(
+            [program, "build", model, "--output", path, "--max-isa", "portable", "--threads", "1",
+             *EXTENTS.get(model.stem, [])],
+            capture_output=True, text=True)
+        if made.returncode:
+            print(f"{model.name}: no plan: {made.stderr.strip()}")
+
+
+def make_manifests():
+    for pack in sorted((ROOT / "models").glob("*/manifest.toml")):
+        put("manifest", pack.parent.name, pack.read_bytes())
+    put("manifest", "coffee", (ROOT / "models/assistants/coffee.toml").read_bytes())
+    put("manifest", "responses", (ROOT / "models/nlu-en/responses.toml").read_bytes())
+    put("manifest", "server", '[server]\nport = 8080\n[limits]\nmax_sessions = 4\n[models]\nplans = "p"\n')
+
+
+def make_messages():
+    pcm = b"b" + b"\x01\x40" * 50
+    start = {"type": "start", "rate_hz": 8000, "encoding": "pcm16", "reply": "audio", "partials": True,
+             "endpointing": False, "hotwords": [{"text": "latte", "boost": 3}], "context": "It opens at nine.",
+             "voice": "fake"}
+    turn = [json.dumps(start).encode(), pcm, pcm, b'{"type":"end"}']
+    put("protocol", "turn", b"\n".join(turn))
+    put("protocol", "typed", b'{"type":"start"}\n{"type":"text","text":"order coffee"}\n'
+        b'{"type":"speak","text":"hello"}\n{"type":"played","turn":1,"ms":20}\n{"type":"cancel","turn":2}')
+    put("protocol", "mulaw", b'{"type":"start","encoding":"mulaw","rate_hz":48000}\nb' + b"\x80\x12" * 40 +
+        b'\n{"type":"cancel"}')
+    put("protocol", "float32", b'{"type":"start","encoding":"float32","written":false}\nb' +
+        struct.pack("<4f", 0.5, -0.5, 1e9, 0))
+    put("protocol", "order", pcm + b'\n{"type":"end"}')
+    put("protocol", "strange", b'{"type":"dance"}\n[]\n{"type":3}\n{"type":"start","rate_hz":"x"}')
+
+
+def make_files():
+    ramp = bytes(range(64))
+    put("safetensors", "types", safetensors({
+        "a": ("F32", [2, 3], bytes(24)), "b": ("F16", [4], bytes(8)), "c": ("I8", [3, 2], bytes(6)),
+        "c.scale": ("F32", [3], bytes(12)), "d": ("I64", [], bytes(8))}, format="pt"))
+    put("safetensors", "empty", safetensors({}))
+    put("safetensors", "no_elements", safetensors({"a": ("F32", [0, 4], b"")}))
+    put("timing_cache", "three", "antiphon timing cache 1\navx2|1|linear|8x8\tcpu/gemm\t12.500\n"
+        "avx2|1|linear|8x8\tcpu/plain\t99.000\nk\tcpu/x\t0.000\n")
+    put("timing_cache", "empty", "antiphon timing cache 1\n")
+    put("wav", "pcm16", wav(1, 1, 16000, 16, ramp))
+    put("wav", "pcm8_stereo", wav(1, 2, 8000, 8, ramp))
+    put("wav", "pcm24", wav(1, 1, 48000, 24, ramp[:63]))
+    put("wav", "float32", wav(3, 1, 16000, 32, struct.pack("<4f", 0.5, -1, 2, float("nan"))))
+    put("wav", "mulaw", wav(7, 1, 8000, 8, ramp))
+    put("wav", "ima_adpcm", wav(17, 1, 8000, 4, bytes(64), struct.pack("<HH", 2, 57)))
+    for model in sorted((ROOT / "tests/golden/onnx").glob("*.onnx")):
+        if model.stat().st_size < 2000:
+            put("onnx", model.stem, model.read_bytes())
+
+
+if __name__ == "__main__":
+    make_plans(sys.argv[1])
+    make_manifests()
+    make_messages()
+    make_files()
