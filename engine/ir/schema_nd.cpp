@@ -1,4 +1,7 @@
 // Shape rules of convolution, pooling and resampling over several spatial axes.
+#include <cmath>
+#include <string>
+
 #include "engine/ir/op_enums.h"
 #include "engine/ir/schema_rules.h"
 
@@ -179,6 +182,8 @@ Types pool_rule(const Node& node, In in) {
   return types;
 }
 
+constexpr double kMostScale = 1 << 20;  // of a resampled axis
+
 Types resample_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
   ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
@@ -189,7 +194,12 @@ Types resample_rule(const Node& node, In in) {
                                       static_cast<int>(Grid::kHalfPixelSymmetric)));
   ANTIPHON_RETURN_IF_ERROR(
       want_range(node, "round", node.attrs.i("round"), 0, static_cast<int>(NearestRound::kCeil)));
-  if (!(node.attrs.f("scale", 1) > 0)) return invalid_argument("scale: wanted more than 0");
+  const double scale = node.attrs.f("scale", 1);
+  if (!(scale >= 1 / kMostScale && scale <= kMostScale))
+    return invalid_argument("scale: is " + std::to_string(scale) + ", wanted 2^-20 to 2^20");
+  for (const char* name : {"roi_begin", "roi_end"})
+    if (!(std::abs(node.attrs.f(name, 0)) <= kMostScale))
+      return invalid_argument(std::string(name) + ": wanted -2^20 to 2^20");
   ANTIPHON_ASSIGN_OR_RETURN(const Shape size, extents_shape(node, in));
   if (size.size() != 1) return invalid_argument("extents: wanted one");
   if (in[0]->shape[axis] == Dim(0)) return invalid_argument("x: the axis is empty");

@@ -51,9 +51,16 @@ class Replay {
   // `shares`: a view of this value stays whole although the bytes are the same.
   Status write(ir::ValueId id, ir::ValueId shares) {
     if (constant(id)) return {};
-    if (shares != ir::kNoValue && constant(shares)) return {};
-    const std::size_t begin = plan_.offset[index(id)];
     const std::string& name = graph_.values[index(id)].name;
+    const ir::ValueId root = plan_.root[index(id)];
+    if (root < 0 || index(root) >= graph_.values.size())
+      return invalid_argument("memory plan: bad root of '" + name + "'");
+    if (constant(root)) {  // its memory is read only
+      if (shares != ir::kNoValue && plan_.root[index(shares)] == root) return {};
+      return invalid_argument("memory plan: '" + name + "' lies in the constant '" +
+                              graph_.values[index(root)].name + "'");
+    }
+    const std::size_t begin = plan_.offset[index(id)];
     if (begin == kNoOffset) return invalid_argument("memory plan: '" + name + "' has no place");
     if (begin % kArenaAlignment != 0)
       return invalid_argument("memory plan: '" + name + "' is not aligned");
@@ -71,10 +78,7 @@ class Replay {
 
   Status read(ir::ValueId id, const std::string& reader) const {
     if (id == ir::kNoValue || constant(id)) return {};
-    const ir::ValueId root = plan_.root[index(id)];
-    if (root < 0 || index(root) >= graph_.values.size())
-      return invalid_argument("memory plan: bad root");
-    if (constant(root)) return {};
+    if (constant(plan_.root[index(id)])) return {};  // a view of it: write() has seen to that
     const bool whole =
         std::any_of(held_.begin(), held_.end(), [&](const Held& h) { return h.value == id; });
     if (!whole)

@@ -69,6 +69,10 @@ double filter(const Setup& s, double distance) {
   return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
+// Shrinking with anti-aliasing widens the filter by the factor.
+double narrowing(const Setup& s) { return s.antialias ? std::min(1.0, s.scale) : 1.0; }
+double reach(const Setup& s) { return (s.mode == Resample::kLinear ? 1 : 2) / narrowing(s); }
+
 void add_step(const Setup& s, std::int64_t i, Taps& taps) {
   taps.first.push_back(taps.from.size());
   const double x = position(s, i);
@@ -79,11 +83,9 @@ void add_step(const Setup& s, std::int64_t i, Taps& taps) {
     taps.weight.push_back(1);
     return;
   }
-  // Shrinking with anti-aliasing widens the filter by the factor.
-  const double narrow = s.antialias ? std::min(1.0, s.scale) : 1.0;
-  const double reach = (s.mode == Resample::kLinear ? 1 : 2) / narrow;
-  const auto low = static_cast<std::int64_t>(std::floor(x - reach)) + 1;
-  const auto high = static_cast<std::int64_t>(std::ceil(x + reach)) - 1;
+  const double narrow = narrowing(s);
+  const auto low = static_cast<std::int64_t>(std::floor(x - reach(s))) + 1;
+  const auto high = static_cast<std::int64_t>(std::ceil(x + reach(s))) - 1;
   std::vector<double> weights;
   double sum = 0;
   for (std::int64_t k = low; k <= std::max(low, high); ++k) {
@@ -121,6 +123,11 @@ Result<std::unique_ptr<Prepared>> prepare(const NodeView& view, const Packed*) {
   s.roi_end = attrs.f("roi_end", 1);
   s.exclude_outside = attrs.i("exclude_outside") != 0;
   s.antialias = attrs.i("antialias") != 0;
+  // Some 8 in + 4 out where the scale is that of the extents; else it may be without bound.
+  const double num_taps = static_cast<double>(s.out) * 2 * reach(s);
+  if (num_taps > 16.0 * static_cast<double>(s.in) + 8.0 * static_cast<double>(s.out) + 64)
+    return invalid_argument("scale: " + std::to_string(s.scale) + " does not lead from " +
+                            std::to_string(s.in) + " steps to " + std::to_string(s.out));
   auto taps = std::make_unique<Taps>();
   for (std::int64_t i = 0; i < s.out; ++i) add_step(s, i, *taps);
   taps->first.push_back(taps->from.size());

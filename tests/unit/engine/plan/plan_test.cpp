@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -123,6 +124,28 @@ TEST(MemoryChecker, FindsOverlapsMisalignmentAndEscapes) {
     found += !check_memory(data.graph, tensors, bad).ok();
   }
   EXPECT_GT(found, 0);
+}
+
+// A file may say so; the memory of constants is read only.
+TEST(MemoryChecker, NothingIsWrittenOverConstants) {
+  const auto plan = compiled();
+  ASSERT_TRUE(plan);
+  const PlanData& data = static_cast<const PlanImpl&>(*plan).data();
+  const auto tensors = *resolve(data.graph, extents_at(kProfile, &DimRange::max));
+  const auto& values = data.graph.values;
+  const auto constant = std::ranges::find(values, ir::ValueKind::kConstant, &ir::ValueInfo::kind);
+  ASSERT_NE(constant, values.end());
+  std::vector<ir::ValueId> written = data.graph.inputs;
+  for (const ir::Node& node : data.graph.nodes) written.push_back(node.outputs[0]);
+  for (const ir::ValueId id : written) {
+    MemoryPlan bad = data.memory;
+    bad.root[static_cast<std::size_t>(id)] = static_cast<ir::ValueId>(constant - values.begin());
+    const Status checked = check_memory(data.graph, tensors, bad);
+    EXPECT_NE(checked.message().find("lies in the constant"), std::string::npos)
+        << checked.to_string();
+    bad.root[static_cast<std::size_t>(id)] = static_cast<ir::ValueId>(values.size());
+    EXPECT_FALSE(check_memory(data.graph, tensors, bad).ok());
+  }
 }
 
 std::string scratch(const char* name) {
