@@ -1,9 +1,10 @@
-"""Golden data for the C++ path: real speech -> features -> log-probabilities by PyTorch on the CPU in f32.
+"""Golden data of the recogniser from its pack: a person's speech -> features -> log-probabilities by PyTorch on the CPU.
 
-    python3 -m training.asr.golden CHECKPOINT.pt OUT_DIR --data DATA
+    python3 -m training.asr.golden PACK OUT_DIR --data DATA [--checkpoint CHECKPOINT.pt]
 
-For each utterance OUT_DIR/NAME.safetensors with pcm I32 [n] of 16-bit samples, features F32 [T, 80], logp F32 [T / 4, 29] by the f32
-weights and logp_int8 by the INT8 weights expanded to f32. T = 4 ceil(n / 640); zeros follow the last sample.
+OUT_DIR/NAME.safetensors, NAME being the pack's folder: weights_sha256 I32 [8], pcm I32 [n] of 16-bit samples, features F32 [T, 80],
+logp F32 [T / 4, 29] with the pack's weights expanded to f32, all arithmetic f32. T = 4 ceil(n / 640); zeros follow the last sample.
+With a checkpoint it also says what INT8 costs beside the f32 weights. The utterance is the beginning of one of Common Voice (CC0).
 """
 import argparse
 import json
@@ -13,48 +14,67 @@ import torch
 import torch.nn.functional as F
 
 from ..common.data import corpus_rows, decode
+from ..common.digest import sha256_of
 from ..common.text import clean
 from .evaluate import greedy, load_net
-from .export import rounded
-from .model import LogMel
-from .tensors import save_tensors
+from .model import Acoustic, LogMel
+from .tensors import load_tensors, save_tensors
 
-UTTERANCES = (("librispeech_mini", "1272-128104-0003"), ("commonvoice_v6_sample", None))
+CORPUS, SECONDS, KEPT = "commonvoice_v6_sample", (2.0, 4.0), 40000  # KEPT: samples
 
 
-def find(data, corpus, ident, seconds=(2.0, 4.0)):
-    """The utterance of that id, or the first of such a length."""
-    for r in corpus_rows(data, corpus):
-        if r["id"] == ident or ident is None and seconds[0] <= int(r["num_samples"]) / 16000 <= seconds[1]:
-            return r
-    raise KeyError(f"{corpus}: no utterance {ident}")
+def restored(path):
+    """The network of a pack's weights, which are expanded to f32."""
+    raw, state = load_tensors(path), {}
+    for name, w in raw.items():
+        if name.endswith(".scale"):
+            continue
+        w = w.float()
+        if name + ".scale" in raw:
+            w = w * raw[name + ".scale"].view(-1, *[1] * (w.dim() - 1))
+        if name.startswith("lstms."):  # one bias there, two here
+            part = name.rpartition(".")[2].replace("bias", "bias_ih")
+            name = f"{name.rpartition('.')[0]}.{part}_l0"
+            if part == "bias_ih":
+                state[name.replace("bias_ih", "bias_hh")] = torch.zeros_like(w)
+        state[name] = w
+    layers = sum(name.endswith("weight_hh_l0") for name in state)
+    net = Acoustic(width=len(state["conv2.bias"]), layers=layers, front=len(state["conv1.bias"])).eval()
+    net.load_state_dict(state)
+    return net
+
+
+def utterance(data):
+    """Samples i16 and words of the first utterance of such a length."""
+    for r in corpus_rows(data, CORPUS):
+        if SECONDS[0] <= int(r["num_samples"]) / 16000 <= SECONDS[1]:
+            at = int(r["start_sample"])
+            pcm = decode(os.path.join(data, "speech", CORPUS + ".opus"))[at:at + int(r["num_samples"])]
+            return torch.from_numpy(pcm.copy()), clean(r["text"])
+    raise KeyError(f"{CORPUS}: no utterance of {SECONDS[0]} to {SECONDS[1]} s")
 
 
 @torch.no_grad()
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    ap.add_argument("checkpoint")
+    ap.add_argument("pack")
     ap.add_argument("out")
     ap.add_argument("--data", default="../shared/data")
-    ap.add_argument("--seconds", type=float, default=4.0, help="of each utterance at most")
+    ap.add_argument("--checkpoint")
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)
-    net, saved = load_net(a.checkpoint, "cpu")
-    small, _ = load_net(a.checkpoint, "cpu")
-    small.load_state_dict(rounded(net.state_dict()))
-    for corpus, ident in UTTERANCES:
-        r = find(a.data, corpus, ident)
-        at, n = int(r["start_sample"]), min(int(r["num_samples"]), int(a.seconds * 16000))
-        pcm = torch.from_numpy(decode(os.path.join(a.data, "speech", corpus + ".opus"))[at:at + n].copy())
-        x = F.pad(pcm.float() / 32768, (0, -n % 640))[None]
-        mel = LogMel()(x)
-        logp, logp8 = net(mel)[0], small(mel)[0]
-        name = f"{corpus}-{r['id']}"
-        size = save_tensors(os.path.join(a.out, name + ".safetensors"),
-                            dict(pcm=pcm.int(), features=mel[0].T, logp=logp, logp_int8=logp8), dict(text=clean(r["text"])))
-        heard = greedy(torch.stack([logp, logp8]).argmax(-1), [len(logp)] * 2)
-        print(json.dumps(dict(name=name, bytes=size, text=clean(r["text"]), f32=heard[0], int8=heard[1],
-                              worst=round(float((logp - logp8).abs().max()), 4))))
+    weights = os.path.join(a.pack, "weights.safetensors")
+    pcm, text = utterance(a.data)
+    pcm = pcm[:KEPT]
+    mel = LogMel()(F.pad(pcm.float() / 32768, (0, -len(pcm) % 640))[None])
+    logp = restored(weights)(mel)[0]
+    name = os.path.basename(os.path.normpath(a.pack))
+    parts = dict(weights_sha256=sha256_of(weights), pcm=pcm.int(), features=mel[0].T, logp=logp)
+    said = dict(name=name, bytes=save_tensors(os.path.join(a.out, name + ".safetensors"), parts, dict(text=text)),
+                text=text, heard=greedy(logp.argmax(-1)[None], [len(logp)])[0])
+    if a.checkpoint:
+        said["int8_cost"] = round(float((logp - load_net(a.checkpoint, "cpu")[0](mel)[0]).abs().max()), 4)
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":

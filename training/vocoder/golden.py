@@ -1,23 +1,28 @@
 #!/usr/bin/env python3
-"""Golden data of the vocoder from its pack: tests/golden/vocoder/*.safetensors.
+"""Golden data of the vocoder from its pack, by PyTorch on the CPU.
 
-    python3 -m training.vocoder.golden PACK OUT_DIR [--net VOCODER.pt] [--mel MEL.safetensors]
+    python3 -m training.vocoder.golden PACK OUT_DIR [--net VOCODER.pt] [--mel tests/golden/packs/tts-en.safetensors]
 
-slim_i8.safetensors: `mel` [1, 80, 24], `noise` [1, 96, 64] (deviation 0.3), `audio` [1, 6144] with that noise,
-`audio_quiet` with zeros for noise, `flow0` [1, 96, 64] after the first flow; weights are the pack's, expanded to f32,
-all arithmetic f32. slim_f32.safetensors: the same with the checkpoint's own weights, for the cost of INT8. Without
---mel, whose `mel` [T, 80] is taken, a smooth invented spectrum.
+OUT_DIR/NAME.safetensors, NAME being the pack's folder: weights_sha256 I32 [8], `mel` [16, 80], `noise` [64, 64] (deviation
+0.1), `audio` [4096] with that noise, `flow0` [4096] after the first flow alone; the pack's weights are expanded to f32, all
+arithmetic is f32. Without --mel, whose `mel` [T, 80] is taken, a smooth invented spectrum.
+
+What rounding costs is said in dB of the signal: f32 against f64; activations rounded to 16 bits, a scale for each row, as the
+engine's INT8 path rounds them; with a checkpoint, the pack's INT8 weights against its f32 ones.
 """
 import argparse
 import os
+from unittest import mock
 
 import torch
+import torch.nn.functional as F
 
+from training.common.digest import sha256_of
 from training.tts import pack
 from training.vocoder.export import PackedWaveGlow, tensors
 from training.vocoder.model import SlimWaveGlow
 
-FRAMES = 24
+FRAMES, DEVIATION = 16, 0.1
 
 
 def invented(frames):
@@ -27,35 +32,65 @@ def invented(frames):
     return (-7.0 - 0.03 * band + 5.5 * peaks)[None]
 
 
+def rounded(x):
+    """A row's largest value becomes 32767."""
+    scale = x.abs().amax(-1, keepdim=True).clamp_min(1e-30) / 32767
+    return (x / scale).round() * scale
+
+
+class Rounded(PackedWaveGlow):
+    """The network whose products see activations of 16 bits."""
+
+    def __call__(self, mel, noise):
+        linear = F.linear
+        with mock.patch.object(F, "linear", lambda x, w, b=None: linear(rounded(x), w, b)):
+            return super().__call__(mel, noise)
+
+
+def golden(weights, mel, noise, kind=PackedWaveGlow, dtype=torch.float32):
+    """mel [T, 80], noise [4 T, 64] -> audio and flow0 [256 T]."""
+    net = kind({k: w.to(dtype) for k, w in weights.items()})
+    mel, noise = mel.T[None].to(dtype), noise[None].to(dtype)
+    out = dict(audio=net(mel, noise)[0])
+    net.flows = 1
+    return out | dict(flow0=net(mel, noise)[0])
+
+
+def error_db(got, want):
+    return {k: round(10 * torch.log10((got[k] - want[k]).double().square().sum() / want[k].double().square().sum()).item(), 1)
+            for k in want}
+
+
+def checkpoint_weights(path, mel, noise):
+    """f32 weights by the pack's names, whose network is the checkpoint's."""
+    saved = torch.load(path, map_location="cpu")
+    net = SlimWaveGlow(**{k: saved["config"][k] for k in ("flows", "channels", "layers")}).eval()
+    net.load_state_dict(saved["net"])
+    weights = tensors(net)
+    gap = (net(mel.T[None], noise=noise[None])[0] - golden(weights, mel, noise)["audio"]).abs().max().item()
+    assert gap < 1e-3, gap
+    return weights
+
+
+@torch.no_grad()
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("pack"), ap.add_argument("out"), ap.add_argument("--net"), ap.add_argument("--mel")
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)
     torch.manual_seed(7)
-    mel = pack.load(a.mel)[0]["mel"][20:20 + FRAMES].T[None].contiguous() if a.mel else invented(FRAMES)
-    noise = 0.3 * torch.randn(1, 4 * FRAMES, 64)
-    sets = {"i8": pack.read(os.path.join(a.pack, "weights.safetensors"))[0]}
+    mel = pack.load(a.mel)[0]["mel"][20:20 + FRAMES] if a.mel else invented(FRAMES)[0].T.contiguous()
+    noise = DEVIATION * torch.randn(4 * FRAMES, 64)
+    path = os.path.join(a.pack, "weights.safetensors")
+    weights = pack.read(path)[0]
+    out, exact = golden(weights, mel, noise), golden(weights, mel, noise, dtype=torch.float64)
+    name = os.path.basename(os.path.normpath(a.pack))
+    pack.save(os.path.join(a.out, f"{name}.safetensors"), out | dict(mel=mel, noise=noise, weights_sha256=sha256_of(path)))
+    print("peaks", {k: round(v.abs().max().item(), 3) for k, v in out.items()})
+    print("f32 against f64, dB", error_db(out, exact))
+    print("16-bit activations, dB", error_db(golden(weights, mel, noise, Rounded, torch.float64), exact))
     if a.net:
-        saved = torch.load(a.net, map_location="cpu")
-        net = SlimWaveGlow(**{k: saved["config"][k] for k in ("flows", "channels", "layers")}).eval()
-        net.load_state_dict(saved["net"])
-        sets["f32"] = tensors(net)
-        with torch.no_grad():
-            gap = (net(mel, noise=noise) - PackedWaveGlow(sets["f32"])(mel, noise)).abs().max().item()
-        assert gap < 1e-3, gap
-    said = {}
-    with torch.no_grad():
-        for name, weights in sets.items():
-            net = PackedWaveGlow(weights)
-            out = dict(mel=mel, noise=noise, audio=net(mel, noise), audio_quiet=net(mel, torch.zeros_like(noise)))
-            net.flows = 1
-            out["flow0"] = net(mel, noise).view_as(noise)
-            pack.save(os.path.join(a.out, f"slim_{name}.safetensors"), out)
-            said[name] = out["audio_quiet"]
-    if "f32" in said:
-        error = (said["i8"] - said["f32"]).pow(2).sum() / said["f32"].pow(2).sum().clamp_min(1e-12)
-        print(f"pack against f32 weights: error {10 * torch.log10(error).item():.1f} dB of the signal")
+        print("INT8 weights against f32 ones, dB", error_db(out, golden(checkpoint_weights(a.net, mel, noise), mel, noise)))
 
 
 if __name__ == "__main__":
