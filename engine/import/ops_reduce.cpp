@@ -191,6 +191,16 @@ Dims spatial_axes(const Op& op, ValueRef x) {
 void lower_global_pool(Op& op) {
   const ValueRef x = op.value(0);
   const Reduce kind = op.type() == "GlobalMaxPool" ? Reduce::kMax : Reduce::kMean;
+  // An image of fixed extents: one window.
+  const std::int64_t rows = op.rank(x) == 4 ? op.extent(x, 2).number().value_or(0) : 0;
+  const std::int64_t columns = op.rank(x) == 4 ? op.extent(x, 3).number().value_or(0) : 0;
+  constexpr std::int64_t kMostPixels = 1 << 16;
+  if (rows > 0 && columns > 0 && rows <= kMostPixels / columns) {
+    const auto pool = kind == Reduce::kMax ? ir::Pool::kMax : ir::Pool::kAverage;
+    return op.set(
+        op.node(ir::kOpPool, {x},
+                {{"op", static_cast<std::int64_t>(pool)}, {"kernel", Dims{rows, columns}}}));
+  }
   op.set(reduce_axes(op, kind, x, spatial_axes(op, x)));
 }
 

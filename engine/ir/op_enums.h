@@ -63,7 +63,21 @@ constexpr OpKind kOpReverseSequence = imported_op(18);
 constexpr OpKind kOpMath = imported_op(19);
 // a, b; attr op (MathBinary); NumPy broadcasting
 constexpr OpKind kOpMathBinary = imported_op(20);
-constexpr int kNumAllOpKinds = static_cast<int>(kOpMathBinary) + 1;
+
+// Two spatial axes with the channels last. The pass channels_last makes these of the above. Their
+// result may be a part of a wider one: attrs y_begin, y_width say which channels it becomes, the
+// others are `base`'s, or without it anything.
+// x [B, H, W, C] (x_first = 1: [B, C, H, W]), w [O, C/g, kh, kw], -, [bias [O]],
+//    [residual [B, H', W', O]], [base [B, H', W', y_width]]; attrs of kOpConvNd
+constexpr OpKind kOpConvLast = imported_op(21);
+// x [B, H, W, C], [base]; attrs op (kMax or kAverage), kernel, strides, dilations, pads, ceil,
+//    count_pad
+constexpr OpKind kOpPoolLast = imported_op(22);
+// x [B, H, W, C], w [C, O, kh, kw], [bias [O]], [base]; attr strides: windows that do not overlap
+constexpr OpKind kOpConvTransposeLast = imported_op(23);
+// x [..., C], [base [..., y_width]]
+constexpr OpKind kOpPlace = imported_op(24);
+constexpr int kNumAllOpKinds = static_cast<int>(kOpPlace) + 1;
 
 // Reductions that only they use, behind those of Reduce.
 constexpr Reduce kReduceMin = static_cast<Reduce>(4), kReduceProd = static_cast<Reduce>(5);

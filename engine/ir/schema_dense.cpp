@@ -148,6 +148,15 @@ Types embedding_rule(const Node&, In in) {
 
 namespace {
 
+// The same for every query, [B, keys], or one row a query, [B, queries, keys]. With attr
+// masked_rows = 1 a query all of whose keys are at -inf gives zeros.
+Status want_mask(const ValueType* mask, const Dim& batch, const Dim& queries, const Dim& keys) {
+  if (!mask) return {};
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*mask, "mask_bias", DType::kF32));
+  if (mask->shape.size() == 3) return want_shape(*mask, "mask_bias", {batch, queries, keys});
+  return want_shape(*mask, "mask_bias", {batch, keys});
+}
+
 Types packed_attention(const Node& node, In in, std::int64_t heads) {
   ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "qkv", DType::kF32));
   ANTIPHON_RETURN_IF_ERROR(want_rank(*in[0], "qkv", 3));
@@ -157,10 +166,7 @@ Types packed_attention(const Node& node, In in, std::int64_t heads) {
     return invalid_argument("qkv: wanted a last axis of 3 x heads x d with " +
                             std::to_string(heads) + " heads, got " + shape_text(out));
   out[2] = Dim(out[2].extent / 3);
-  if (const ValueType* mask = at(in, 3)) {
-    ANTIPHON_RETURN_IF_ERROR(want_dtype(*mask, "mask_bias", DType::kF32));
-    ANTIPHON_RETURN_IF_ERROR(want_shape(*mask, "mask_bias", {out[0], out[1]}));
-  }
+  ANTIPHON_RETURN_IF_ERROR(want_mask(at(in, 3), out[0], out[1], out[1]));
   (void)node;
   return one(DType::kF32, std::move(out));
 }
@@ -186,10 +192,7 @@ Types attention_rule(const Node& node, In in) {
   const Shape& k = in[1]->shape;
   ANTIPHON_RETURN_IF_ERROR(want_shape(*in[1], "k", {q[0], Dim{}, q[2]}));
   ANTIPHON_RETURN_IF_ERROR(want_shape(*in[2], "v", {q[0], k[1], q[2]}));
-  if (const ValueType* mask = at(in, 3)) {
-    ANTIPHON_RETURN_IF_ERROR(want_dtype(*mask, "mask_bias", DType::kF32));
-    ANTIPHON_RETURN_IF_ERROR(want_shape(*mask, "mask_bias", {q[0], k[1]}));
-  }
+  ANTIPHON_RETURN_IF_ERROR(want_mask(at(in, 3), q[0], q[1], k[1]));
   return one(DType::kF32, q);
 }
 

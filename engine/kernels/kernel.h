@@ -91,7 +91,7 @@ struct Kernel {
   Status (*run)(const NodeView&, const LaunchArgs&);
   Result<std::unique_ptr<Packed>> (*pack)(const NodeView&) = nullptr;  // constants are readable
   Result<std::unique_ptr<Prepared>> (*prepare)(const NodeView&, const Packed*) = nullptr;
-  // True: output 0 may share input 0's memory when it is the last use.
+  // True: output 0 may share the memory of input `in_place_input` when it is the last use.
   bool (*in_place)(const NodeView&) = nullptr;
   const void* self = nullptr;  // what one set of functions needs to stand for many kernels
   // True: results differ from f32's by more than rounding (activations as bytes). Only the tuner
@@ -100,6 +100,7 @@ struct Kernel {
   // True: the library that it calls allocates a few small blocks a run. Only the tuner takes it,
   // and only where it wins clearly.
   bool allocates = false;
+  std::size_t in_place_input = 0;
 };
 
 // The view as `kernel`'s functions are to see it.

@@ -106,6 +106,29 @@ bool try_add(ir::Graph& graph, const Uses& uses, int index) {
   return false;
 }
 
+// The bias alone: what reads linears by their kind finds them whole.
+bool try_bias(ir::Graph& graph, const Uses& uses, int index) {
+  const Node& node = node_at(graph, index);
+  if (node.op != OpKind::kBinary || node.attrs.i("op") != static_cast<int>(Binary::kAdd))
+    return false;
+  const Shape& out = info_of(graph, node.outputs[0]).shape;
+  for (std::size_t side = 0; side < 2; ++side) {
+    const int dense = producer(graph, uses, node.inputs[side]);
+    if (dense < 0) continue;
+    const Node& target = node_at(graph, dense);
+    const ValueId other = node.inputs[1 - side];
+    if (target.op != OpKind::kLinear || input_at(target, kBias) != kNoValue ||
+        input_at(target, kResidual) != kNoValue || target.attrs.has("act") ||
+        !ir::same_shape(info_of(graph, target.outputs[0]).shape, out) ||
+        !is_bias(graph, target, other))
+      continue;
+    const ValueId bias = flat_bias(graph, other);
+    set_input(node_at(graph, dense), kBias, bias);
+    return merge(graph, dense, index);
+  }
+  return false;
+}
+
 bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   const OpKind op = node_at(graph, index).op;
   if (op == OpKind::kUnary) return try_activation(graph, uses, index);
@@ -113,6 +136,8 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
 }
 
 }  // namespace
+
+Result<bool> fuse_bias(ir::Graph& graph) { return rewrite_all(graph, try_bias); }
 
 Result<bool> fuse_epilogue(ir::Graph& graph) { return rewrite_all(graph, try_node); }
 

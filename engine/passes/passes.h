@@ -35,8 +35,16 @@ Result<bool> fuse_qkv(ir::Graph& graph);
 Result<bool> fuse_siblings(ir::Graph& graph);
 // layer_norm(a + b): the residual input.
 Result<bool> fuse_layer_norm(ir::Graph& graph);
+// A bias after a linear.
+Result<bool> fuse_bias(ir::Graph& graph);
+// x * 0.5 * (1 + erf(x / sqrt(2))), in any order: one gelu.
+Result<bool> fuse_gelu(ir::Graph& graph);
 // Bias, activation, residual and second activation after linear and conv.
 Result<bool> fuse_epilogue(ir::Graph& graph);
+// Convolutions over two axes, and what lies between them, with the channels last.
+Result<bool> channels_last(ir::Graph& graph);
+// Convolutions and pools that write straight into the concat of their results.
+Result<bool> place_concats(ir::Graph& graph);
 // Point-wise nodes of one shape that read each other: one program.
 Result<bool> fuse_pointwise(ir::Graph& graph);
 

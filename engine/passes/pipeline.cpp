@@ -24,6 +24,8 @@ constexpr Pass kPasses[] = {
     {"cancel_slices", cancel_slices},
     {"eliminate_identity", eliminate_identity},
     {"eliminate_common", eliminate_common},
+    {"fuse_bias", fuse_bias},
+    {"fuse_gelu", fuse_gelu},
     {"fuse_attention", fuse_attention},
     {"eliminate_dead", eliminate_dead},
     {"fuse_qkv", fuse_qkv},
@@ -32,6 +34,9 @@ constexpr Pass kPasses[] = {
     {"fuse_layer_norm", fuse_layer_norm},
     {"fuse_epilogue", fuse_epilogue},
     {"fuse_pointwise", fuse_pointwise},
+    {"channels_last", channels_last, false},
+    {"eliminate_identity", eliminate_identity},
+    {"place_concats", place_concats, false},
     {"eliminate_common", eliminate_common},
     {"eliminate_dead", eliminate_dead},
 };
@@ -82,6 +87,7 @@ int count_nodes(const ir::Graph& graph) {
 
 Result<bool> run_everywhere(const Pass& pass, ir::Graph& graph) {
   ANTIPHON_ASSIGN_OR_RETURN(bool changed, pass.run(graph));
+  if (!pass.bodies) return changed;
   for (ir::Node& node : graph.nodes) {
     if (!node.body) continue;
     ANTIPHON_ASSIGN_OR_RETURN(const bool inside, run_everywhere(pass, *node.body));

@@ -24,11 +24,12 @@ struct PassReport {
 struct Pass {
   const char* name;
   Result<bool> (*run)(ir::Graph& graph);
+  bool bodies = true;  // runs on loop bodies, too
 };
 
 // In the order in which they run.
 std::span<const Pass> all_passes();
-// One pass on the graph and on every loop body in it.
+// One pass on the graph and, unless it leaves them out, on every loop body in it.
 Result<bool> run_everywhere(const Pass& pass, ir::Graph& graph);
 int count_nodes(const ir::Graph& graph);
 // kInternal: a pass left an invalid graph, or a dump could not be written; the message names the

@@ -44,17 +44,20 @@ Status check_profile(const PlanData& data) {
 }
 
 InPlace in_place_nodes(const PlanData& data, const std::vector<Tensor>& tensors) {
-  InPlace flags(data.graph.nodes.size(), false);
+  InPlace inputs_taken(data.graph.nodes.size(), -1);
   std::vector<Tensor> inputs, outputs;
   for (const Step& step : data.steps) {
     const NodeView view =
         view_of(data.graph.nodes[step.node], tensors, data.isa, data.num_threads, inputs, outputs);
-    flags[step.node] =
+    const std::size_t input = step.candidates.front().kernel->in_place_input;
+    const bool all =
         std::all_of(step.candidates.begin(), step.candidates.end(), [&](const Candidate& c) {
-          return c.kernel->in_place != nullptr && c.kernel->in_place(view_for(view, *c.kernel));
+          return c.kernel->in_place != nullptr && c.kernel->in_place_input == input &&
+                 c.kernel->in_place(view_for(view, *c.kernel));
         });
+    if (all) inputs_taken[step.node] = static_cast<int>(input);
   }
-  return flags;
+  return inputs_taken;
 }
 
 std::size_t state_bytes(const PlanData& data, const std::vector<Tensor>& tensors) {

@@ -29,7 +29,7 @@ std::vector<int> last_uses(const ir::Graph& graph) {
   return last;
 }
 
-// Shares storage along views and in-place nodes where input 0 dies there.
+// Shares storage along views and in-place nodes where the input dies there.
 std::vector<ir::ValueId> share(const ir::Graph& graph, const std::vector<Tensor>& tensors,
                                const InPlace& in_place) {
   std::vector<ir::ValueId> root(graph.values.size());
@@ -37,21 +37,24 @@ std::vector<ir::ValueId> share(const ir::Graph& graph, const std::vector<Tensor>
   std::vector<int> last = last_uses(graph);  // by root, grows as values join it
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const ir::Node& node = graph.nodes[n];
-    if (node.inputs.empty() || node.outputs.empty() || node.inputs[0] == ir::kNoValue) continue;
-    const ir::ValueId from = root[index(node.inputs[0])], to = node.outputs[0];
-    if (to == ir::kNoValue) continue;
+    const std::size_t input =
+        n < in_place.size() && in_place[n] > 0 ? static_cast<std::size_t>(in_place[n]) : 0;
+    if (node.inputs.size() <= input || node.outputs.empty()) continue;
+    const ir::ValueId shared = node.inputs[input], to = node.outputs[0];
+    if (shared == ir::kNoValue || to == ir::kNoValue) continue;
+    const ir::ValueId from = root[index(shared)];
     if (!in_arena(graph.values[index(from)])) {
       if (is_view(node)) root[index(to)] = from;  // a view of a constant needs no memory
       continue;
     }
     const bool dies_here = last[index(from)] == static_cast<int>(n) &&
                            graph.values[index(from)].kind == ir::ValueKind::kTemp;
-    const bool also_other_input =
-        std::any_of(node.inputs.begin() + 1, node.inputs.end(),
-                    [&](ir::ValueId id) { return id != ir::kNoValue && root[index(id)] == from; });
+    const auto readers = std::count_if(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId id) {
+      return id != ir::kNoValue && root[index(id)] == from;
+    });
     const bool fits = tensors[index(to)].bytes() <= tensors[index(from)].bytes();
     if (is_view(node) ||
-        (n < in_place.size() && in_place[n] && dies_here && !also_other_input && fits)) {
+        (n < in_place.size() && in_place[n] >= 0 && dies_here && readers == 1 && fits)) {
       root[index(to)] = from;
       last[index(from)] = std::max(last[index(from)], last[index(to)]);
     }

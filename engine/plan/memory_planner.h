@@ -31,8 +31,8 @@ struct MemoryPlan {
       0;  // the largest sum of live storages at any step: no plan is smaller
 };
 
-// Nodes whose output 0 may take over input 0's memory, by node index.
-using InPlace = std::vector<bool>;
+// By node index: the input whose memory output 0 may take over; -1: none.
+using InPlace = std::vector<int>;
 
 // tensors: of the largest extents. Deterministic: same input, same offsets.
 MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensors,

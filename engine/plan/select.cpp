@@ -55,6 +55,18 @@ Result<const Kernel*> pick(const Backend& backend, const SelectOptions& options,
   return fastest(accepting, view, options, time_us);
 }
 
+// Of all weights: more do not stay in a core's cache from run to run.
+constexpr std::size_t kCacheBytes = 1 << 20;
+
+std::size_t constant_bytes(const ir::Graph& graph) {
+  std::size_t bytes = 0;
+  for (const ir::ValueInfo& v : graph.values)
+    if (v.kind == ir::ValueKind::kConstant) bytes += v.constant.bytes;
+  for (const ir::Node& node : graph.nodes)
+    if (node.body) bytes += constant_bytes(*node.body);
+  return bytes;
+}
+
 bool contains(const Step& step, const Kernel* kernel) {
   return std::any_of(step.candidates.begin(), step.candidates.end(),
                      [&](const Candidate& c) { return c.kernel == kernel; });
@@ -62,7 +74,11 @@ bool contains(const Step& step, const Kernel* kernel) {
 
 }  // namespace
 
-Status select_kernels(const Backend& backend, const SelectOptions& options, PlanData& data) {
+Status select_kernels(const Backend& backend, const SelectOptions& given, PlanData& data) {
+  TimingCache own;  // nodes that are alike are timed once
+  SelectOptions options = given;
+  if (!options.cache) options.cache = &own;
+  options.cold = constant_bytes(data.graph) > kCacheBytes;
   ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Point> points, profile_points(data));
   std::vector<Tensor> inputs, outputs;
   for (std::size_t n = 0; n < data.graph.nodes.size(); ++n) {

@@ -16,6 +16,9 @@ struct SelectOptions {
   TimingCache* cache = nullptr;  // read and extended when tuning; may be null
   Team* team = nullptr;          // runs the candidates; wanted when tuning
   bool allow_coarse = false;     // kernels that quantise activations to bytes may win
+  // Runs are timed with the weights out of the cores' caches, as a network finds them that has more
+  // of them than fit. select_kernels() sets it.
+  bool cold = false;
 };
 
 // Fills data.steps (kernels only: pack() comes next). Picked at the profile's smallest, usual and

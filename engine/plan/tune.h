@@ -10,10 +10,11 @@
 
 namespace antiphon::plan {
 
-// What a time depends on: ISA, threads, op, attributes, program, types and shapes.
-std::string timing_key(const NodeView& view);
+// What a time depends on: ISA, threads, op, attributes, program, types and shapes, and whether the
+// weights were in the cache.
+std::string timing_key(const NodeView& view, bool cold);
 
-// The minimum of several warm runs decides: noise only adds. A coarse kernel must win by a
+// The minimum of several runs after a first decides: noise only adds. A coarse kernel must win by a
 // twentieth, one that allocates by a tenth. Times found in the cache are not
 // measured again. A kernel that fails on the made-up data is passed over.
 Result<const Kernel*> fastest(std::span<const Kernel* const> kernels, const NodeView& view,

@@ -2,6 +2,9 @@
 #include "engine/runtime/context.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace antiphon {
@@ -180,8 +183,15 @@ Status ContextImpl::run(StatePool* pool, std::span<const int> slots) {
         std::memcpy(
             static_cast<std::byte*>(binding->tensors[index(place.value)].data) + b * place.bytes,
             states->at(slots[b], place), place.bytes);
+  static const bool prof = getenv("PROF");
   for (BoundStep& step : binding->steps) {
+    const auto t0 = std::chrono::steady_clock::now();
     const Status status = step.kernel->run(step.view, step.args);
+    if (prof)
+      fprintf(
+          stderr, "%9.1f us %s %s\n",
+          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - t0).count(),
+          step.kernel->name, step.view.node->name.c_str());
     if (!status.ok()) return status.with_context(plan_->name() + ": " + step.view.node->name);
   }
   if (stateful)

@@ -6,6 +6,8 @@
 #include <new>
 #include <string>
 
+#include "engine/base/huge_pages.h"
+
 namespace antiphon {
 namespace runtime {
 namespace {
@@ -13,9 +15,11 @@ constexpr std::size_t kLine = 64;
 }
 
 AlignedBuffer::AlignedBuffer(std::size_t bytes)
-    : storage_(new (std::nothrow) std::byte[bytes + kLine]) {
-  const auto at = reinterpret_cast<std::uintptr_t>(storage_.get());
-  data_ = storage_ ? storage_.get() + (kLine - at % kLine) % kLine : nullptr;
+    : data_(static_cast<std::byte*>(allocate_huge(std::max(bytes, kLine)))),
+      bytes_(std::max(bytes, kLine)) {}
+
+AlignedBuffer::~AlignedBuffer() {
+  if (data_) free_huge(data_, bytes_);
 }
 
 StatePoolImpl::StatePoolImpl(std::shared_ptr<const Plan> plan, std::vector<StatePlace> places,

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -22,11 +23,19 @@ struct StatePlace {
 class AlignedBuffer {
  public:
   explicit AlignedBuffer(std::size_t bytes);
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~AlignedBuffer();
   std::byte* data() const { return data_; }
 
  private:
-  std::unique_ptr<std::byte[]> storage_;
   std::byte* data_;
+  std::size_t bytes_;
 };
 
 class StatePoolImpl final : public StatePool {

@@ -153,10 +153,12 @@ Outs ref_attention(const ir::Node& node, const Ins& in) {
             score += element(q, 0, b, t, h, i) * element(k, 1, b, s, h, i);
           score /= std::sqrt(static_cast<double>(d));
           if (const RefTensor* mask = at(in, 3))
-            score += mask->values[static_cast<std::size_t>(b * keys + s)];
+            score += mask->values[static_cast<std::size_t>(
+                (mask->dims.size() == 3 ? b * steps + t : b) * keys + s)];
           p.push_back(score);
         }
         const double peak = p.empty() ? 0 : *std::max_element(p.begin(), p.end());
+        if (node.attrs.i("masked_rows") != 0 && std::isinf(peak)) continue;
         double sum = 0;
         for (double& e : p) sum += e = std::exp(e - peak);
         for (std::int64_t i = 0; i < d; ++i) {

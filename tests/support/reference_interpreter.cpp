@@ -71,7 +71,11 @@ constexpr Operator kImported[] = {ref_reshape_to,
                                   ref_trilu,
                                   ref_reverse_sequence,
                                   ref_math,
-                                  ref_math_binary};
+                                  ref_math_binary,
+                                  ref_conv_last,
+                                  ref_pool_last,
+                                  ref_conv_transpose_last,
+                                  ref_place};
 static_assert(std::size(kImported) == ir::kNumAllOpKinds - ir::kNumOpKinds);
 
 Operator operator_of(ir::OpKind op) {

@@ -52,11 +52,17 @@ void pack_head(const AttentionShape& s, std::int64_t batch, std::int64_t head, f
 }
 
 // Scores of one query to weights, their sum not yet divided out: gives its inverse.
-float weigh(const AttentionShape& s, const VectorMath& math, std::int64_t batch, float* scores) {
+float weigh(const AttentionShape& s, const VectorMath& math, std::int64_t batch, std::int64_t query,
+            float* scores) {
   if (s.mask)
-    math.binary[static_cast<std::size_t>(Binary::kAdd)](scores, s.mask + batch * s.keys, scores,
+    math.binary[static_cast<std::size_t>(Binary::kAdd)](scores, s.mask_row(batch, query), scores,
                                                         s.keys);
-  return 1.0f / math.exp_minus(scores, math.max(scores, s.keys), scores, s.keys);
+  const float peak = math.max(scores, s.keys);
+  if (s.masked_rows && std::isinf(peak) && peak < 0) {
+    std::fill_n(scores, s.keys, 0.0f);
+    return 1.0f;
+  }
+  return 1.0f / math.exp_minus(scores, peak, scores, s.keys);
 }
 
 void attend(const AttentionShape& s, const NodeView& view, std::int64_t batch, std::int64_t head,
@@ -78,7 +84,7 @@ void attend(const AttentionShape& s, const NodeView& view, std::int64_t batch, s
     gemm_f32(by_key, {queries, s.width, 1, 0, s.width}, count, scores, s.keys, 0, s.keys);
     float inverse[kBlockQueries];
     for (std::int64_t i = 0; i < count; ++i)
-      inverse[i] = weigh(s, math, batch, scores + i * s.keys);
+      inverse[i] = weigh(s, math, batch, t + i, scores + i * s.keys);
     float* y = view.outputs[0].f32() + (batch * s.queries + t) * y_stride + head * s.width;
     gemm_f32(by_width, {scores, s.keys, 1, 0, s.keys}, count, y, y_stride, 0, s.width);
     for (std::int64_t i = 0; i < count; ++i)

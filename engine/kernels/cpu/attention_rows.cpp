@@ -25,11 +25,13 @@ void attend(const AttentionShape& o, const VectorMath& math, std::int64_t r, flo
   const float scale = 1.0f / std::sqrt(static_cast<float>(o.width));
   for (std::int64_t t = 0; t < o.keys; ++t) {
     scores[t] = scale * math.dot(q, k + t * o.stride, o.width);
-    if (o.mask) scores[t] += o.mask[batch * o.keys + t];
+    if (o.mask) scores[t] += o.mask_row(batch, query)[t];
   }
-  const float sum = math.exp_minus(scores, math.max(scores, o.keys), scores, o.keys);
+  const float peak = math.max(scores, o.keys);
   float* y = out + r * o.width;
   std::fill_n(y, o.width, 0.0f);
+  if (o.masked_rows && std::isinf(peak) && peak < 0) return;
+  const float sum = math.exp_minus(scores, peak, scores, o.keys);
   for (std::int64_t t = 0; t < o.keys; ++t)
     math.multiply_add(scores[t] / sum, v + t * o.stride, y, o.width);
 }

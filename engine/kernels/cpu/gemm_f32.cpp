@@ -25,84 +25,194 @@ using V = hn::Vec<D>;
 constexpr D kD;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(kD));
 constexpr int kVectors = static_cast<int>(kPanelRows) / kLanes;
-// Rows of x in a tile: accumulators fill the registers (12 of 16, 12 of 32).
+// Rows of x in a tile and panels beside each other: accumulators fill the registers (24 of 32, 12
+// of 16).
 constexpr int kTile = kVectors == 1 ? 12 : kVectors == 2 ? 6 : 2;
+constexpr int kPair = kVectors == 1 ? 2 : 1;
+// Columns of one pass where many rows share the panels: their part of a panel stays in L1.
+constexpr std::int64_t kDepth = 256;
 
-using TileFunction = void (*)(const float* w, const TappedRows<float>& x, float* y,
-                              std::int64_t y_stride, std::int64_t outputs);
+// What a tile writes: outputs [first, first + outputs) of y, which moves on by y_stride a row.
+struct Target {
+  float* y;
+  std::int64_t y_stride, first, outputs;
+  bool accumulate;         // y holds the sum over the columns before
+  const GemmFinish* last;  // after the last columns; null: none, or not yet
+};
 
-// y [kRows, outputs] = x [kRows, cols] w [cols][16]. Few rows need more chains to hide latency.
-template <int kRows>
-void tile(const float* w, const TappedRows<float>& x, float* y, std::int64_t y_stride,
-          std::int64_t outputs) {
-  constexpr int kChains = kRows == 1 ? 4 : kRows <= 3 ? 2 : 1;
-  V sum[kChains][kRows][kVectors];
-#pragma GCC unroll 48
-  for (int i = 0; i < kChains * kRows * kVectors; ++i)
-    sum[i / (kRows * kVectors)][i / kVectors % kRows][i % kVectors] = hn::Zero(kD);
+using TileFunction = void (*)(const float* w, std::int64_t panel_stride, const TappedRows<float>& x,
+                              const Target& to);
 
-  for (int tap = 0; tap < x.taps; ++tap) {
-    const float* row[kRows];
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) row[r] = x.x + r * x.row_stride + tap * x.tap_stride;
-    std::int64_t c = 0;
-    const auto step = [&](std::int64_t at, int chain) HWY_ATTR {
-      V weight[kVectors];
+void finish_some(float* out, std::int64_t row, std::int64_t first, std::int64_t n,
+                 const GemmFinish& f) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (f.bias) out[i] += f.bias[first + i];
+    if (f.relu) out[i] = std::max(out[i], 0.0f);
+    if (f.residual) out[i] += f.residual[row * f.residual_stride + first + i];
+    if (f.relu_last) out[i] = std::max(out[i], 0.0f);
+  }
+}
+
+V finished(V y, std::int64_t row, std::int64_t first, const GemmFinish& f) {
+  if (f.bias) y = hn::Add(y, hn::LoadU(kD, f.bias + first));
+  if (f.relu) y = hn::Max(y, hn::Zero(kD));
+  if (f.residual) y = hn::Add(y, hn::LoadU(kD, f.residual + row * f.residual_stride + first));
+  return f.relu_last ? hn::Max(y, hn::Zero(kD)) : y;
+}
+
+// One row's panel p of the tile: vectors `sum`, to y.
+void store_panel(const V* sum, std::int64_t row, int p, const Target& to) {
+  const std::int64_t outputs = std::min(kPanelRows, to.outputs - p * kPanelRows);
+  const std::int64_t first = to.first + p * kPanelRows;
+  float* y = to.y + row * to.y_stride + first;
+  if (outputs == kPanelRows) {
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v)
-        weight[v] = hn::LoadU(kD, w + at * kPanelRows + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) {
+      V total = to.accumulate ? hn::Add(hn::LoadU(kD, y + v * kLanes), sum[v]) : sum[v];
+      if (to.last) total = finished(total, row, first + v * kLanes, *to.last);
+      hn::StoreU(total, kD, y + v * kLanes);
+    }
+    return;
+  }
+  HWY_ALIGN float part[kPanelRows];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) hn::Store(sum[v], kD, part + v * kLanes);
+  for (std::int64_t i = 0; i < outputs; ++i) y[i] = (to.accumulate ? y[i] : 0.0f) + part[i];
+  if (to.last) finish_some(y, row, first, outputs, *to.last);
+}
+
+// y [kRows, outputs] = x [kRows, cols] w [panel][cols][16]. Few rows need more chains to hide
+// latency.
+template <int kRows, int kPanels>
+void tile(const float* w, std::int64_t panel_stride, const TappedRows<float>& x, const Target& to) {
+  constexpr int kChains = kRows == 1 ? 4 : kRows <= 3 ? 2 : 1;
+  constexpr int kAcross = kPanels * kVectors;
+  constexpr int kBases = (kRows + 2) / 3;  // three rows share an address register
+  V sum[kChains][kRows][kAcross];
+#pragma GCC unroll 96
+  for (int i = 0; i < kChains * kRows * kAcross; ++i)
+    sum[i / (kRows * kAcross)][i / kAcross % kRows][i % kAcross] = hn::Zero(kD);
+
+  const std::int64_t stride = x.row_stride;
+  for (int tap = 0; tap < x.taps; ++tap) {
+    const float* base[kBases];
+#pragma GCC unroll 4
+    for (int b = 0; b < kBases; ++b) base[b] = x.x + 3 * b * stride + tap * x.tap_stride;
+    const auto step = [&](int at, int chain) HWY_ATTR {
+      V weight[kAcross];
+#pragma GCC unroll 4
+      for (int v = 0; v < kAcross; ++v)
+        weight[v] = hn::LoadU(
+            kD, w + (v / kVectors) * panel_stride + at * kPanelRows + (v % kVectors) * kLanes);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const V value = hn::Set(kD, row[r][at]);
+        const V value = hn::Set(kD, base[r / 3][(r % 3) * stride + at]);
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v)
+        for (int v = 0; v < kAcross; ++v)
           sum[chain][r][v] = hn::MulAdd(value, weight[v], sum[chain][r][v]);
       }
     };
-    for (; c + kChains <= x.tap_cols; c += kChains) {
+    std::int64_t c = 0;
+    for (; c + 4 <= x.tap_cols; c += 4, w += 4 * kPanelRows) {
 #pragma GCC unroll 4
-      for (int chain = 0; chain < kChains; ++chain) step(c + chain, chain);
+      for (int i = 0; i < 4; ++i) step(i, i % kChains);
+#pragma GCC unroll 4
+      for (int b = 0; b < kBases; ++b) base[b] += 4;
     }
-    for (; c < x.tap_cols; ++c) step(c, 0);
-    w += x.tap_cols * kPanelRows;
+    for (; c < x.tap_cols; ++c, w += kPanelRows) {
+      step(0, 0);
+#pragma GCC unroll 4
+      for (int b = 0; b < kBases; ++b) ++base[b];
+    }
   }
 
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    HWY_ALIGN float part[kPanelRows];
-    float* out = outputs == kPanelRows ? y + r * y_stride : part;
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      V total = sum[0][r][v];
+    for (int chain = 1; chain < kChains; ++chain)
 #pragma GCC unroll 4
-      for (int chain = 1; chain < kChains; ++chain) total = hn::Add(total, sum[chain][r][v]);
-      hn::StoreU(total, kD, out + v * kLanes);
-    }
-    if (out == part)
-      std::memcpy(y + r * y_stride, part, static_cast<std::size_t>(outputs) * sizeof(float));
+      for (int v = 0; v < kAcross; ++v) sum[0][r][v] = hn::Add(sum[0][r][v], sum[chain][r][v]);
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) store_panel(sum[0][r] + p * kVectors, r, p, to);
   }
 }
 
-template <std::size_t... i>
+template <int kPanels, std::size_t... i>
 TileFunction tile_of(std::int64_t num_rows, std::index_sequence<i...>) {
-  static constexpr TileFunction kTiles[] = {tile<static_cast<int>(i) + 1>...};
+  static constexpr TileFunction kTiles[] = {tile<static_cast<int>(i) + 1, kPanels>...};
   return kTiles[num_rows - 1];
 }
 
+// Asks for the weights that come next while many rows share the present ones.
+struct Ahead {
+  const float* w;  // the first panel's; null: nothing comes
+  std::int64_t floats, panel_stride;
+  int panels;
+
+  // Part i of n.
+  void fetch(std::int64_t i, std::int64_t n) const {
+    if (!w) return;
+    constexpr std::int64_t kLine = 16;
+    for (int p = 0; p < panels; ++p)
+      for (std::int64_t at = floats * i / n / kLine * kLine; at < floats * (i + 1) / n; at += kLine)
+        __builtin_prefetch(w + p * panel_stride + at, 0, 2);
+  }
+};
+
+// All rows by the one or two panels of `to`.
+void tiles(const float* w, std::int64_t panel_stride, const TappedRows<float>& x,
+           std::int64_t num_rows, const Target& to, const Ahead& ahead) {
+  TappedRows<float> rows = x;
+  Target some = to;
+  GemmFinish last;
+  for (std::int64_t i = 0; i < num_rows;) {
+    // Even tiles: 7 rows are 4 + 3, not 6 + 1.
+    const std::int64_t left = (num_rows - i + kTile - 1) / kTile;
+    const std::int64_t count = (num_rows - i + left - 1) / left;
+    ahead.fetch(i, num_rows);
+    rows.x = x.x + i * x.row_stride;
+    some.y = to.y + i * to.y_stride;
+    if (to.last) {
+      last = *to.last;
+      if (last.residual) last.residual += i * last.residual_stride;
+      some.last = &last;
+    }
+    const auto which = std::make_index_sequence<kTile>();
+    (to.outputs > kPanelRows ? tile_of<kPair>(count, which) : tile_of<1>(count, which))(
+        w, panel_stride, rows, some);
+    i += count;
+  }
+}
+
 void panels(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
-            std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end) {
-  for (std::int64_t r = row_begin; r < row_end; r += kPanelRows) {
-    const float* panel = w.panel(r / kPanelRows);
-    const std::int64_t outputs = std::min(kPanelRows, row_end - r);
-    TappedRows<float> rows = x;
-    for (std::int64_t i = 0; i < num_rows;) {
-      // Even tiles: 7 rows are 4 + 3, not 6 + 1.
-      const std::int64_t tiles = (num_rows - i + kTile - 1) / kTile;
-      const std::int64_t count = (num_rows - i + tiles - 1) / tiles;
-      rows.x = x.x + i * x.row_stride;
-      tile_of(count, std::make_index_sequence<kTile>())(panel, rows, y + i * y_stride + r, y_stride,
-                                                        outputs);
-      i += count;
+            std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end,
+            const GemmFinish* finish) {
+  // From four rows on, the order of the sums does not depend on how many there are.
+  const bool deep = x.taps == 1 && num_rows > 3 && x.tap_cols > kDepth + kDepth / 2;
+  const std::int64_t depth = deep ? kDepth : x.tap_cols;
+  for (std::int64_t r = row_begin; r < row_end; r += kPair * kPanelRows) {
+    Target to{y, y_stride, r, std::min(kPair * kPanelRows, row_end - r), false, nullptr};
+    TappedRows<float> part = x;
+    for (std::int64_t c = 0;;) {
+      const std::int64_t left = x.tap_cols - c;
+      part.tap_cols = left > depth + depth / 2 ? depth : left;
+      part.x = x.x + c;
+      to.last = left == part.tap_cols ? finish : nullptr;
+      const float* now = w.panel(r / kPanelRows) + c * kPanelRows;
+      const std::int64_t panel = w.cols * kPanelRows;
+      Ahead ahead{nullptr, std::min(depth, w.cols) * kPanelRows, panel, 1};
+      if (num_rows > kTile && left == part.tap_cols && r + kPair * kPanelRows < row_end) {
+        ahead.w = w.panel(r / kPanelRows + kPair);
+        ahead.panels = row_end - r > (kPair + 1) * kPanelRows ? kPair : 1;
+      } else if (num_rows > kTile && left > part.tap_cols) {
+        ahead = {now + part.tap_cols * kPanelRows,
+                 std::min(depth, left - part.tap_cols) * kPanelRows, panel,
+                 to.outputs > kPanelRows ? kPair : 1};
+      }
+      tiles(now, panel, part, num_rows, to, ahead);
+      c += part.tap_cols;
+      if (c >= x.tap_cols) break;
+      to.accumulate = true;
     }
   }
 }
@@ -110,7 +220,7 @@ void panels(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_row
 }  // namespace
 
 using PanelsFunction = void (*)(const F32Panels&, const TappedRows<float>&, std::int64_t, float*,
-                                std::int64_t, std::int64_t, std::int64_t);
+                                std::int64_t, std::int64_t, std::int64_t, const GemmFinish*);
 PanelsFunction f32_panels() { return panels; }
 
 }  // namespace HWY_NAMESPACE
@@ -122,7 +232,7 @@ namespace antiphon {
 namespace {
 
 using PanelsFunction = void (*)(const F32Panels&, const TappedRows<float>&, std::int64_t, float*,
-                                std::int64_t, std::int64_t, std::int64_t);
+                                std::int64_t, std::int64_t, std::int64_t, const GemmFinish*);
 PanelsFunction panels_for(Isa isa) { ANTIPHON_BY_ISA(isa, f32_panels); }
 
 template <typename F>
@@ -157,9 +267,10 @@ F32Matrix pack_f32(std::int64_t rows, std::int64_t cols, const std::int8_t* w, c
 }
 
 void gemm_f32(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
-              std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end) {
+              std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end,
+              const GemmFinish* finish) {
   if (num_rows <= 0 || row_begin >= row_end) return;
-  panels_for(w.isa)(w, x, num_rows, y, y_stride, row_begin, row_end);
+  panels_for(w.isa)(w, x, num_rows, y, y_stride, row_begin, row_end, finish);
 }
 
 }  // namespace antiphon

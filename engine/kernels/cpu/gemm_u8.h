@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/base/huge_pages.h"
 #include "engine/base/status.h"
 #include "engine/kernels/cpu/gemv_f32.h"
 #include "engine/kernels/kernel.h"
@@ -18,7 +19,7 @@ namespace antiphon {
 struct U8Matrix {
   std::int64_t rows = 0, cols = 0;
   int taps = 1;
-  std::vector<std::int8_t> panels;
+  std::vector<std::int8_t, HugePageAllocator<std::int8_t>> panels;
   std::size_t offset = 0;          // of the first panel, so that it is 64-byte aligned
   std::vector<float> scales;       // [rows], filled up to whole panels
   std::vector<std::int32_t> sums;  // [rows] of the weights, likewise: what a zero point of 1 adds

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/base/huge_pages.h"
 #include "engine/kernels/kernel.h"
 
 namespace antiphon {
@@ -15,7 +16,7 @@ constexpr std::int64_t kPanelRows = 16;  // outputs that are computed together
 // Immutable after pack_f32; any thread.
 struct F32Matrix {
   std::int64_t rows = 0, cols = 0;
-  std::vector<float> panels;
+  HugeFloats panels;
   std::size_t offset = 0;  // of the first panel, so that it is 64-byte aligned
   Isa isa = Isa::kPortable;
 
@@ -56,12 +57,23 @@ struct TappedRows {
   std::int64_t tap_stride = 0, tap_cols = 0;
 };
 
+// What follows a product while it is in registers: y = relu_last(relu(y + bias) + residual). bias
+// is indexed by output, residual [num_rows, outputs] with its own stride; null: none.
+struct GemmFinish {
+  const float* bias = nullptr;
+  const float* residual = nullptr;
+  std::int64_t residual_stride = 0;
+  bool relu = false, relu_last = false;
+};
+
 // y[i * y_stride + r] = sum over c of x[i][c] w[r][c], for i < num_rows and the output rows r in
-// [row_begin, row_end). Other elements of y stay. Overwrites, adds no bias. row_begin must be a
-// multiple of kPanelRows. No allocation, any thread. Sums in f32; their order depends on num_rows
-// only: every division of the outputs gives the same bits. Error <= cols eps sum |x w|.
+// [row_begin, row_end). Other elements of y stay. Overwrites; `finish` may be null. row_begin must
+// be a multiple of kPanelRows. No allocation, any thread. Sums in f32; their order depends on
+// num_rows and the columns only: every division of the outputs gives the same bits. Error <= cols
+// eps sum |x w|.
 void gemm_f32(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
-              std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end);
+              std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end,
+              const GemmFinish* finish = nullptr);
 
 // The same for x [num_rows, cols] with a stride between rows.
 inline void gemv_f32(const F32Matrix& w, const float* x, std::int64_t x_stride,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/base/huge_pages.h"
 #include "engine/base/status.h"
 #include "engine/kernels/cpu/gemv_f32.h"
 #include "engine/kernels/kernel.h"
@@ -17,7 +18,7 @@ namespace antiphon {
 struct Int8Matrix {
   std::int64_t rows = 0, cols = 0;
   int taps = 1;
-  std::vector<std::int8_t> panels;
+  std::vector<std::int8_t, HugePageAllocator<std::int8_t>> panels;
   std::size_t offset = 0;     // of the first panel, so that it is 64-byte aligned
   std::vector<float> scales;  // [rows], filled up with zeros to whole panels
   // Activations may be quantised to [-q_max, q_max]: then no int32 sum overflows, in any order, and

@@ -8,7 +8,11 @@ namespace antiphon::cpu {
 
 extern const Kernel kReducePlain, kMatMulInteger;
 extern const Kernel kExpandCopy, kExtentsFill, kRangeFill, kStridedSliceCopy;
-extern const Kernel kConvNdPlain, kConvNdStaticU8, kConvTransposePlain, kPoolPlain;
+extern const Kernel kConvLastDepthwise, kConvLastPanels, kConvLastWinograd4, kConvLastWinograd2,
+    kConvLastOnednn;
+extern const Kernel kConvTransposeLast, kPoolLast, kPlaceCopy;
+extern const Kernel kConvNdStaticU8, kConvNdPlain, kPoolPlain;
+extern const Kernel kConvTransposePanels, kConvTransposePlain;
 extern const Kernel kResampleTaps, kGridSamplePlain;
 extern const Kernel kGatherCopy, kGatherNdCopy, kGatherElementsCopy;
 extern const Kernel kScatterElementsPlain, kScatterNdPlain;

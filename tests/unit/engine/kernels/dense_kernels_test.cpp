@@ -236,6 +236,13 @@ TEST(AttentionKernels, PackedAndSplit) {
         c.absolute =
             kEpsilon * (24 + 2 * static_cast<double>(s.width) + 2 * static_cast<double>(keys));
         check_kernels(c);
+        if (!masked) continue;
+        // A row of the mask for each query; the first of them masks all.
+        c.inputs[3] = random_ref({s.batch, s.queries, keys}, 4, -4, 0);
+        check_kernels(c);
+        c.node.attrs.set("masked_rows", std::int64_t{1});
+        std::fill_n(c.inputs[3]->values.begin(), keys, -INFINITY);
+        check_kernels(c);
       }
 }
 

@@ -24,6 +24,7 @@ struct KernelCase {
     double absolute = 0, relative = 0;
   };
   std::vector<Bound> bounds;
+  std::vector<bool> unspecified{};  // elements of the outputs that may be anything
 };
 
 // Every accepting kernel x ISA up to the machine's x teams of 1, 2, 3 x aligned and misaligned

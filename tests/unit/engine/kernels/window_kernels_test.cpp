@@ -66,6 +66,7 @@ TEST(ConvTransposeKernels, SpreadsEveryInput) {
       {{2, 3, 4, 5}, {3, 4, 3, 3}, {1, 1}, {1, 1}, {0, 0, 0, 0}},
       {{1, 4, 3, 6}, {4, 2, 3, 2}, {2, 3}, {2, 1}, {1, 0, 1, 1}, 2},
       {{1, 2, 9}, {2, 3, 4}, {3}, {1}, {1, 2}},
+      {{2, 5, 60}, {5, 3, 40}, {7}, {1}, {0, 0}},  // more than a block, rows of a window overlap
       {{1, 2, 2, 3, 2}, {2, 1, 2, 2, 3}, {2, 1, 2}, {1, 1, 1}, {0, 0, 1, 0, 0, 0}}};
   for (const ConvCase& c : cases) {
     ir::Node node = conv_node(ir::kOpConvTranspose, c, 3);
@@ -79,6 +80,8 @@ TEST(ConvTransposeKernels, SpreadsEveryInput) {
         .bounds = {}};
     check_kernels(k);
     k.node.attrs.set("output_padding", Dims(c.strides.size(), 1));
+    check_kernels(k);
+    k.constant = {false, true, true};
     check_kernels(k);
   }
 }

@@ -99,7 +99,7 @@ TEST(MemoryPlanner, RandomGraphsPassTheChecker) {
     ASSERT_TRUE(tensors.ok()) << tensors.status().to_string();
     InPlace in_place;
     for (const ir::Node& node : data.graph.nodes)
-      in_place.push_back(node.op != ir::OpKind::kReshape);
+      in_place.push_back(node.op != ir::OpKind::kReshape ? 0 : -1);
     const MemoryPlan memory = plan_memory(data.graph, *tensors, in_place);
     const Status checked = check_memory(data.graph, *tensors, memory);
     ASSERT_TRUE(checked.ok()) << checked.to_string() << "\n" << ir::to_text(data.graph);

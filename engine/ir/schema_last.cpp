@@ -1,0 +1,111 @@
+// Shape rules of the operators whose channels come last: those of the usual order, on permuted
+// axes.
+#include <algorithm>
+
+#include "engine/ir/op_enums.h"
+#include "engine/ir/schema_rules.h"
+
+namespace antiphon::ir {
+namespace {
+
+constexpr std::int64_t kMaxWidth = 1 << 24;
+
+Result<ValueType> channels_first(const ValueType* x) {
+  if (!x) return invalid_argument("x is absent");
+  ANTIPHON_RETURN_IF_ERROR(want_rank(*x, "x", 4));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*x, "x", DType::kF32));
+  return ValueType{x->dtype, {x->shape[0], x->shape[3], x->shape[1], x->shape[2]}};
+}
+
+Shape channels_last(const Shape& y) { return {y[0], y[2], y[3], y[1]}; }
+
+// `own` as a part of a wider result; checks the base.
+Types placed(const Node& node, const ValueType* base, Shape own) {
+  Shape out = own;
+  if (node.attrs.has("y_width")) {
+    const std::int64_t width = node.attrs.i("y_width"), begin = node.attrs.i("y_begin");
+    const Dim& channels = own.back();
+    if (!channels.is_static()) return invalid_argument("y_width: the channels have no number");
+    ANTIPHON_RETURN_IF_ERROR(want_range(node, "y_width", width, channels.extent, kMaxWidth));
+    ANTIPHON_RETURN_IF_ERROR(want_range(node, "y_begin", begin, 0, width - channels.extent));
+    out.back() = Dim(width);
+  } else if (base || node.attrs.has("y_begin")) {
+    return invalid_argument("y_width is absent");
+  }
+  if (base) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*base, "base", DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_shape(*base, "base", out));
+  }
+  std::vector<ValueType> types;
+  types.push_back({DType::kF32, std::move(out)});
+  return types;
+}
+
+// The node as its operator with channels first takes it.
+Node plain(const Node& node) {
+  Node copy;
+  copy.name = node.name;
+  copy.attrs = node.attrs;
+  for (const char* name : {"x_first", "y_begin", "y_width"}) copy.attrs.erase(name);
+  copy.outputs = node.outputs;
+  return copy;
+}
+
+}  // namespace
+
+Types conv_last_rule(const Node& node, In in) {
+  ValueType x;
+  if (node.attrs.i("x_first") != 0) {
+    ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
+    x = *in[0];
+    ANTIPHON_RETURN_IF_ERROR(want_rank(x, "x", 4));
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(x, "x", DType::kF32));
+  } else {
+    ANTIPHON_ASSIGN_OR_RETURN(x, channels_first(in[0]));
+  }
+  const ValueType* inputs[] = {&x, at(in, 1), at(in, 2), at(in, 3)};
+  Node as = plain(node);
+  as.op = kOpConvNd;
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<ValueType> y, conv_nd_rule(as, inputs));
+  const Shape own = channels_last(y[0].shape);
+  if (const ValueType* residual = at(in, 4)) {
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*residual, "residual", DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_shape(*residual, "residual", own));
+  }
+  return placed(node, at(in, 5), own);
+}
+
+Types pool_last_rule(const Node& node, In in) {
+  ANTIPHON_ASSIGN_OR_RETURN(const ValueType x, channels_first(in[0]));
+  const ValueType* inputs[] = {&x};
+  Node as = plain(node);
+  as.op = kOpPool;
+  ANTIPHON_RETURN_IF_ERROR(
+      want_range(node, "op", node.attrs.i("op", -1), 0, static_cast<int>(Pool::kAverage)));
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<ValueType> y, pool_rule(as, inputs));
+  return placed(node, at(in, 1), channels_last(y[0].shape));
+}
+
+Types conv_transpose_last_rule(const Node& node, In in) {
+  ANTIPHON_ASSIGN_OR_RETURN(const ValueType x, channels_first(in[0]));
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "w"));
+  const ValueType* inputs[] = {&x, in[1], at(in, 2)};
+  Node as = plain(node);
+  as.op = kOpConvTranspose;
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<ValueType> y, conv_transpose_rule(as, inputs));
+  const std::vector<std::int64_t> strides = node.attrs.ints("strides");
+  for (std::size_t i = 0; i < 2; ++i)
+    if (in[1]->shape[2 + i] != Dim(strides.empty() ? 1 : strides[i]))
+      return invalid_argument("strides: wanted those of windows that do not overlap");
+  return placed(node, at(in, 3), channels_last(y[0].shape));
+}
+
+Types place_rule(const Node& node, In in) {
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
+  ANTIPHON_RETURN_IF_ERROR(want_min_rank(*in[0], "x", 1));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
+  if (!node.attrs.has("y_width")) return invalid_argument("y_width is absent");
+  return placed(node, at(in, 1), in[0]->shape);
+}
+
+}  // namespace antiphon::ir

@@ -1,0 +1,175 @@
+// The transforms, a vector of channels at a time.
+// clang-format off: the order matters
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/cpu/winograd_tiles.cpp"
+#include <hwy/foreach_target.h>
+
+#include "engine/kernels/cpu/simd_targets.h"
+// clang-format on
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+
+#include "engine/kernels/cpu/partial_vectors-inl.h"
+#include "engine/kernels/cpu/winograd_tiles.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace antiphon {
+namespace HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+constexpr D kD;
+
+// out = B' in, for one line of a patch.
+template <int m>
+HWY_INLINE void input_line(const V* in, V* out) {
+  if constexpr (m == 2) {
+    out[0] = hn::Sub(in[0], in[2]);
+    out[1] = hn::Add(in[1], in[2]);
+    out[2] = hn::Sub(in[2], in[1]);
+    out[3] = hn::Sub(in[1], in[3]);
+  } else {
+    const V two = hn::Set(kD, 2.0f), four = hn::Set(kD, 4.0f), five = hn::Set(kD, 5.0f);
+    const V even = hn::NegMulAdd(four, in[2], in[4]);  // x4 - 4 x2
+    const V odd = hn::NegMulAdd(four, in[1], in[3]);   // x3 - 4 x1
+    const V near = hn::Sub(in[4], in[2]);
+    const V far = hn::Mul(two, hn::Sub(in[3], in[1]));
+    out[0] = hn::MulAdd(four, in[0], hn::NegMulAdd(five, in[2], in[4]));
+    out[1] = hn::Add(even, odd);
+    out[2] = hn::Sub(even, odd);
+    out[3] = hn::Add(near, far);
+    out[4] = hn::Sub(near, far);
+    out[5] = hn::MulAdd(four, in[1], hn::NegMulAdd(five, in[3], in[5]));
+  }
+}
+
+// out = A' in.
+template <int m>
+HWY_INLINE void output_line(const V* in, V* out) {
+  const V sum = hn::Add(in[1], in[2]), difference = hn::Sub(in[1], in[2]);
+  if constexpr (m == 2) {
+    out[0] = hn::Add(in[0], sum);
+    out[1] = hn::Sub(difference, in[3]);
+  } else {
+    const V two = hn::Set(kD, 2.0f), four = hn::Set(kD, 4.0f), eight = hn::Set(kD, 8.0f);
+    const V far = hn::Add(in[3], in[4]), odd = hn::Sub(in[3], in[4]);
+    out[0] = hn::Add(in[0], hn::Add(sum, far));
+    out[1] = hn::MulAdd(two, odd, difference);
+    out[2] = hn::MulAdd(four, far, sum);
+    out[3] = hn::Add(hn::MulAdd(eight, odd, difference), in[5]);
+  }
+}
+
+template <int m>
+void input_tile(const float* const* patch, std::int64_t channels, float* v, std::int64_t v_stride) {
+  constexpr int n = m + 2;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(kD));
+  for (std::int64_t c = 0; c < channels; c += lanes) {
+    const auto some = static_cast<std::size_t>(std::min(lanes, channels - c));
+    V rows[n][n];
+    for (int i = 0; i < n; ++i) {
+      V in[n];
+#pragma GCC unroll 6
+      for (int j = 0; j < n; ++j) in[j] = load_some(kD, patch[i * n + j] + c, some);
+      input_line<m>(in, rows[i]);
+    }
+    for (int j = 0; j < n; ++j) {
+      V in[n], out[n];
+#pragma GCC unroll 6
+      for (int i = 0; i < n; ++i) in[i] = rows[i][j];
+      input_line<m>(in, out);
+#pragma GCC unroll 6
+      for (int i = 0; i < n; ++i) store_some(out[i], kD, v + (i * n + j) * v_stride + c, some);
+    }
+  }
+}
+
+V finished(V y, std::int64_t o, std::size_t some, const float* residual, const GemmFinish& f) {
+  if (f.bias) y = hn::Add(y, load_some(kD, f.bias + o, some));
+  if (f.relu) y = hn::Max(y, hn::Zero(kD));
+  if (residual) y = hn::Add(y, load_some(kD, residual + o, some));
+  return f.relu_last ? hn::Max(y, hn::Zero(kD)) : y;
+}
+
+template <int m>
+void output_tile(const float* from, std::int64_t m_stride, std::int64_t outputs, float* const* y,
+                 const float* const* residual, const GemmFinish& finish) {
+  constexpr int n = m + 2;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(kD));
+  for (std::int64_t o = 0; o < outputs; o += lanes) {
+    const auto some = static_cast<std::size_t>(std::min(lanes, outputs - o));
+    V rows[n][m];
+    for (int i = 0; i < n; ++i) {
+      V in[n];
+#pragma GCC unroll 6
+      for (int j = 0; j < n; ++j) in[j] = load_some(kD, from + (i * n + j) * m_stride + o, some);
+      output_line<m>(in, rows[i]);
+    }
+    for (int j = 0; j < m; ++j) {
+      V in[n], out[m];
+#pragma GCC unroll 6
+      for (int i = 0; i < n; ++i) in[i] = rows[i][j];
+      output_line<m>(in, out);
+      for (int i = 0; i < m; ++i) {
+        const int pixel = i * m + j;
+        if (!y[pixel]) continue;
+        store_some(finished(out[i], o, some, residual ? residual[pixel] : nullptr, finish), kD,
+                   y[pixel] + o, some);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+// By m / 2 - 1.
+std::array<WinogradInput, 2> winograd_inputs() { return {input_tile<2>, input_tile<4>}; }
+std::array<WinogradOutput, 2> winograd_outputs() { return {output_tile<2>, output_tile<4>}; }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace antiphon
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace antiphon {
+namespace {
+
+std::array<WinogradInput, 2> inputs_for(Isa isa) { ANTIPHON_BY_ISA(isa, winograd_inputs); }
+std::array<WinogradOutput, 2> outputs_for(Isa isa) { ANTIPHON_BY_ISA(isa, winograd_outputs); }
+
+// Rows of G.
+constexpr double kG2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+constexpr double kG4[6][3] = {{1.0 / 4, 0, 0},
+                              {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                              {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                              {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                              {1.0 / 24, -1.0 / 12, 1.0 / 6},
+                              {0, 0, 1}};
+
+}  // namespace
+
+WinogradInput winograd_input(Isa isa, int m) {
+  return inputs_for(isa)[static_cast<std::size_t>(m / 2 - 1)];
+}
+WinogradOutput winograd_output(Isa isa, int m) {
+  return outputs_for(isa)[static_cast<std::size_t>(m / 2 - 1)];
+}
+
+void winograd_weights(int m, const float* w, double* u) {
+  const double(*g)[3] = m == 2 ? kG2 : kG4;
+  const int n = m + 2;
+  for (int i = 0; i < n; ++i)
+    for (int j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int a = 0; a < 3; ++a)
+        for (int b = 0; b < 3; ++b) sum += g[i][a] * double{w[a * 3 + b]} * g[j][b];
+      u[i * n + j] = sum;
+    }
+}
+
+}  // namespace antiphon
+#endif

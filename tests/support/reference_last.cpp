@@ -1,0 +1,83 @@
+// Reference interpreter: the operators whose channels come last, by permuting what those with the
+// channels first give.
+#include <algorithm>
+#include <functional>
+
+#include "engine/ir/op_enums.h"
+#include "tests/support/reference_ops.h"
+
+namespace antiphon::test {
+namespace {
+
+// Axis i of the result is axis order[i] of x.
+RefTensor permuted(const RefTensor& x, const std::vector<std::size_t>& order) {
+  RefTensor out{x.dtype, {}, {}};
+  std::vector<std::int64_t> steps(x.dims.size(), 1);
+  for (std::size_t i = x.dims.size() - 1; i-- > 0;) steps[i] = steps[i + 1] * x.dims[i + 1];
+  for (const std::size_t axis : order) out.dims.push_back(x.dims[axis]);
+  const std::function<void(std::size_t, std::int64_t)> visit = [&](std::size_t axis,
+                                                                   std::int64_t from) {
+    if (axis == order.size()) {
+      out.values.push_back(x.values[static_cast<std::size_t>(from)]);
+      return;
+    }
+    for (std::int64_t i = 0; i < out.dims[axis]; ++i)
+      visit(axis + 1, from + i * steps[order[axis]]);
+  };
+  visit(0, 0);
+  return out;
+}
+RefTensor first(const RefTensor& x) { return permuted(x, {0, 3, 1, 2}); }
+RefTensor last(const RefTensor& x) { return permuted(x, {0, 2, 3, 1}); }
+
+// The node as the operator with channels first takes it.
+ir::Node plain(const ir::Node& node, ir::OpKind op) {
+  ir::Node copy = ir::clone(node);
+  copy.op = op;
+  for (const char* name : {"x_first", "y_begin", "y_width"}) copy.attrs.erase(name);
+  return copy;
+}
+
+// y as a part of base, or of zeros.
+Outs placed(const ir::Node& node, const RefTensor* base, RefTensor y) {
+  if (!node.attrs.has("y_width")) return only(std::move(y));
+  const std::int64_t width = node.attrs.i("y_width"), begin = node.attrs.i("y_begin");
+  const std::int64_t own = y.dims.back();
+  RefTensor out = y;
+  out.dims.back() = width;
+  out.values.assign(static_cast<std::size_t>(num_elements(out.dims)), 0.0);
+  if (base) out.values = base->values;
+  for (std::size_t i = 0; i < y.values.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i);
+    out.values[static_cast<std::size_t>(at / own * width + begin + at % own)] = y.values[i];
+  }
+  return only(std::move(out));
+}
+
+}  // namespace
+
+Outs ref_conv_last(const ir::Node& node, const Ins& in) {
+  const RefTensor x = node.attrs.i("x_first") != 0 ? *in[0] : first(*in[0]);
+  RefTensor residual;
+  Ins inputs = {&x, in[1], nullptr, at(in, 3)};
+  if (const RefTensor* r = at(in, 4)) {
+    residual = first(*r);
+    inputs.push_back(&residual);
+  }
+  return placed(node, at(in, 5), last(ref_conv_nd(plain(node, ir::kOpConvNd), inputs).value()[0]));
+}
+
+Outs ref_pool_last(const ir::Node& node, const Ins& in) {
+  const RefTensor x = first(*in[0]);
+  return placed(node, at(in, 1), last(ref_pool(plain(node, ir::kOpPool), {&x}).value()[0]));
+}
+
+Outs ref_conv_transpose_last(const ir::Node& node, const Ins& in) {
+  const RefTensor x = first(*in[0]);
+  const ir::Node as = plain(node, ir::kOpConvTranspose);
+  return placed(node, at(in, 3), last(ref_conv_transpose(as, {&x, in[1], at(in, 2)}).value()[0]));
+}
+
+Outs ref_place(const ir::Node& node, const Ins& in) { return placed(node, at(in, 1), *in[0]); }
+
+}  // namespace antiphon::test
