@@ -142,6 +142,7 @@ nlohmann::json plan_json(const Plan& plan) {
           {"nodes_before", report.nodes_before},
           {"nodes_after", report.nodes_after},
           {"arena_bytes", report.arena_bytes},
+          {"live_bytes_bound", report.live_bytes_bound},
           {"constant_bytes", report.constant_bytes},
           {"state_bytes", report.state_bytes},
           {"layers", layers}};

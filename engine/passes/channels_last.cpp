@@ -177,6 +177,7 @@ class Mover {
     if (!is_image(node.inputs[0]) || !is_image(node.outputs[0])) return false;
     if (!is_constant(graph_, node.inputs[1]) || info(node.inputs[1]).dtype != DType::kF32)
       return false;
+    if (node.attrs.has("x_scale")) return false;  // its input becomes bytes
     const Dim& channels = info(node.inputs[0]).shape[1];
     node.op = ir::kOpConvLast;
     if (!has_last(node.inputs[0]) && channels.is_static() && channels.extent <= kFewChannels &&
