@@ -199,6 +199,7 @@ ValueRef diagonal(Op& op, ValueRef x, std::string& word) {
     order.push_back(static_cast<std::int64_t>(i));
     order.push_back(static_cast<std::int64_t>(j));
     x = op.transpose(x, order);
+    if (op.failed()) return x;  // it has no extents
     // [..., n, n] flat: every (n + 1)-th element of the last n * n.
     Wholes dims = op.extents(x);
     const std::optional<std::int64_t> n = dims.back().number();
