@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from ..common.data import RATE, decode
-from ..common.text import read_table
+from ..common.text import KeptOut, read_table
 from .model import MELS, mel_points
 
 RIR_SAMPLES = 8000
@@ -22,12 +22,25 @@ def smooth(n):
     return min(s for s in sizes if s >= n)
 
 
-def read_rooms(folder):
+def sounds(folder, kind, held):
+    """Rows of FOLDER/KIND.tsv that are kept out of training, or all others."""
+    kept = KeptOut().sounds
+    return [r for r in read_table(os.path.join(folder, kind + ".tsv")) if ((kind, r["id"]) in kept) == held]
+
+
+def read_noise(folder, held=False):
+    """int16 [n] at 16 kHz: all recordings one after the other."""
+    pcm = decode(os.path.join(folder, "noise.opus"))
+    return np.concatenate([pcm[int(r["start_sample"]):int(r["start_sample"]) + int(r["num_samples"])]
+                           for r in sounds(folder, "noise", held)])
+
+
+def read_rooms(folder, held=False):
     """[rooms, samples] f32 of energy 1, the direct path first."""
     import soundfile
     wave, _ = soundfile.read(os.path.join(folder, "rir.flac"), dtype="float32")
     rooms = np.zeros((0, RIR_SAMPLES), np.float32)
-    for r in read_table(os.path.join(folder, "rir.tsv")):
+    for r in sounds(folder, "rir", held):
         at, n = int(r["start_sample"]), int(r["num_samples"])
         x = wave[at:at + n]
         x = x[max(int(np.abs(x).argmax()) - 8, 0):][:RIR_SAMPLES]
@@ -38,12 +51,12 @@ def read_rooms(folder):
 
 
 class Augment:
-    """Owns noise and rooms on one device. folder: holds noise.opus, rir.flac and rir.tsv; None: neither is used."""
+    """Owns noise and rooms on one device. folder: holds noise.opus, rir.flac and their tables; None: neither is used."""
 
     def __init__(self, folder, device):
         self.device, self.noise, self.rooms = device, None, None
         if folder:
-            self.noise = torch.from_numpy(decode(os.path.join(folder, "noise.opus"))).to(device)
+            self.noise = torch.from_numpy(read_noise(folder)).to(device)
             self.rooms = torch.from_numpy(read_rooms(folder)).to(device)
         hz = mel_points(MELS)
         self.mel_hz = hz[1:-1].float().to(device)

@@ -65,16 +65,37 @@ class Speech:
         return {c: [round(h, 2) for h in v] for c, v in sorted(out.items())}
 
     def samples(self, group, margin=None):
-        """x [B, T] f32 with T a multiple of 640, n [B]. margin [B, 2]: samples more before and after each utterance."""
-        start, n = np.array([u["start"] for u in group]), np.array([u["n"] for u in group])
-        if margin is not None:
-            before = np.minimum(margin[:, 0], start)
-            start, n = start - before, n + before + margin[:, 1]
-        steps = -(-int(n.max()) // 640)
-        start, length = (torch.from_numpy(v).to(self.device, non_blocking=True)[:, None] for v in (start, n))
-        k = torch.arange(steps * 640, device=self.device)[None]
-        x = self.audio[(start + k).clamp_max(len(self.audio) - 1)].float() / 32768
-        return x * (k < length), length[:, 0], n
+        """x [B, T] f32 with T a multiple of 640, n [B] on the device and on the host.
+
+        margin [B, 2]: samples more before and after each utterance that is whole; `pieces` of one are (start, n, gain).
+        """
+        rows, most = len(group), max(len(u.get("pieces", "1")) for u in group)
+        start, n, gain = np.zeros((rows, most), np.int64), np.zeros((rows, most), np.int64), np.ones((rows, most), np.float32)
+        for r, u in enumerate(group):
+            for p, (at, length, loud) in enumerate(u.get("pieces", [(u["start"], u["n"], 1.0)])):
+                start[r, p], n[r, p], gain[r, p] = at, length, loud
+            if margin is not None and "pieces" not in u:
+                before = min(margin[r, 0], u["start"])
+                start[r, 0], n[r, 0] = u["start"] - before, u["n"] + before + margin[r, 1]
+        total = n.sum(1)
+        steps = -(-int(total.max()) // 640)
+        put = lambda v: torch.from_numpy(v).to(self.device, non_blocking=True)
+        length, x = put(total), self.gather(put(start), put(n.cumsum(1)), put(gain), steps * 640)
+        return x * (torch.arange(steps * 640, device=self.device)[None] < length[:, None]), length, total
+
+    def gather(self, start, end, gain, size):
+        """Pieces start [B, P], each up to end [B, P] of the row, one after the other -> [B, size] f32; seams fade in 2 ms."""
+        k = torch.arange(size, device=self.device)[None]
+        source, loud = start[:, :1] + k, gain[:, :1].expand(-1, size)
+        seam = torch.ones((), device=self.device)
+        for p in range(1, start.shape[1]):
+            begin = end[:, p - 1:p]
+            past = k >= begin
+            source = torch.where(past, start[:, p:p + 1] + k - begin, source)
+            loud = torch.where(past, gain[:, p:p + 1], loud)
+            used = end[:, p:p + 1] > begin
+            seam = torch.where(used, torch.minimum(seam, (k - begin).abs() / 32), seam)
+        return self.audio[source.clamp_max(len(self.audio) - 1)].float() / 32768 * loud * seam
 
 
 SYMBOL = {c: i + 1 for i, c in enumerate(CHARS)}
@@ -90,25 +111,28 @@ def targets(group, device):
 
 
 class Pools:
-    """Endless batches of about `seconds` of padded speech: a pool is drawn, sorted by length, cut, shuffled."""
+    """Endless batches of about `seconds` of padded speech: a pool is drawn, sorted by length, cut, shuffled.
 
-    def __init__(self, train, seconds, weight, rng, batches=48):
+    change: may put another utterance in the place of one that was drawn.
+    """
+
+    def __init__(self, train, seconds, weight, rng, batches=48, change=lambda u: u):
         length = np.array([u["n"] for u in train], np.float64)
         share = np.array([1.0 if u["corpus"] == "teacher" else weight for u in train]) * length
         self.train, self.seconds, self.rng = train, seconds, rng
         self.share = share / share.sum()
         self.draws = max(1, int(batches * seconds * RATE / (self.share * length).sum()))
-        self.waiting = []
+        self.waiting, self.change = [], change
 
     def next(self):
         if not self.waiting:
             drawn = self.rng.choice(len(self.train), self.draws, p=self.share)
             group = []
-            for i in sorted(drawn, key=lambda i: self.train[i]["n"]):
-                if group and (len(group) + 1) * self.train[i]["n"] / RATE > self.seconds:
+            for u in sorted((self.change(self.train[i]) for i in drawn), key=lambda u: u["n"]):
+                if group and (len(group) + 1) * u["n"] / RATE > self.seconds:
                     self.waiting.append(group)
                     group = []
-                group.append(self.train[i])
+                group.append(u)
             self.waiting.append(group)
             self.rng.shuffle(self.waiting)
         return self.waiting.pop()

@@ -8,7 +8,7 @@ import json
 import torch
 
 from ..common.text import CHARS
-from .batches import REAL, Speech, read_texts, subset, tables_of
+from .batches import REAL, Speech, read_texts, subset, tables_of, targets
 from .model import Acoustic, LogMel, output_steps
 
 
@@ -52,6 +52,27 @@ def error_rates(net, mel_of, speech, sets, seconds=1600, context=torch.no_grad()
         if words:
             result[corpus] = round(100 * errors / words, 2)
     net.train(was)
+    return result
+
+
+@torch.no_grad()
+def held_losses(net, mel_of, speech, sets, seconds=400):
+    """sets: {corpus: utterances} -> {corpus: CTC loss a symbol of the text}; f32, nothing augmented."""
+    net.eval()
+    result = {}
+    for corpus, group in sets.items():
+        total, symbols, ordered = 0.0, 0, sorted(group, key=lambda u: u["n"])
+        while ordered:
+            most = max(1, int(seconds * 16000 / ordered[-1]["n"]))
+            part, ordered = ordered[-most:], ordered[:-most]
+            x, _, n = speech.samples(part)
+            flat, lengths = targets(part, speech.device)
+            logp = net(mel_of(x)).transpose(0, 1)
+            steps = torch.tensor([output_steps(int(k)) for k in n])
+            total += torch.nn.functional.ctc_loss(logp, flat, steps, lengths, reduction="sum", zero_infinity=True).item()
+            symbols += int(lengths.sum())
+        if symbols:
+            result[corpus] = round(total / symbols, 4)
     return result
 
 

@@ -3,7 +3,7 @@
     python3 -m training.asr.held_tables OUT --data DATA [--teacher PREFIX...] [--limit 600]
 
 One set a corpus, `teacher_heldout` for the teacher's kept-out voices, and of these the commands and dialogue turns once more as
-`commands_noisy`: in a room of DATA/noise and beside noise of 10 dB, both drawn by the sentence's name. A fifth of each set, by hash,
+`commands_noisy`: in a room and beside noise of 10 dB, both kept out of training and drawn by the sentence's name. A fifth of each set, by hash,
 has the split `dev`: the decoder's weights are tuned on it and the other four, `test`, are reported.
 """
 import argparse
@@ -14,9 +14,9 @@ import zlib
 import numpy as np
 import soundfile
 
-from ..common.data import RATE, decode, load
+from ..common.data import RATE, load
 from ..common.text import KeptOut
-from .augment import RIR_SAMPLES, read_rooms
+from .augment import RIR_SAMPLES, read_noise, read_rooms
 from .batches import REAL, tables_of
 
 GAP = RATE // 5
@@ -71,7 +71,7 @@ def main():
         write(a.out, name, rows[:a.limit])
     if "teacher_heldout" in sets:
         folder = os.path.join(a.data, "noise")
-        rooms, noise = read_rooms(folder), decode(os.path.join(folder, "noise.opus"))
+        rooms, noise = read_rooms(folder, held=True), read_noise(folder, held=True)
         said = [r for r in sets["teacher_heldout"] if r[0].startswith(("held-commands", "held-dialogue", "held-templates"))]
         write(a.out, "commands_noisy", [(i, s, t, beside_noise(i, x, rooms, noise)) for i, s, t, x in said])
 

@@ -74,12 +74,19 @@ class Acoustic(nn.Module):
         x = F.gelu(self.conv1(F.pad(mel, (3, 1))))
         return F.gelu(self.conv2(F.pad(x, (3, 1))).transpose(1, 2).contiguous())
 
-    def forward(self, mel):
+    def top(self, mel):
+        """What the output layer sees: [B, T / 4, width]."""
         x = self.front(mel)
         for norm, lstm in zip(self.norms, self.lstms):
             x = x + F.dropout(lstm_run(lstm, norm(x))[0], self.drop, self.training)
         a = self.ahead(F.pad(x.transpose(1, 2), (0, LOOKAHEAD))).transpose(1, 2)
-        return self.out(F.gelu(x + a)).float().log_softmax(-1)
+        return F.gelu(x + a)
+
+    def log_probabilities(self, top):
+        return self.out(top).float().log_softmax(-1)
+
+    def forward(self, mel):
+        return self.log_probabilities(self.top(mel))
 
 
 def output_steps(samples):

@@ -16,10 +16,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .augment import Augment, stretch
+from .augment import Augment, mask, stretch
 from .batches import REAL, Pools, Speech, read_texts, subset, tables_of, targets
-from .evaluate import error_rates
+from .evaluate import error_rates, held_losses
+from .guide import Guidance, Offline
 from .model import Acoustic, LogMel, output_steps
+from .splice import Splicer, find_words
 
 SPEEDS = (0.88, 0.94, 1.0, 1.0, 1.0, 1.06, 1.12)
 
@@ -57,7 +59,9 @@ class Trainer:
         self.net = Acoustic(**self.shape, drop=a.drop).to(a.device)
         self.mel_of = LogMel().to(a.device)
         self.fused = a.device == "cuda"
-        self.opt = torch.optim.AdamW(self.net.parameters(), a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
+        self.guidance = Guidance(a.guide, a.width, a.posteriors, a.guide_lr).to(a.device) if a.guide else None
+        self.trained = list(self.net.parameters()) + (list(self.guidance.to_features.parameters()) if a.guide else [])
+        self.opt = torch.optim.AdamW(self.trained, a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
         self.ema = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
         self.step, self.elapsed, self.rng = 0, a.elapsed, np.random.default_rng(a.seed)
         self.context = torch.autocast(a.device, dict(bf16=torch.bfloat16, fp16=torch.float16).get(a.amp),
@@ -70,6 +74,8 @@ class Trainer:
                       cuda=torch.cuda.get_rng_state() if self.device == "cuda" else None)
         state = dict(shape=self.shape, net=self.net.state_dict(), ema=self.ema, opt=self.opt.state_dict(), step=self.step,
                      elapsed=self.elapsed, scaler=self.scaler.state_dict(), random=random)
+        if self.guidance:
+            state["guidance"] = self.guidance.save()
         torch.save(state, path + ".part")
         os.replace(path + ".part", path)
 
@@ -85,6 +91,8 @@ class Trainer:
         self.ema = {k: v.to(self.device) for k, v in s["ema"].items()}
         self.opt.load_state_dict(s["opt"])
         self.scaler.load_state_dict(s["scaler"])
+        if self.guidance:
+            self.guidance.load(s["guidance"])
         self.step, self.elapsed = s["step"], s["elapsed"]
         torch.set_rng_state(s["random"]["torch"])
         self.rng.bit_generator.state = s["random"]["numpy"]
@@ -92,32 +100,43 @@ class Trainer:
             torch.cuda.set_rng_state(s["random"]["cuda"])
 
     def batch(self, speech, group, augment, hard):
-        """Augmented features [B, 80, T], output steps [B] on the host; B is twice the group where two views are compared."""
+        """Augmented features [B, 80, T], twice the group where two views are compared; clean samples x [b, n], augmented ones
+        and output steps [b], on the host, of the group."""
         margin = self.rng.integers(0, 2400, (len(group), 2))  # up to 0.15 s of the pause around it
         x, n, host = speech.samples(group, margin)
         factor = self.rng.choice(SPEEDS)
         x, n = stretch(x, n, factor)
         steps = output_steps((host / factor).astype(np.int64))
-        if self.a.consistency:
-            x, n, steps = x.repeat(2, 1), n.repeat(2), np.tile(steps, 2)
+        views = 2 if self.a.consistency else 1
         with torch.no_grad():
-            heard = augment.speech(x, n, hard) if hard > 0 else x
-            return augment.features(self.mel_of(heard), hard, self.a.spans), torch.from_numpy(steps)
+            heard = x.repeat(views, 1)
+            heard = augment.speech(heard, n.repeat(views), hard) if hard > 0 else heard
+            mel = augment.features(self.mel_of(heard), hard, self.a.spans)
+        return mel, x, heard[:len(x)], torch.from_numpy(steps)
 
-    def learn(self, mel, steps, flat, lengths):
-        """One step; returns loss and gradient norm as tensors of the device, so that the host runs ahead."""
+    def learn(self, share, hard, batch, flat, lengths):
+        """One step; returns losses and gradient norm as tensors of the device, so that the host runs ahead."""
+        mel, x, heard, steps = batch
+        steps = steps.clamp_max(mel.shape[2] // 4)
+        guided = [torch.zeros((), device=self.device)] * 2
         with self.context:
-            logp = self.net(mel)
-        steps = steps.clamp_max(logp.shape[1])
+            top = self.net.top(mel)
+            logp = self.net.log_probabilities(top)
+            if self.guidance:
+                guided = self.guidance(share, x, steps, top, logp, lengths)
+        if self.guidance:
+            self.guidance.learn(share, mask(self.guidance.mel(heard), hard), steps, flat, lengths, self.context)
         if self.a.consistency:
-            flat, lengths = flat.repeat(2), lengths.repeat(2)
+            flat, lengths, steps = flat.repeat(2), lengths.repeat(2), steps.repeat(2)
         loss = F.ctc_loss(logp.transpose(0, 1), flat, steps, lengths, zero_infinity=True)
         if self.a.consistency:
             loss = loss + self.a.consistency * disagreement(logp, steps, lengths)
+        told = torch.stack([loss.detach(), *(g.detach() for g in guided)])
+        loss = loss + self.a.features * guided[0] + guided[1]
         self.opt.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.opt)
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.a.clip, foreach=True)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained, self.a.clip, foreach=True)
         if self.fused and not self.scaler.is_enabled():  # the fused kernel skips the step where this is 1
             self.opt.found_inf = (~torch.isfinite(norm)).float()
             self.opt.step()
@@ -128,7 +147,7 @@ class Trainer:
             self.opt.step()
         self.step += 1
         self.average()
-        return loss.detach(), norm.detach()
+        return told, norm.detach()
 
     @torch.no_grad()
     def average(self):
@@ -164,7 +183,10 @@ def run(a):
         t.resume(last)
     augment = Augment(a.noise, a.device)
     sets = subset(speech.held, a.limit)
-    pools = Pools(speech.train, a.batch_seconds / (2 if a.consistency else 1), a.weight, t.rng)
+    if a.splice:
+        log(kind="words", found=find_words(speech, a.aligner, t.mel_of), seconds=round(time.time() - began, 1))
+    pools = Pools(speech.train, a.batch_seconds / (2 if a.consistency else 1), a.weight, t.rng,
+                  change=Splicer(speech.train, a.splice, t.rng))
     log(kind="start", loaded_s=round(time.time() - began, 1), hours=speech.hours(), step=t.step, elapsed=t.elapsed,
         parameters=sum(p.numel() for p in t.net.parameters()), settings=vars(a))
     total, mark, told, heard_s = a.minutes * 60, time.time(), time.time(), 0.0
@@ -175,23 +197,27 @@ def run(a):
             g["lr"] = learning_rate(share, a.lr)
         group = pools.next()
         heard_s += sum(u["n"] for u in group) / 16000
-        mel, steps = t.batch(speech, group, augment, hardness(share, a.hard))
-        loss, norm = t.learn(mel, steps, *targets(group, a.device))
+        hard = hardness(share, a.hard)
+        losses, norm = t.learn(share, hard, t.batch(speech, group, augment, hard), *targets(group, a.device))
         now = time.time()
-        t.elapsed, mark = t.elapsed + now - mark, now
+        t.elapsed, mark = t.elapsed + (a.step_s or now - mark), now
         if t.step % a.tell == 0 or t.step == 1:
-            log(kind="step", step=t.step, elapsed=round(t.elapsed, 1), loss=round(loss.item(), 4), norm=round(norm.item(), 2),
+            log(kind="step", step=t.step, elapsed=round(t.elapsed, 1), norm=round(norm.item(), 2),
+                **{name: round(x, 4) for name, x in zip(("loss", "features", "posteriors"), losses.tolist())},
                 lr=round(t.opt.param_groups[0]["lr"], 6), times_real_time=round(heard_s / max(time.time() - told, 1e-3)),
                 gib=round(torch.cuda.max_memory_allocated() / 2 ** 30, 1) if a.device == "cuda" else 0)
             told, heard_s = time.time(), 0.0
         if t.elapsed - evaluated > a.every:
             evaluated = t.elapsed
             log(kind="wer", step=t.step, elapsed=round(t.elapsed), **error_rates(t.averaged(), t.mel_of, speech, sets, 1600, t.context))
+            if t.guidance and t.guidance.guide and share < 1.2 * t.guidance.until:
+                log(kind="guide", step=t.step, **error_rates(Offline(t.guidance.guide), t.guidance.mel, speech, sets, 800, t.context))
             t.save(last)
             t.save_small(small)
             told, heard_s = time.time(), 0.0
     t.save(last)
     t.save_small(small)
+    log(kind="held_loss", **held_losses(t.averaged(), t.mel_of, speech, sets))
     log(kind="wer", step=t.step, elapsed=round(t.elapsed), final=True,
         **error_rates(t.averaged(), t.mel_of, speech, subset(speech.held, a.final_limit), 1600 if a.device == "cuda" else 60))
 
@@ -207,6 +233,7 @@ def main():
     ap.add_argument("--minutes", type=float, default=12, help="the whole schedule")
     ap.add_argument("--stop", type=float, default=1e9, help="minutes on the clock at which this stay ends")
     ap.add_argument("--elapsed", type=float, default=0, help="seconds on the clock at a start without checkpoint")
+    ap.add_argument("--step-s", type=float, default=0, help="let the clock count so many seconds a step: equal schedules at unequal speeds")
     ap.add_argument("--max-steps", type=int, default=10 ** 9)
     ap.add_argument("--fresh", action="store_true", help="do not resume OUT/last.pt")
     ap.add_argument("--batch-seconds", type=float, default=1600)
@@ -214,6 +241,12 @@ def main():
     ap.add_argument("--hard", type=float, default=1.0, help="of the augmentation at its strongest; less for a short training, 0: none on samples")
     ap.add_argument("--consistency", type=float, default=0,
                     help="weight of the difference between two augmented views of each utterance (0.2); 0: one view")
+    ap.add_argument("--splice", type=float, default=0, help="share of people's utterances that are put together from others' pieces")
+    ap.add_argument("--aligner", default="models/asr-en/weights.safetensors", help="weights that find the words for it")
+    ap.add_argument("--guide", help="encoder that guide.py took out of Whisper")
+    ap.add_argument("--features", type=float, default=1.0, help="weight of the distance to its features")
+    ap.add_argument("--posteriors", type=float, default=0, help="weight of the distance to its posteriors, after a CTC training of its own")
+    ap.add_argument("--guide-lr", type=float, default=2e-4)
     ap.add_argument("--spans", type=int, default=3, help="masked spans an utterance; more for two views")
     ap.add_argument("--lr", type=float, default=1.2e-3)
     ap.add_argument("--clip", type=float, default=1.0)

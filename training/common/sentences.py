@@ -23,9 +23,10 @@ import zlib
 from .data import corpus_rows
 from .spoken import say_int, spoken
 from .templates import template
-from .text import GRAM, HELDOUT, KeptOut, clean, grams
+from .text import GRAM, HELDOUT, KeptOut, clean, grams, read_table
 
 LIBRISPEECH = ("1272", "1673", "652", "2902", "174")
+SOUNDS = dict(noise=5, rir=8)  # one in so many is kept out
 VOICES = ("bf_emma", "am_michael", "af_nova", "bm_george")
 DEMO = "I'd like a large latte with oat milk, please."  # models/demo/question.wav: nothing may learn it by heart
 
@@ -153,6 +154,8 @@ def heldout(a):
     rules += [("speaker", "commonvoice_delta", s) for s in delta if kept_by_hash("commonvoice_delta", s)]
     rules += [("split", "speechocean762", "test"), ("corpus", "ljspeech_part", "*")]
     rules += [("voice", "teacher", v) for v in VOICES]
+    rules += [("sound", kind, r["id"]) for kind, one_in in SOUNDS.items()
+              for r in read_table(os.path.join(a.data, "noise", kind + ".tsv")) if kept_by_hash(kind, r["id"], one_in)]
     write(a.folder, "rules.tsv", ("kind", "corpus", "name"), rules)
     teacher = teacher_sentences(a.data)
     write(a.folder, "teacher_sentences.tsv", ("id", "text"), teacher)

@@ -29,19 +29,20 @@ def read_table(path):
 
 
 class KeptOut:
-    """What training/heldout lists: speakers, splits and corpora, voices, and their references.
+    """What training/heldout lists: speakers, splits and corpora, voices, sounds (noise and rooms), and their references.
 
     Text trains nothing where it shares six successive words with a kept-out reference, nor where
     it has fewer than six words and is, as a whole, a kept-out reference.
     """
 
     def __init__(self, folder=HELDOUT):
-        self.speakers, self.splits, self.corpora, self.voices = set(), set(), set(), set()
+        self.speakers, self.splits, self.corpora, self.voices, self.sounds = set(), set(), set(), set(), set()
         for r in read_table(os.path.join(folder, "rules.tsv")):
             {"speaker": lambda: self.speakers.add((r["corpus"], r["name"])),
              "split": lambda: self.splits.add((r["corpus"], r["name"])),
              "corpus": lambda: self.corpora.add(r["corpus"]),
-             "voice": lambda: self.voices.add(r["name"])}[r["kind"]]()
+             "voice": lambda: self.voices.add(r["name"]),
+             "sound": lambda: self.sounds.add((r["corpus"], r["name"]))}[r["kind"]]()
         self.texts, self.grams = set(), set()
         for r in read_table(os.path.join(folder, "references.tsv")):
             self.add(r["text"])

@@ -133,6 +133,7 @@ def options():
     ap.add_argument("--elapsed", type=float, help="seconds of the schedule already used; default: the saved clock")
     ap.add_argument("--stop", type=float, default=1e9, help="stop after so many seconds now")
     ap.add_argument("--steps", type=int, default=10**9, help="stop after so many steps now")
+    ap.add_argument("--step-s", type=float, default=0, help="let the clock count so many seconds a step: equal schedules at unequal speeds")
     ap.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
     ap.add_argument("--batch-frames", type=int, default=24000), ap.add_argument("--rate", type=float, default=1.5e-3)
     ap.add_argument("--own-share", type=float, default=0.5, help="utterances whose second LSTM follows the attention")
@@ -193,7 +194,7 @@ def main():
     path, total, began = os.path.join(a.out, "tacotron.pt"), a.minutes * 60, time.time()
     now, saved_at, first, waiting = clock, clock, count, []
     while True:
-        now = clock + time.time() - began
+        now = clock + ((count - first) * a.step_s or time.time() - began)
         if now >= total or now - clock >= a.stop or count - first >= a.steps:
             break
         if not waiting:

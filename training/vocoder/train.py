@@ -204,6 +204,7 @@ def options():
     ap.add_argument("--stop", type=float, default=1e9, help="stop after so many seconds now")
     ap.add_argument("--steps", type=int, default=10**9, help="stop after so many steps now")
     ap.add_argument("--warm", type=float, default=0.25, help="share of the schedule with the spectral loss alone")
+    ap.add_argument("--step-s", type=float, default=0, help="let the clock count so many seconds a step: equal schedules at unequal speeds")
     ap.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--frames", type=int, default=32, help="frames that the losses see")
@@ -259,7 +260,7 @@ def main():
     path, total, began = os.path.join(a.out, "vocoder.pt"), a.minutes * 60, time.time()
     now, saved_at, first = clock, clock, count
     while True:
-        now = clock + time.time() - began
+        now = clock + ((count - first) * a.step_s or time.time() - began)
         if now >= total or now - clock >= a.stop or count - first >= a.steps:
             break
         adversarial = now > a.warm * total
