@@ -1,9 +1,14 @@
 // Matrix-vector tasks: up to 16 rows of x share one pass over the weights.
+#include <algorithm>
+
 #include "engine/kernels/cpu/loop/linear_weights.h"
 #include "engine/kernels/cpu/loop/tasks.h"
 
 namespace antiphon::loop {
 namespace {
+
+// Outputs that are computed before the direction matters: whole pairs of panels.
+constexpr std::int64_t kPartRows = 4 * kPanelRows;
 
 // Up to kMaxRows rows at equal distances.
 constexpr int kMaxRows = 16;
@@ -69,23 +74,38 @@ QuantizedRows quantize(const Task& task, const Frame& frame, const Rows& rows) {
   return q;
 }
 
+// Part of one group's outputs: a few panels of its weights.
+void multiply(const Task& task, const Frame& frame, const Rows& rows, const QuantizedRows& q,
+              std::int64_t group, float* y, const Range& part) {
+  const LinearWeights* weights = task.op->weights;
+  const auto g = static_cast<std::size_t>(group);
+  if (q.values) {
+    gemv_int8(*weights->i8[g], q, y, rows.y_step, part.begin, part.end);
+  } else if (weights && !weights->f32.empty()) {
+    gemv_f32(weights->f32[g], rows.x, rows.x_step, rows.count, y, rows.y_step, part.begin,
+             part.end);
+  } else {
+    multiply_plain(task, frame, rows, part.begin, part.end);
+  }
+}
+
+// Every other iteration walks the weights from their end: of weights somewhat larger than a core's
+// cache it finds there what the last one read last, where the same order each time finds nothing.
 void run_rows(const Task& task, const Frame& frame, const Rows& rows) {
   const LinearWeights* weights = task.op->weights;
   const std::int64_t groups = weights ? weights->groups : 1;
   const std::int64_t width = task.out[0].dim(task.out[0].rank - 1) / groups;
   const Range range = task.by_rows ? task.range : Range{0, width};
+  const std::int64_t num_parts = (range.end - range.begin + kPartRows - 1) / kPartRows;
+  const bool from_end = frame.iteration % 2 != 0;
   QuantizedRows q;
   if (weights && !weights->i8.empty()) q = quantize(task, frame, rows);
-  for (std::int64_t g = 0; g < groups; ++g) {
-    const std::size_t group = static_cast<std::size_t>(g);
-    float* y = rows.y + g * width;
-    if (q.values) {
-      gemv_int8(*weights->i8[group], q, y, rows.y_step, range.begin, range.end);
-    } else if (weights && !weights->f32.empty()) {
-      gemv_f32(weights->f32[group], rows.x, rows.x_step, rows.count, y, rows.y_step, range.begin,
-               range.end);
-    } else {
-      multiply_plain(task, frame, rows, range.begin, range.end);
+  for (std::int64_t i = 0; i < groups; ++i) {
+    const std::int64_t g = from_end ? groups - 1 - i : i;
+    for (std::int64_t p = 0; p < num_parts; ++p) {
+      const std::int64_t begin = range.begin + (from_end ? num_parts - 1 - p : p) * kPartRows;
+      multiply(task, frame, rows, q, g, rows.y + g * width,
+               {begin, std::min(begin + kPartRows, range.end)});
     }
     epilogue(task, *frame.math, rows, g * width + range.begin, range.end - range.begin);
   }
