@@ -1,7 +1,10 @@
-// Merges nodes, and small constants, that are the same.
+// Merges nodes, and constants, that are the same.
+#include <algorithm>
 #include <cstring>
 #include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/passes/passes.h"
 #include "engine/passes/rewrite.h"
@@ -9,32 +12,39 @@
 namespace antiphon::passes {
 namespace {
 
-constexpr std::size_t kSmallBytes =
-    4096;  // larger constants are merged only when they share memory
-
 bool same_constant(const ir::ValueInfo& a, const ir::ValueInfo& b) {
-  if (a.dtype != b.dtype || a.shape != b.shape || a.constant.bytes != b.constant.bytes)
-    return false;
-  if (a.constant.data == b.constant.data) return true;
-  return a.constant.bytes <= kSmallBytes &&
+  if (a.shape != b.shape) return false;
+  return a.constant.data == b.constant.data ||
          std::memcmp(a.constant.data, b.constant.data, a.constant.bytes) == 0;
+}
+
+// Equal constants have equal ones: type, bytes, and a few of them spread over the whole.
+std::string fingerprint(const ir::ValueInfo& info) {
+  constexpr std::size_t kSamples = 16, kWidth = 8;
+  const std::size_t bytes = info.constant.bytes;
+  const auto* data = static_cast<const char*>(info.constant.data);
+  std::string print = std::to_string(static_cast<int>(info.dtype)) + ":" + std::to_string(bytes);
+  for (std::size_t i = 0; i < kSamples && bytes >= kWidth; ++i)
+    print.append(data + (bytes - kWidth) / (kSamples - 1) * i, kWidth);
+  return print;
 }
 
 bool merge_constants(ir::Graph& graph) {
   bool changed = false;
   const Uses uses(graph);
-  std::vector<ir::ValueId> kept;
+  std::map<std::string, std::vector<ir::ValueId>> kept;
   for (std::size_t i = 0; i < graph.values.size(); ++i) {
     const auto id = static_cast<ir::ValueId>(i);
     if (!is_constant(graph, id) || uses.unused(id)) continue;
-    ir::ValueId same = ir::kNoValue;
-    for (const ir::ValueId other : kept)
-      if (same_constant(info_of(graph, other), info_of(graph, id))) same = other;
-    if (same == ir::kNoValue) {
-      kept.push_back(id);
+    std::vector<ir::ValueId>& alike = kept[fingerprint(info_of(graph, id))];
+    const auto same = std::find_if(alike.begin(), alike.end(), [&](ir::ValueId other) {
+      return same_constant(info_of(graph, other), info_of(graph, id));
+    });
+    if (same == alike.end()) {
+      alike.push_back(id);
       continue;
     }
-    replace_uses(graph, id, same);
+    replace_uses(graph, id, *same);
     changed = true;
   }
   return changed;

@@ -11,7 +11,7 @@ namespace antiphon::passes {
 Result<bool> eliminate_dead(ir::Graph& graph);
 // Nodes that hand on what they get: identity, whole slices, x * 1, x + 0, transposes in order.
 Result<bool> eliminate_identity(ir::Graph& graph);
-// Two nodes, or two small constants, that are the same.
+// Two nodes, or two constants, that are the same.
 Result<bool> eliminate_common(ir::Graph& graph);
 // Cheap nodes of constants alone, evaluated. Dequantize stays: see fold_dequantize.
 Result<bool> fold_constants(ir::Graph& graph);
@@ -19,6 +19,10 @@ Result<bool> fold_constants(ir::Graph& graph);
 Result<bool> cancel_transposes(ir::Graph& graph);
 // A slice of a concat that lies within one part.
 Result<bool> cancel_slices(ir::Graph& graph);
+// Periods of an unrolled recurrence: a loop.
+Result<bool> roll_recurrence(ir::Graph& graph);
+// A concat of slices that follow each other: one slice.
+Result<bool> join_slices(ir::Graph& graph);
 // Precision int8: linear and conv between Dequantize nodes run on the bytes.
 Result<bool> fold_quantize(ir::Graph& graph);
 // int8 weights with scales go into linear, conv and embedding.
