@@ -127,7 +127,7 @@ def gnmt_encoder(small):
 
 
 def gnmt_decoder(small):
-    net, width, tokens = (Gnmt(40, 16, 3), 16, 6) if small else (Gnmt(8000, 512, 16), 512, 24)
+    net, width, tokens = (Gnmt(40, 16, 6), 16, 6) if small else (Gnmt(8000, 512, 16), 512, 24)
     return net, (torch.randn(1, tokens, width),), ["memory"], ["scores"]
 
 

@@ -172,7 +172,7 @@ class TacotronDecoder(nn.Module):
 
 def tacotron2_decoder(small):
     if small:
-        return TacotronDecoder(16, 16, 8, 8, 4, 5, 6, 3), (torch.randn(1, 6, 16),), ["memory"], ["mel", "gate"]
+        return TacotronDecoder(16, 16, 8, 8, 4, 5, 6, 6), (torch.randn(1, 6, 16),), ["memory"], ["mel", "gate"]
     return TacotronDecoder(512, 1024, 256, 128, 32, 31, 80, 16), (torch.randn(1, 64, 512),), ["memory"], ["mel", "gate"]
 
 

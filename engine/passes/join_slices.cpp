@@ -116,8 +116,7 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
     }
     if (end == i + 1) continue;
     int at = index;
-    const ValueId all =
-        join(graph, at, *joined, static_cast<std::int64_t>(end - i), part, axis);
+    const ValueId all = join(graph, at, *joined, static_cast<std::int64_t>(end - i), part, axis);
     std::vector<ValueId>& parts = node_at(graph, at).inputs;
     parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(i),
                 parts.begin() + static_cast<std::ptrdiff_t>(end));

@@ -2,6 +2,7 @@
 #include "engine/passes/recurrence.h"
 
 #include <algorithm>
+#include <set>
 
 #include "engine/ir/op_enums.h"
 
@@ -79,7 +80,29 @@ bool Recurrence::read() {
     }
     if (!read_step(p)) return false;
   }
-  return !carried_.empty();
+  return depends_on_itself();
+}
+
+// Some carried value is made, over one period or several, of itself. Else nothing must wait for
+// the period before, and a loop would only take the chance to compute periods side by side.
+bool Recurrence::depends_on_itself() const {
+  const std::size_t count = carried_.size();
+  std::vector<std::set<std::size_t>> read_by(u(repeat_.period));  // carried values, by position
+  for (int p = 0; p < repeat_.period; ++p)
+    for (const Operand& operand : operands(p)) {
+      if (operand.kind == Operand::Kind::kCarried) read_by[u(p)].insert(operand.index);
+      if (operand.kind == Operand::Kind::kMade)
+        read_by[u(p)].insert(read_by[u(operand.made.position)].begin(),
+                             read_by[u(operand.made.position)].end());
+    }
+  std::vector<std::set<std::size_t>> reach(count);
+  for (std::size_t c = 0; c < count; ++c) reach[c] = read_by[u(carried_[c].made.position)];
+  for (std::size_t via = 0; via < count; ++via)
+    for (std::size_t c = 0; c < count; ++c)
+      if (reach[c].contains(via)) reach[c].insert(reach[via].begin(), reach[via].end());
+  for (std::size_t c = 0; c < count; ++c)
+    if (reach[c].contains(c)) return true;
+  return false;
 }
 
 bool Recurrence::used_outside(int t, Made made) const {
@@ -115,8 +138,7 @@ std::optional<Operand> Recurrence::operand_of(int position, std::size_t input) {
   const ValueId first = node(0, position).inputs[input];
   if (first == ir::kNoValue) return Operand{};
   bool same = true;
-  for (int t = 1; t < repeat_.count; ++t)
-    same = same && node(t, position).inputs[input] == first;
+  for (int t = 1; t < repeat_.count; ++t) same = same && node(t, position).inputs[input] == first;
   if (same && ir::is_constant(graph_, first)) return Operand{Kind::kConstant, first, {}, 0};
   const bool first_inside = uses_.maker(first) >= 0 && inside(uses_.maker(first));
   if (same) {
@@ -163,8 +185,7 @@ bool Recurrence::read_step(int position) {
   const Node& first = node(0, position);
   if (!is_step(graph_, first)) return true;
   bool moves = false;
-  for (int t = 1; t < repeat_.count; ++t)
-    moves = moves || node(t, position).attrs != first.attrs;
+  for (int t = 1; t < repeat_.count; ++t) moves = moves || node(t, position).attrs != first.attrs;
   if (!moves) return true;
   if (operands(position)[0].kind != Operand::Kind::kInvariant) return false;
   const std::int64_t begin = first.attrs.i("begin");

@@ -68,6 +68,7 @@ class Recurrence {
   bool inside(int node) const {
     return node >= repeat_.begin && node < repeat_.begin + repeat_.num_nodes();
   }
+  bool depends_on_itself() const;
   bool has_fixed_extents(const ir::Node& node) const;
   std::optional<Made> made_in(ir::ValueId id, int t) const;
   std::optional<Operand> operand_of(int position, std::size_t input);

@@ -2,6 +2,7 @@
 // of a sequence are scanned, what later nodes read of every period is emitted.
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "engine/ir/op_enums.h"
@@ -134,7 +135,7 @@ class LoopWriter {
 
   ValueId add_reshape(ValueId inside, const Shape& shape) {
     Node reshape = reshape_of(inside, shape);
-    reshape.name = unique_node_name(*body_, "reshape");
+    reshape.name = unique_name("step_");
     ir::ValueInfo info = body_->values[u(inside)];
     info.name = reshape.name;
     info.kind = ir::ValueKind::kTemp;
@@ -190,7 +191,7 @@ class LoopWriter {
   void become_embedding(Node& gather) {
     Node cast;
     cast.op = OpKind::kCast;
-    cast.name = unique_node_name(*body_, "ids");
+    cast.name = unique_name("ids_");
     cast.inputs = {gather.inputs[1]};
     cast.attrs.set("dtype", static_cast<std::int64_t>(DType::kI32));
     ir::ValueInfo ids = body_->values[u(gather.inputs[1])];
@@ -204,34 +205,34 @@ class LoopWriter {
     body_->nodes.push_back(std::move(cast));
   }
 
-  // Results keep their values: only what makes them is another node.
+  // Results keep their values: only what makes them is another node. The last period's is the
+  // final carried value where no other is read.
   void add_results() {
     const int last = r_.repeat().count - 1;
-    std::vector<ValueId> finals;
-    std::map<Made, ValueId> taken;
+    std::set<Made> taken;
     for (const Carried& c : r_.carried()) {
       const ValueId id = r_.node(last, c.made.position).outputs[u(c.made.output)];
-      const bool wanted = r_.used_outside(last, c.made) && !taken.contains(c.made);
-      finals.push_back(wanted ? id : add_like(graph_, id, loop_.name + ".final"));
-      if (wanted) taken[c.made] = id;
+      bool alone = r_.used_outside(last, c.made) && !taken.contains(c.made);
+      for (int t = 0; t < last; ++t) alone = alone && !r_.used_outside(t, c.made);
+      if (alone) taken.insert(c.made);
+      loop_.outputs.push_back(alone ? id : add_like(graph_, id, unique_name("final_")));
     }
-    loop_.outputs = finals;
     for (int p = 0; p < r_.repeat().period; ++p)
       for (int o = 0; o < static_cast<int>(r_.node(0, p).outputs.size()); ++o)
-        add_emitted({p, o}, taken.contains({p, o}));
+        if (!taken.contains({p, o})) add_emitted({p, o});
   }
 
-  void add_emitted(Made m, bool final_taken) {
+  void add_emitted(Made m) {
     const int count = r_.repeat().count;
     std::vector<int> wanted;
-    for (int t = 0; t < count - (final_taken ? 1 : 0); ++t)
+    for (int t = 0; t < count; ++t)
       if (r_.used_outside(t, m)) wanted.push_back(t);
     if (wanted.empty()) return;
     const ValueId like = r_.node(0, m.position).outputs[u(m.output)];
     const Shape step = info_of(graph_, like).shape;
     Shape all = step;
     all.insert(all.begin(), Dim(count));
-    const ValueId emitted = add_like(graph_, like, loop_.name + ".emitted");
+    const ValueId emitted = add_like(graph_, like, unique_name("emitted_"));
     graph_.values[u(emitted)].shape = all;
     loop_.outputs.push_back(emitted);
     add_output("emitted_", made(m));
