@@ -180,8 +180,8 @@ class Run {
   }
   void add_output(std::size_t i) {
     Tensor& t = outputs_.emplace_back(tensor_of(want_[i]));
-    t.data =
-        way_.in_place && i == 0 ? inputs_[taken()].data : place(t.bytes(), dtype_bytes(t.dtype));
+    const bool shared = way_.in_place && i == 0 && taken() < inputs_.size();
+    t.data = shared ? inputs_[taken()].data : place(t.bytes(), dtype_bytes(t.dtype));
   }
 
   const KernelCase& case_;
