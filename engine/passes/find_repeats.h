@@ -8,11 +8,11 @@
 namespace antiphon::passes {
 
 // Node begin + t * period + p is alike for every t < count: the same operator with the same
-// attributes, types and constants. `slack`: how many further nodes go on like that, so that the
-// region may begin so much later. A slice may take another step of the same axis each time.
+// attributes, types and constants. `tail`: how many further nodes go on like that, less than a
+// period. A slice may take another step of the same axis each time.
 struct Repeat {
-  int begin = 0, period = 0, count = 0, slack = 0;
-  int num_nodes() const { return period * count; }
+  int begin = 0, period = 0, count = 0, tail = 0;
+  int num_nodes() const { return period * count + tail; }
 };
 
 // Of at least `least_count` periods and with a linear of constant weights in them; those that cover

@@ -80,6 +80,10 @@ bool Recurrence::read() {
     }
     if (!read_step(p)) return false;
   }
+  for (const Scanned& sequence : scanned_) {
+    const Dim& extent = info_of(graph_, sequence.x).shape[u(sequence.axis)];
+    if (!extent.is_static() || sequence.begin + trips() > extent.extent) return false;
+  }
   return depends_on_itself();
 }
 
@@ -106,6 +110,7 @@ bool Recurrence::depends_on_itself() const {
 }
 
 bool Recurrence::used_outside(int t, Made made) const {
+  if (!exists(t, made.position)) return false;
   const ValueId id = node(t, made.position).outputs[u(made.output)];
   if (id == ir::kNoValue) return false;
   if (uses_.num_results(id) > 0) return true;
@@ -138,7 +143,7 @@ std::optional<Operand> Recurrence::operand_of(int position, std::size_t input) {
   const ValueId first = node(0, position).inputs[input];
   if (first == ir::kNoValue) return Operand{};
   bool same = true;
-  for (int t = 1; t < repeat_.count; ++t) same = same && node(t, position).inputs[input] == first;
+  for (int t = 1; exists(t, position); ++t) same = same && node(t, position).inputs[input] == first;
   if (same && ir::is_constant(graph_, first)) return Operand{Kind::kConstant, first, {}, 0};
   const bool first_inside = uses_.maker(first) >= 0 && inside(uses_.maker(first));
   if (same) {
@@ -155,13 +160,13 @@ std::optional<Operand> Recurrence::made_or_carried(int position, std::size_t inp
   const auto at = [&](int t) { return node(t, position).inputs[input]; };
   const std::optional<Made> made = made_in(at(0), 0);
   if (made) {
-    for (int t = 1; t < repeat_.count; ++t)
+    for (int t = 1; exists(t, position); ++t)
       if (made_in(at(t), t) != made) return std::nullopt;
     return Operand{Kind::kMade, ir::kNoValue, *made, 0};
   }
   const std::optional<Made> before = made_in(at(1), 0);
   if (!before || (uses_.maker(at(0)) >= 0 && inside(uses_.maker(at(0))))) return std::nullopt;
-  for (int t = 2; t < repeat_.count; ++t)
+  for (int t = 2; exists(t, position); ++t)
     if (made_in(at(t), t - 1) != before) return std::nullopt;
   return Operand{Kind::kCarried, ir::kNoValue, {}, index_in(carried_, Carried{*before, at(0)})};
 }
@@ -169,7 +174,7 @@ std::optional<Operand> Recurrence::made_or_carried(int position, std::size_t inp
 // Slices before the repeat take one step after the other.
 std::optional<Scanned> Recurrence::sequence_of(int position, std::size_t input) const {
   std::optional<Scanned> sequence;
-  for (int t = 0; t < repeat_.count; ++t) {
+  for (int t = 0; exists(t, position); ++t) {
     const int maker = uses_.maker(node(t, position).inputs[input]);
     if (maker < 0 || inside(maker) || !is_step(graph_, graph_.nodes[u(maker)])) return std::nullopt;
     const Node& slice = graph_.nodes[u(maker)];
@@ -185,11 +190,11 @@ bool Recurrence::read_step(int position) {
   const Node& first = node(0, position);
   if (!is_step(graph_, first)) return true;
   bool moves = false;
-  for (int t = 1; t < repeat_.count; ++t) moves = moves || node(t, position).attrs != first.attrs;
+  for (int t = 1; exists(t, position); ++t) moves = moves || node(t, position).attrs != first.attrs;
   if (!moves) return true;
   if (operands(position)[0].kind != Operand::Kind::kInvariant) return false;
   const std::int64_t begin = first.attrs.i("begin");
-  for (int t = 1; t < repeat_.count; ++t)
+  for (int t = 1; exists(t, position); ++t)
     if (node(t, position).attrs.i("begin") != begin + t) return false;
   steps_[u(position)] = index_in(scanned_, Scanned{first.inputs[0], first.attrs.i("axis"), begin});
   return true;

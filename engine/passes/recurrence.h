@@ -49,6 +49,11 @@ class Recurrence {
   bool read();
 
   const Repeat& repeat() const { return repeat_; }
+  // The tail, too, is a period: what it lacks is made, but nothing reads it.
+  int trips() const { return repeat_.count + (repeat_.tail > 0 ? 1 : 0); }
+  bool exists(int t, int position) const {
+    return t < repeat_.count || (t == repeat_.count && position < repeat_.tail);
+  }
   const ir::Node& node(int t, int position) const {
     return graph_.nodes[static_cast<std::size_t>(repeat_.begin + t * repeat_.period + position)];
   }
@@ -61,7 +66,7 @@ class Recurrence {
   }
   const std::vector<Carried>& carried() const { return carried_; }
   const std::vector<Scanned>& scanned() const { return scanned_; }
-  // Something behind the repeat reads what period t makes.
+  // Something outside the repeat reads what period t makes.
   bool used_outside(int t, Made made) const;
 
  private:

@@ -99,7 +99,7 @@ class LoopWriter {
     move.attrs.set("order", order);
     ValueId x = sequence.x;
     if (axis != 0) x = add_outer(before_, std::move(move), moved, sequence.x);
-    const std::int64_t count = r_.repeat().count;
+    const std::int64_t count = r_.trips();
     if (sequence.begin != 0 || !(moved[0] == Dim(count))) {
       Node slice = slice_of(x, sequence.begin, sequence.begin + count);
       moved[0] = Dim(count);
@@ -208,13 +208,13 @@ class LoopWriter {
   // Results keep their values: only what makes them is another node. The last period's is the
   // final carried value where no other is read.
   void add_results() {
-    const int last = r_.repeat().count - 1;
+    const int last = r_.trips() - 1;
     std::set<Made> taken;
     for (const Carried& c : r_.carried()) {
-      const ValueId id = r_.node(last, c.made.position).outputs[u(c.made.output)];
       bool alone = r_.used_outside(last, c.made) && !taken.contains(c.made);
       for (int t = 0; t < last; ++t) alone = alone && !r_.used_outside(t, c.made);
       if (alone) taken.insert(c.made);
+      const ValueId id = r_.node(alone ? last : 0, c.made.position).outputs[u(c.made.output)];
       loop_.outputs.push_back(alone ? id : add_like(graph_, id, unique_name("final_")));
     }
     for (int p = 0; p < r_.repeat().period; ++p)
@@ -223,7 +223,7 @@ class LoopWriter {
   }
 
   void add_emitted(Made m) {
-    const int count = r_.repeat().count;
+    const int count = r_.trips();
     std::vector<int> wanted;
     for (int t = 0; t < count; ++t)
       if (r_.used_outside(t, m)) wanted.push_back(t);
@@ -252,7 +252,7 @@ class LoopWriter {
     loop_.attrs.set("num_scanned", static_cast<std::int64_t>(r_.scanned().size()));
     loop_.attrs.set("num_emitted", std::int64_t{num_emitted_});
     loop_.attrs.set("scan_axis", std::int64_t{0});
-    loop_.attrs.set("trip_limit", std::int64_t{r_.repeat().count});
+    loop_.attrs.set("trip_limit", std::int64_t{r_.trips()});
     loop_.attrs.set("has_stop", std::int64_t{0});
     loop_.body = std::move(body_);
     std::vector<Node> nodes;
@@ -280,16 +280,29 @@ class LoopWriter {
   int num_emitted_ = 0, num_named_ = 0;
 };
 
+// A tail that is half a period or more is computed as a whole one; a shorter one stays outside.
+Repeat cut(const Repeat& all, int late, int count) {
+  Repeat repeat = all;
+  repeat.begin += late;
+  repeat.tail -= late;
+  repeat.count = count;
+  if (count < all.count || repeat.tail < repeat.period / 2) repeat.tail = 0;
+  return repeat;
+}
+
 // From all periods on, wherever they may begin.
-bool try_repeat(ir::Graph& graph, const Uses& uses, const Repeat& repeat) {
-  const int least = std::max(kLeastPeriods, repeat.count - kShorter);
-  for (int count = repeat.count; count >= least; --count) {
-    const int slack = repeat.slack + (repeat.count - count) * repeat.period;
-    for (int late = 0; late <= slack; ++late) {
-      Recurrence recurrence(graph, uses, {repeat.begin + late, repeat.period, count, 0});
-      if (!recurrence.read()) continue;
-      LoopWriter(graph, recurrence).write();
-      return true;
+bool try_repeat(ir::Graph& graph, const Uses& uses, const Repeat& all) {
+  const int least = std::max(kLeastPeriods, all.count - kShorter);
+  for (int count = all.count; count >= least; --count) {
+    const int latest = all.tail + (all.count - count) * all.period;
+    for (int late = 0; late <= latest; ++late) {
+      const Repeat repeat = cut(all, late, count);
+      for (const int tail : {repeat.tail, 0}) {
+        Recurrence recurrence(graph, uses, {repeat.begin, repeat.period, count, tail});
+        if (!recurrence.read()) continue;
+        LoopWriter(graph, recurrence).write();
+        return true;
+      }
     }
   }
   return false;

@@ -184,11 +184,26 @@ void tiles(const float* w, std::int64_t panel_stride, const TappedRows<float>& x
   }
 }
 
+// One tile of rows, one pass over the columns: nothing but the tiles, one after the other.
+void one_tile(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
+              std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end,
+              const GemmFinish* finish) {
+  const auto which = std::make_index_sequence<kTile>();
+  const TileFunction wide = tile_of<kPair>(num_rows, which), narrow = tile_of<1>(num_rows, which);
+  const std::int64_t panel = w.cols * kPanelRows;
+  for (std::int64_t r = row_begin; r < row_end; r += kPair * kPanelRows) {
+    const Target to{y, y_stride, r, std::min(kPair * kPanelRows, row_end - r), false, finish};
+    (to.outputs > kPanelRows ? wide : narrow)(w.panel(r / kPanelRows), panel, x, to);
+  }
+}
+
 void panels(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_rows, float* y,
             std::int64_t y_stride, std::int64_t row_begin, std::int64_t row_end,
             const GemmFinish* finish) {
   // From four rows on, the order of the sums does not depend on how many there are.
   const bool deep = x.taps == 1 && num_rows > 3 && x.tap_cols > kDepth + kDepth / 2;
+  if (!deep && num_rows <= kTile)
+    return one_tile(w, x, num_rows, y, y_stride, row_begin, row_end, finish);
   const std::int64_t depth = deep ? kDepth : x.tap_cols;
   for (std::int64_t r = row_begin; r < row_end; r += kPair * kPanelRows) {
     Target to{y, y_stride, r, std::min(kPair * kPanelRows, row_end - r), false, nullptr};

@@ -8,7 +8,7 @@ namespace antiphon::loop {
 namespace {
 
 // Outputs that are computed before the direction matters: whole pairs of panels.
-constexpr std::int64_t kPartRows = 4 * kPanelRows;
+constexpr std::int64_t kPartRows = 8 * kPanelRows;
 
 // Up to kMaxRows rows at equal distances.
 constexpr int kMaxRows = 16;
@@ -37,6 +37,13 @@ struct Rows {
     return true;
   }
 };
+
+// A product of f32 panels may add bias and residual, and apply relu, while it is in registers.
+bool finishes_in_registers(const Op& op) {
+  const auto relu = static_cast<int>(Unary::kRelu);
+  return op.weights && !op.weights->f32.empty() && (op.act < 0 || op.act == relu) &&
+         (op.act2 < 0 || op.act2 == relu);
+}
 
 // begin: of the weights' rows.
 void epilogue(const Task& task, const VectorMath& math, const Rows& rows, std::int64_t begin,
@@ -74,16 +81,24 @@ QuantizedRows quantize(const Task& task, const Frame& frame, const Rows& rows) {
   return q;
 }
 
-// Part of one group's outputs: a few panels of its weights.
+// Part of one group's outputs, which begin at `first` of all: a few panels of its weights.
 void multiply(const Task& task, const Frame& frame, const Rows& rows, const QuantizedRows& q,
-              std::int64_t group, float* y, const Range& part) {
-  const LinearWeights* weights = task.op->weights;
+              std::int64_t group, std::int64_t first, const Range& part) {
+  const Op& op = *task.op;
+  const LinearWeights* weights = op.weights;
   const auto g = static_cast<std::size_t>(group);
+  float* y = rows.y + first;
   if (q.values) {
     gemv_int8(*weights->i8[g], q, y, rows.y_step, part.begin, part.end);
   } else if (weights && !weights->f32.empty()) {
-    gemv_f32(weights->f32[g], rows.x, rows.x_step, rows.count, y, rows.y_step, part.begin,
-             part.end);
+    GemmFinish finish;
+    if (weights->bias) finish.bias = weights->bias + first;
+    if (op.residual) finish.residual = rows.residual + first;
+    finish.residual_stride = rows.residual_step;
+    finish.relu = op.act >= 0;
+    finish.relu_last = op.act2 >= 0;
+    gemm_f32(weights->f32[g], {rows.x, rows.x_step, 1, 0, weights->k}, rows.count, y, rows.y_step,
+             part.begin, part.end, finishes_in_registers(op) ? &finish : nullptr);
   } else {
     multiply_plain(task, frame, rows, part.begin, part.end);
   }
@@ -104,9 +119,9 @@ void run_rows(const Task& task, const Frame& frame, const Rows& rows) {
     const std::int64_t g = from_end ? groups - 1 - i : i;
     for (std::int64_t p = 0; p < num_parts; ++p) {
       const std::int64_t begin = range.begin + (from_end ? num_parts - 1 - p : p) * kPartRows;
-      multiply(task, frame, rows, q, g, rows.y + g * width,
-               {begin, std::min(begin + kPartRows, range.end)});
+      multiply(task, frame, rows, q, g, g * width, {begin, std::min(begin + kPartRows, range.end)});
     }
+    if (finishes_in_registers(*task.op)) continue;
     epilogue(task, *frame.math, rows, g * width + range.begin, range.end - range.begin);
   }
 }

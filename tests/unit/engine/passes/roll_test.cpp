@@ -104,6 +104,37 @@ TEST_F(Roll, TwoLayersWithAnInvariant) {
   EXPECT_EQ(loop_of(graph)->attrs.i("trip_limit"), kSteps);
 }
 
+// The last step lacks what no later one reads; the loop makes it all the same.
+TEST_F(Roll, ALastStepThatEndsEarlyIsAWholePeriod) {
+  const Value w_y = weights("w_y", {kWidth, kWidth});
+  Value h = h0_, y = h0_;
+  std::vector<Value> steps;
+  for (int t = 0; t < kSteps; ++t) {
+    h = cell(step_of(t), net_.add(h, y));
+    steps.push_back(h);
+    if (t + 1 < kSteps) y = net_.sigmoid(net_.linear(h, w_y));
+  }
+  net_.output("y", stacked(steps));
+  net_.output("before_last", y);
+  const ir::Graph graph = rolled();
+  ASSERT_NE(loop_of(graph), nullptr) << ir::to_text(graph);
+  EXPECT_EQ(loop_of(graph)->attrs.i("trip_limit"), kSteps) << ir::to_text(graph);
+  for (const ir::Node& node : graph.nodes) EXPECT_NE(node.op, OpKind::kLinear) << node.name;
+}
+
+// Its last part would read a step that the sequence does not have.
+TEST_F(Roll, ALastStepWithoutItsStepOfTheSequenceStaysOutside) {
+  Value h = h0_, y = h0_;
+  for (int t = 0; t < kSteps; ++t) {
+    h = net_.tanh(net_.add(net_.linear(h, w_h_), y));
+    if (t + 1 < kSteps) y = net_.sigmoid(net_.linear(step_of(t + 1), w_x_));
+  }
+  net_.output("last", h);
+  const ir::Graph graph = rolled();
+  ASSERT_NE(loop_of(graph), nullptr) << ir::to_text(graph);
+  EXPECT_EQ(loop_of(graph)->attrs.i("trip_limit"), kSteps - 1) << ir::to_text(graph);
+}
+
 TEST_F(Roll, AllPassesKeepTheNumbers) {
   Value h = h0_;
   std::vector<Value> steps;
