@@ -1,10 +1,12 @@
 // antiphon build: the plan of an ONNX model, or of each network of a folder of packs.
 #include <filesystem>
+#include <fstream>
 
 #include "cli/evaluate.h"
 #include "cli/network_options.h"
 #include "cli/stderr_logger.h"
 #include "engine/calibrate.h"
+#include "engine/report.h"
 
 namespace antiphon::cli {
 namespace {
@@ -12,7 +14,7 @@ namespace {
 struct Options {
   ModelOptions models;
   NetworkOptions network;
-  std::string output, max_loss, evaluate;
+  std::string output, report, max_loss, evaluate;
   bool json = false;
   const CLI::Option* precision = nullptr;  // --precision
 };
@@ -29,6 +31,17 @@ Result<double> accuracy(const Plan& plan, const Options& options) {
   auto number = evaluate_plan(options.evaluate, path);
   remove_file(path);
   return number;
+}
+
+// The page that --report asks for.
+Status write_report(const OnnxNetwork& network, const std::shared_ptr<const Plan>& plan,
+                    const std::string& title, const std::string& path) {
+  ANTIPHON_ASSIGN_OR_RETURN(const std::string page,
+                            plan_report_html(network, plan, {.title = title}));
+  std::ofstream file(path, std::ios::binary);
+  file << page;
+  file.close();
+  return file ? Status() : not_found("--report " + path + ": cannot be written");
 }
 
 // A plan that loses no more than --max-loss.
@@ -57,6 +70,11 @@ int build_onnx(const NetworkOptions& network_options, const Options& options) {
   const auto made = build_checked(*network, *build_with, options);
   if (!made.ok()) return fail(made.status());
   if (const Status saved = made->plan->save(options.output); !saved.ok()) return fail(saved);
+  if (!options.report.empty())
+    if (const Status told =
+            write_report(*network, made->plan, network_options.path, options.report);
+        !told.ok())
+      return fail(told);
   nlohmann::json json = plan_json(*made->plan);
   if (!options.evaluate.empty()) json["accuracy"] = {{"f32", made->f32}, {"int8", made->int8}};
   if (options.json) {
@@ -82,6 +100,8 @@ int build_model(const Options& options) {
 
 int run(const Options& options) {
   if (!options.network.path.empty()) return build_model(options);
+  if (!options.report.empty())
+    return fail(invalid_argument("build: --report tells of one model, wanted MODEL.onnx"));
   if (options.models.plan_dir.empty())
     return fail(invalid_argument("build: wanted MODEL.onnx, or --plans FOLDER for the packs"));
   StderrLogger logger;  // says which stage is done, and how long it took
@@ -113,6 +133,8 @@ void add_build(CLI::App& app, Chosen& chosen) {
       app.add_subcommand("build", "Make the plan of an ONNX model, or those of the packs");
   sub->add_option("model", options->network.path, "MODEL.onnx; left out: the packs of --models");
   sub->add_option("--output", options->output, "File that gets the model's plan");
+  sub->add_option("--report", options->report,
+                  "HTML file that tells of the build: graphs, passes, kernels, time, memory");
   sub->add_option("--max-loss", options->max_loss,
                   "0.6%: what int8 may lose of the f32 plan's accuracy; 0.006: in its own unit");
   sub->add_option("--evaluate", options->evaluate,
@@ -123,6 +145,7 @@ void add_build(CLI::App& app, Chosen& chosen) {
   options->precision = sub->get_option("--precision");
   sub->footer(
       "Example:\n  antiphon build model.onnx --profile T=1:64:256 --output model.plan\n"
+      "  antiphon build model.onnx --tune --output model.plan --report report.html\n"
       "  antiphon build model.onnx --ranges model.ranges --tune --output model.plan\n"
       "  antiphon build --models models --plans ~/.cache/antiphon");
   sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });

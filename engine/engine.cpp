@@ -63,6 +63,7 @@ Result<std::shared_ptr<const Plan>> build_graph(ir::Graph graph, const BuildOpti
   data.num_threads = options.num_threads;
   ANTIPHON_ASSIGN_OR_RETURN(data.isa, wanted_isa(options.max_isa));
   if (Status s = ir::verify(data.graph); !s.ok()) return s;
+  const int nodes_given = passes::count_nodes(data.graph);
   ANTIPHON_ASSIGN_OR_RETURN(const int quantized, quantize(data.graph, options, data.isa));
   data.network_hash = plan::hash_of(data.graph);
   ANTIPHON_ASSIGN_OR_RETURN(
@@ -72,8 +73,12 @@ Result<std::shared_ptr<const Plan>> build_graph(ir::Graph graph, const BuildOpti
                                       .dump_dir = options.dump_dir}));
   data.report.nodes_before = report.nodes_before;
   data.report.passes = std::move(report.passes);
-  if (quantized > 0)
+  data.report.effects = std::move(report.effects);
+  if (quantized > 0) {
     data.report.passes.insert(data.report.passes.begin(), "quantize: " + std::to_string(quantized));
+    data.report.effects.insert(data.report.effects.begin(),
+                               {"quantize", quantized, nodes_given, report.nodes_before});
+  }
 
   data.tuned = options.tune;
   plan::TimingCache cache;

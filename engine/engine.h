@@ -47,17 +47,35 @@ struct BuildOptions {
   Logger* logger = nullptr;                  // may be null
 };
 
+// A kernel that a build looked at for a layer, at the usual extents.
+struct KernelChoice {
+  std::string kernel;
+  std::string refusal;  // why it cannot run the layer; empty: it can
+  double time_us = 0;   // when it was timed
+};
 // What a build or a load did.
 struct LayerReport {
   std::string name, op, kernel;
-  std::size_t workspace_bytes = 0;
-  double time_us = 0;  // when tuned
+  std::string output;                    // type and usual extents of the first: "f32[1,64,56,56]"
+  std::size_t workspace_bytes = 0;       // at the usual extents
+  std::size_t constant_bytes = 0;        // that it reads
+  std::size_t live_bytes = 0;            // of the arena while it runs, at the largest extents
+  double time_us = 0;                    // when tuned
+  std::vector<KernelChoice> considered;  // in the table's order; a plan from a file has none
+};
+// What one pass did to the number of nodes, bodies of loops included.
+struct PassEffect {
+  std::string name;
+  int changes = 0;  // nodes that it took away, or changed
+  int nodes_before = 0, nodes_after = 0;
 };
 struct PlanReport {
   int nodes_before = 0, nodes_after = 0;
-  std::vector<std::string> passes;  // "fuse_bias: 12"
+  std::vector<std::string> passes;  // "fuse_bias: 12", those that changed something
+  std::vector<PassEffect> effects;  // of each that ran, in order; a plan from a file has none
   std::vector<LayerReport> layers;
   std::size_t arena_bytes = 0, live_bytes_bound = 0, constant_bytes = 0, state_bytes = 0;
+  std::size_t workspace_bytes = 0;  // the largest of any layer
   std::string isa;
   bool tuned = false;
 };
@@ -143,11 +161,15 @@ class Context {
   virtual ~Context() = default;
   // Writable memory of an input for the extents given (in the order of its symbols as declared).
   // Set every input, then run. kInvalidArgument: unknown name, rank or static extent that does not
-  // match, extent outside the profile; the message names the input, wanted and got.
+  // match, extent outside the profile; the message names the input, wanted and got, and no input
+  // counts as set any more.
   virtual Result<void*> input(std::string_view name, std::span<const std::int64_t> dims) = 0;
   // slots: one for each item of the batch; empty for a plan without state.
   virtual Status run(StatePool* pool, std::span<const int> slots) = 0;
   Status run() { return run(nullptr, {}); }
+  // From now on every run writes to us[i] the microseconds of layer i of the plan's report; empty:
+  // no more. kInvalidArgument: not one for each layer. `us` must outlive the runs.
+  virtual Status time_layers(std::span<double> us) = 0;
   // Valid until the next input() or run(). Null: there is no such output, or nothing was run yet.
   virtual const TensorView* output(std::string_view name) const = 0;
 };

@@ -117,9 +117,12 @@ Result<PassReport> run_passes(ir::Graph& graph, const PassOptions& options) {
     if (!options.dump_dir.empty())
       ANTIPHON_RETURN_IF_ERROR(dump(graph, options.dump_dir, number, pass.name));
     ++number;
-    if (*changed)
-      report.passes.push_back(std::string(pass.name) + ": " +
-                              std::to_string(count_changes(before, graph)));
+    PassEffect effect{pass.name, 0, count_nodes(before), count_nodes(graph)};
+    if (*changed) {
+      effect.changes = count_changes(before, graph);
+      report.passes.push_back(effect.name + ": " + std::to_string(effect.changes));
+    }
+    report.effects.push_back(std::move(effect));
   }
   report.nodes_after = count_nodes(graph);
   return report;

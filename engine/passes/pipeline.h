@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/status.h"
+#include "engine/engine.h"
 #include "engine/ir/graph.h"
 
 namespace antiphon::passes {
@@ -19,6 +20,7 @@ struct PassOptions {
 struct PassReport {
   int nodes_before = 0, nodes_after = 0;  // bodies included
   std::vector<std::string> passes;  // "fuse_epilogue: 12": nodes that it took away, or changed
+  std::vector<PassEffect> effects;  // of every pass that ran
 };
 
 struct Pass {

@@ -67,7 +67,39 @@ std::size_t state_bytes(const PlanData& data, const std::vector<Tensor>& tensors
   return bytes;
 }
 
-void fill_report(PlanData& data, const std::vector<Tensor>& usual) {
+// Of the constants that a node reads, its body's included.
+std::size_t constant_bytes(const ir::Graph& graph, const ir::Node& node) {
+  std::size_t bytes = 0;
+  for (const ir::ValueId id : node.inputs)
+    if (ir::is_constant(graph, id))
+      bytes += graph.values[static_cast<std::size_t>(id)].constant.bytes;
+  if (node.body)
+    for (const ir::ValueInfo& v : node.body->values)
+      if (v.kind == ir::ValueKind::kConstant) bytes += v.constant.bytes;
+  return bytes;
+}
+
+LayerReport layer_report(const PlanData& data, const Step& step, const std::vector<Tensor>& usual) {
+  const ir::Node& node = data.graph.nodes[step.node];
+  const Candidate& first = step.candidates.front();
+  LayerReport out;
+  out.name = node.name;
+  out.op = ir::op_name(node.op);
+  out.kernel = first.kernel->name;
+  out.time_us = first.time_us;
+  out.considered = step.considered;
+  out.constant_bytes = constant_bytes(data.graph, node);
+  std::vector<Tensor> inputs, outputs;
+  const NodeView view =
+      view_for(view_of(node, usual, data.isa, data.num_threads, inputs, outputs), *first.kernel);
+  if (!outputs.empty()) out.output = describe(outputs.front());
+  if (first.kernel->workspace_bytes && first.kernel->refuse(view) == nullptr)
+    out.workspace_bytes = first.kernel->workspace_bytes(view);
+  return out;
+}
+
+void fill_report(PlanData& data, const std::vector<Tensor>& usual,
+                 const std::vector<Tensor>& largest) {
   PlanReport& report = data.report;
   report.nodes_after = static_cast<int>(data.graph.nodes.size());
   report.arena_bytes = data.memory.arena_bytes;
@@ -80,11 +112,11 @@ void fill_report(PlanData& data, const std::vector<Tensor>& usual) {
   report.tuned = data.tuned;
   report.isa = kIsaNames[static_cast<int>(data.isa)];
   report.layers.clear();
+  report.workspace_bytes = data.workspace_bytes;
+  const std::vector<std::size_t> live = live_bytes_by_node(data.graph, largest, data.memory);
   for (const Step& step : data.steps) {
-    const ir::Node& node = data.graph.nodes[step.node];
-    const Candidate& first = step.candidates.front();
-    report.layers.push_back(
-        {node.name, std::string(ir::op_name(node.op)), first.kernel->name, 0, first.time_us});
+    report.layers.push_back(layer_report(data, step, usual));
+    report.layers.back().live_bytes = live[step.node];
   }
 }
 
@@ -114,7 +146,7 @@ Result<std::shared_ptr<const Plan>> finish(PlanData data) {
   ANTIPHON_RETURN_IF_ERROR(pack_weights(data));
   ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Tensor> usual,
                             resolve(data.graph, extents_at(data.profile, &DimRange::opt)));
-  fill_report(data, usual);
+  fill_report(data, usual, largest);
   return std::shared_ptr<const Plan>(std::make_shared<PlanImpl>(std::move(data)));
 }
 

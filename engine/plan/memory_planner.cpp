@@ -105,6 +105,21 @@ std::size_t lowest_gap(std::vector<Placed> neighbours, std::size_t bytes) {
   return at;
 }
 
+// Bytes alive at each step, from step -1 to the one after the last node.
+std::vector<std::size_t> live_bytes(const std::vector<Lifetime>& life,
+                                    const std::vector<ir::ValueId>& root, std::size_t num_nodes) {
+  std::vector<std::size_t> out(num_nodes + 3, 0);  // first what begins less what has ended
+  for (std::size_t v = 0; v < life.size(); ++v) {
+    if (index(root[v]) != v || life[v].last < life[v].first) continue;
+    const std::size_t bytes = align_up(std::max<std::size_t>(life[v].bytes, 1));
+    out[static_cast<std::size_t>(life[v].first + 1)] += bytes;
+    out[static_cast<std::size_t>(life[v].last + 2)] -= bytes;
+  }
+  std::partial_sum(out.begin(), out.end(), out.begin());
+  out.pop_back();
+  return out;
+}
+
 // Offsets of the storages, placed in the given order; returns the arena's size.
 std::size_t place(const std::vector<Lifetime>& life, const std::vector<std::size_t>& order,
                   std::vector<std::size_t>& offset) {
@@ -170,14 +185,17 @@ MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensor
     if (plan.root[v] != static_cast<ir::ValueId>(v))
       plan.offset[v] = plan.offset[index(plan.root[v])];
 
-  for (int step = -1; step <= static_cast<int>(graph.nodes.size()); ++step) {
-    std::size_t live = 0;
-    for (const std::size_t v : order)
-      if (life[v].first <= step && step <= life[v].last)
-        live += align_up(std::max<std::size_t>(life[v].bytes, 1));
-    plan.live_bytes_bound = std::max(plan.live_bytes_bound, live);
-  }
+  const std::vector<std::size_t> live = live_bytes(life, plan.root, graph.nodes.size());
+  plan.live_bytes_bound = *std::max_element(live.begin(), live.end());
   return plan;
+}
+
+std::vector<std::size_t> live_bytes_by_node(const ir::Graph& graph,
+                                            const std::vector<Tensor>& tensors,
+                                            const MemoryPlan& plan) {
+  const std::vector<std::size_t> live =
+      live_bytes(lifetimes(graph, tensors, plan.root), plan.root, graph.nodes.size());
+  return {live.begin() + 1, live.end() - 1};
 }
 
 }  // namespace antiphon::plan

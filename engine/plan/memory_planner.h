@@ -38,6 +38,11 @@ using InPlace = std::vector<int>;
 MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensors,
                        const InPlace& in_place);
 
+// By node: the bytes of the arena that are alive while it runs, as the bound counts them.
+std::vector<std::size_t> live_bytes_by_node(const ir::Graph& graph,
+                                            const std::vector<Tensor>& tensors,
+                                            const MemoryPlan& plan);
+
 // Proves that no two live storages overlap, that all are aligned and inside the arena, and that
 // shared storage is never written while another sharer is still read. Knows nothing of how
 // plan_memory works.

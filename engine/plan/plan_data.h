@@ -27,6 +27,7 @@ struct Candidate {
 struct Step {
   std::size_t node = 0;  // index in the graph
   std::vector<Candidate> candidates;
+  std::vector<KernelChoice> considered;  // for the report
 };
 
 // Immutable once made: any thread.

@@ -28,18 +28,35 @@ Result<std::vector<Point>> profile_points(const PlanData& data) {
   return points;
 }
 
-Result<const Kernel*> pick(const Backend& backend, const SelectOptions& options,
-                           const NodeView& view, double* time_us) {
-  std::vector<const Kernel*> accepting;
-  std::string reasons;
+// What every kernel of the node's operator says, in the table's order.
+std::vector<KernelChoice> ask(const Backend& backend, const NodeView& view,
+                              std::vector<const Kernel*>& accepting) {
+  std::vector<KernelChoice> out;
   for (const Kernel* kernel : backend.kernels) {
     if (kernel->op != view.node->op) continue;
-    if (const char* reason = kernel->refuse(view_for(view, *kernel))) {
-      reasons += std::string(reasons.empty() ? "" : "; ") + kernel->name + ": " + reason;
-    } else {
-      accepting.push_back(kernel);
-    }
+    const char* reason = kernel->refuse(view_for(view, *kernel));
+    if (!reason) accepting.push_back(kernel);
+    out.push_back({kernel->name, reason ? reason : ""});
   }
+  return out;
+}
+
+// The times that are known of the kernels that were asked.
+void add_times(const SelectOptions& options, const NodeView& view,
+               std::vector<KernelChoice>& considered) {
+  const std::string key = timing_key(view, options.cold);
+  for (KernelChoice& choice : considered)
+    choice.time_us = options.cache->find(key, choice.kernel).value_or(0);
+}
+
+Result<const Kernel*> pick(const Backend& backend, const SelectOptions& options,
+                           const NodeView& view, double* time_us,
+                           std::vector<KernelChoice>& considered) {
+  std::vector<const Kernel*> accepting;
+  considered = ask(backend, view, accepting);
+  std::string reasons;
+  for (const KernelChoice& choice : considered)
+    reasons += (reasons.empty() ? "" : "; ") + choice.kernel + ": " + choice.refusal;
   if (accepting.empty())
     return unsupported(view.node->name + ": no kernel of " + backend.name + " runs " +
                        std::string(ir::op_name(view.node->op)) + " (" +
@@ -52,7 +69,9 @@ Result<const Kernel*> pick(const Backend& backend, const SelectOptions& options,
   if (!options.allow_coarse && std::any_of(accepting.begin(), accepting.end(), plain))
     std::erase_if(accepting, [](const Kernel* k) { return k->coarse; });
   if (accepting.size() == 1) return accepting.front();
-  return fastest(accepting, view, options, time_us);
+  auto best = fastest(accepting, view, options, time_us);
+  add_times(options, view, considered);
+  return best;
 }
 
 // Of all weights: more do not stay in a core's cache from run to run.
@@ -90,7 +109,10 @@ Status select_kernels(const Backend& backend, const SelectOptions& given, PlanDa
       const NodeView view =
           view_of(node, point.tensors, data.isa, data.num_threads, inputs, outputs);
       double time_us = 0;
-      ANTIPHON_ASSIGN_OR_RETURN(const Kernel* kernel, pick(backend, options, view, &time_us));
+      std::vector<KernelChoice> considered;
+      ANTIPHON_ASSIGN_OR_RETURN(const Kernel* kernel,
+                                pick(backend, options, view, &time_us, considered));
+      if (step.candidates.empty()) step.considered = std::move(considered);
       if (!contains(step, kernel)) step.candidates.push_back({kernel, nullptr, time_us});
     }
     data.steps.push_back(std::move(step));

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 namespace antiphon {
@@ -54,7 +52,18 @@ Status ContextImpl::set_symbol(const std::string& symbol, std::int64_t extent,
   return {};
 }
 
+void ContextImpl::forget_inputs() {
+  std::fill(extents_.begin(), extents_.end(), -1);
+  std::fill(input_set_.begin(), input_set_.end(), false);
+}
+
 Result<void*> ContextImpl::input(std::string_view name, std::span<const std::int64_t> dims) {
+  auto memory = bind_input(name, dims);
+  if (!memory.ok()) forget_inputs();
+  return memory;
+}
+
+Result<void*> ContextImpl::bind_input(std::string_view name, std::span<const std::int64_t> dims) {
   for (std::size_t i = 0; i < data_.graph.inputs.size(); ++i) {
     const ir::ValueId id = data_.graph.inputs[i];
     const ir::ValueInfo& info = data_.graph.values[index(id)];
@@ -163,6 +172,31 @@ Status ContextImpl::check_ready(const StatePoolImpl* pool, std::span<const int> 
   return {};
 }
 
+Status ContextImpl::time_layers(std::span<double> us) {
+  if (!us.empty() && us.size() != data_.steps.size())
+    return invalid_argument(plan_->name() + ": times of " + std::to_string(us.size()) +
+                            " layers, wanted " + std::to_string(data_.steps.size()));
+  layer_us_ = us;
+  return {};
+}
+
+Status ContextImpl::run_steps(Binding& binding) {
+  using Clock = std::chrono::steady_clock;
+  const bool timed = !layer_us_.empty();
+  Clock::time_point begin;
+  if (timed) begin = Clock::now();
+  for (std::size_t i = 0; i < binding.steps.size(); ++i) {
+    const BoundStep& step = binding.steps[i];
+    const Status status = step.kernel->run(step.view, step.args);
+    if (!status.ok()) return status.with_context(plan_->name() + ": " + step.view.node->name);
+    if (!timed) continue;
+    const Clock::time_point end = Clock::now();
+    layer_us_[i] = std::chrono::duration<double, std::micro>(end - begin).count();
+    begin = end;
+  }
+  return {};
+}
+
 Status ContextImpl::run(StatePool* pool, std::span<const int> slots) {
   auto* states = static_cast<StatePoolImpl*>(pool);
   const Status ready = check_ready(states, slots);
@@ -172,8 +206,7 @@ Status ContextImpl::run(StatePool* pool, std::span<const int> slots) {
     if (!bound.ok()) return bound.status().with_context(plan_->name());
     binding = *bound;
   }
-  std::fill(extents_.begin(), extents_.end(), -1);
-  std::fill(input_set_.begin(), input_set_.end(), false);
+  forget_inputs();
   if (!ready.ok()) return ready;
 
   const bool stateful = !data_.graph.states.empty();
@@ -183,17 +216,7 @@ Status ContextImpl::run(StatePool* pool, std::span<const int> slots) {
         std::memcpy(
             static_cast<std::byte*>(binding->tensors[index(place.value)].data) + b * place.bytes,
             states->at(slots[b], place), place.bytes);
-  static const bool prof = getenv("PROF");
-  for (BoundStep& step : binding->steps) {
-    const auto t0 = std::chrono::steady_clock::now();
-    const Status status = step.kernel->run(step.view, step.args);
-    if (prof)
-      fprintf(
-          stderr, "%9.1f us %s %s\n",
-          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - t0).count(),
-          step.kernel->name, step.view.node->name.c_str());
-    if (!status.ok()) return status.with_context(plan_->name() + ": " + step.view.node->name);
-  }
+  ANTIPHON_RETURN_IF_ERROR(run_steps(*binding));
   if (stateful)
     for (const StatePlace& place : states->places()) {
       const Tensor& next = binding->tensors[index(data_.graph.values[index(place.value)].next)];

@@ -36,8 +36,12 @@ class ContextImpl final : public Context {
   Result<void*> input(std::string_view name, std::span<const std::int64_t> dims) override;
   Status run(StatePool* pool, std::span<const int> slots) override;
   const TensorView* output(std::string_view name) const override;
+  Status time_layers(std::span<double> us) override;
 
  private:
+  void forget_inputs();
+  Result<void*> bind_input(std::string_view name, std::span<const std::int64_t> dims);
+  Status run_steps(Binding& binding);
   Status set_symbol(const std::string& symbol, std::int64_t extent, const std::string& input_name);
   Status check_ready(const StatePoolImpl* pool, std::span<const int> slots);
   Result<Binding*> bind();
@@ -54,6 +58,7 @@ class ContextImpl final : public Context {
   std::vector<std::int64_t> extents_;  // by symbol; -1: not set since the last run
   std::vector<bool> input_set_;
   std::map<std::vector<std::int64_t>, std::unique_ptr<Binding>> bindings_;
+  std::span<double> layer_us_;  // the caller's, where runs are timed
   Binding* last_ = nullptr;
 };
 
