@@ -5,6 +5,7 @@
 
 #include "cli/npy_file.h"
 #include "engine/calibrate.h"
+#include "engine/timing_files.h"
 
 namespace antiphon::cli {
 namespace {
@@ -48,6 +49,9 @@ void NetworkOptions::add_to(CLI::App& app) {
       ->check(CLI::IsMember({"int8", "f32"}));
   app.add_option("--ranges", ranges, "File of `antiphon calibrate`: layers run in int8");
   app.add_flag("--tune", tune, "Time the kernels and keep the fastest");
+  app.add_option("--timing-cache", timing_caches,
+                 "File of the times that --tune takes, read and extended; more files are merged "
+                 "into the first");
   app.add_option("--dump", dump_dir, "Folder that gets the graph after every pass");
 }
 
@@ -97,6 +101,11 @@ Result<BuildOptions> NetworkOptions::build_options() const {
   out.num_threads = threads > 0 ? threads : 1;
   out.tune = tune;
   out.dump_dir = dump_dir;
+  if (!timing_caches.empty()) {
+    if (!tune) return invalid_argument("--timing-cache: is for --tune, which is not given");
+    ANTIPHON_RETURN_IF_ERROR(merge_timing_caches(timing_caches));
+    out.timing_cache = timing_caches.front();
+  }
   for (const std::string& text : profile) {
     ANTIPHON_ASSIGN_OR_RETURN(const auto pair, split_pair(text));
     ANTIPHON_ASSIGN_OR_RETURN(out.profile[pair.first], read_range("--profile", pair.second));

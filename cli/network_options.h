@@ -13,7 +13,7 @@ namespace antiphon::cli {
 
 struct NetworkOptions {
   std::string path;
-  std::vector<std::string> freeze, extents, profile, plugin_files;
+  std::vector<std::string> freeze, extents, profile, plugin_files, timing_caches;
   std::string precision, ranges, max_isa, dump_dir;  // precision: empty where it is not given
   int threads = 1;
   bool tune = false;
@@ -21,7 +21,7 @@ struct NetworkOptions {
 
   void add_to(CLI::App& app);         // all but the path
   void add_import_to(CLI::App& app);  // what the importer needs
-  // What the options say; kInvalidArgument names the option.
+  // What the options say; kInvalidArgument names the option. Timing caches are merged.
   Result<OnnxOptions> import_options() const;
   Result<BuildOptions> build_options() const;
   // Loads --plugin's files, once; null without any.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <random>
 
 #include "cli/network_options.h"
@@ -131,10 +132,26 @@ std::string file_name(const std::string& output) {
   return out + ".npy";
 }
 
+// --input and --compare name tensors that the network has.
+Status check_names(const char* option, const Tensors& given, const std::vector<TensorSpec>& specs) {
+  for (const auto& [name, tensor] : given) {
+    std::string known;
+    for (const TensorSpec& spec : specs) known += (known.empty() ? "" : ", ") + spec.name;
+    const bool there = std::any_of(specs.begin(), specs.end(),
+                                   [&](const TensorSpec& s) { return s.name == name; });
+    if (!there)
+      return invalid_argument(std::string(option) + " " + name + ": the network has " +
+                              (known.empty() ? "none" : known));
+  }
+  return {};
+}
+
 Result<nlohmann::json> run_once(const Options& options) {
   ANTIPHON_ASSIGN_OR_RETURN(Tensors inputs, read_pairs(options.inputs));
   ANTIPHON_ASSIGN_OR_RETURN(const Tensors wanted, read_pairs(options.compare));
   ANTIPHON_ASSIGN_OR_RETURN(const auto plan, plan_of(options, inputs));
+  ANTIPHON_RETURN_IF_ERROR(check_names("--input", inputs, plan->inputs()));
+  ANTIPHON_RETURN_IF_ERROR(check_names("--compare", wanted, plan->outputs()));
   std::unique_ptr<ThreadTeam> team;
   if (options.network.threads > 1) {
     ANTIPHON_ASSIGN_OR_RETURN(team, ThreadTeam::create(options.network.threads));
