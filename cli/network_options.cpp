@@ -37,6 +37,8 @@ void NetworkOptions::add_import_to(CLI::App& app) {
   app.add_option("--freeze", freeze, "NAME=FILE.npy: an input that becomes a constant");
   app.add_option("--extent", extents, "SYMBOL=N: fixes an extent that the model leaves open");
   app.add_option("--plugin", plugin_files, "Shared object with more operators and kernels");
+  app.add_option("--fallback", fallback,
+                 "onnxruntime, or onnxruntime=FILE: what runs nodes that cannot be imported");
 }
 
 void NetworkOptions::add_to(CLI::App& app) {
@@ -67,9 +69,18 @@ Result<std::pair<std::string, std::string>> split_pair(const std::string& text) 
 }
 
 Result<std::shared_ptr<const PluginSet>> NetworkOptions::plugins() const {
-  if (!loaded && !plugin_files.empty()) {
+  if (loaded || (plugin_files.empty() && fallback.empty())) return loaded;
+  if (fallback.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(loaded, PluginSet::load(plugin_files));
+    return loaded;
   }
+  constexpr std::string_view kRuntime = "onnxruntime";
+  const std::string_view rest =
+      std::string_view(fallback).substr(fallback.starts_with(kRuntime) ? kRuntime.size() : 0);
+  if (rest.size() == fallback.size() || (!rest.empty() && rest[0] != '='))
+    return invalid_argument("--fallback " + fallback + ": wanted onnxruntime or onnxruntime=FILE");
+  const std::string file(rest.empty() ? rest : rest.substr(1));
+  ANTIPHON_ASSIGN_OR_RETURN(loaded, PluginSet::load_with_onnxruntime(plugin_files, file));
   return loaded;
 }
 

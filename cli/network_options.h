@@ -14,7 +14,8 @@ namespace antiphon::cli {
 struct NetworkOptions {
   std::string path;
   std::vector<std::string> freeze, extents, profile, plugin_files, timing_caches;
-  std::string precision, ranges, max_isa, dump_dir;  // precision: empty where it is not given
+  std::string precision, ranges, max_isa, dump_dir,
+      fallback;  // precision: empty where it is not given
   int threads = 1;
   bool tune = false;
   mutable std::shared_ptr<const PluginSet> loaded;
@@ -24,7 +25,7 @@ struct NetworkOptions {
   // What the options say; kInvalidArgument names the option. Timing caches are merged.
   Result<OnnxOptions> import_options() const;
   Result<BuildOptions> build_options() const;
-  // Loads --plugin's files, once; null without any.
+  // Loads --plugin's files and --fallback's, once; null without any.
   Result<std::shared_ptr<const PluginSet>> plugins() const;
 };
 

@@ -146,8 +146,33 @@ std::vector<const Kernel*> PluginSetImpl::before(std::span<const Kernel* const> 
   std::vector<const Kernel*> out;
   for (const auto& plugin : kernels_)
     if (std::string_view(plugin->table->device) == "cpu") out.push_back(&plugin->kernel);
+  if (fallback_) out.push_back(&kOrtPartKernel);
   out.insert(out.end(), table.begin(), table.end());
   return out;
+}
+
+Result<ModelPart> PluginSetImpl::part(std::string_view model) const {
+  if (!fallback_) return unsupported("there is no fallback for parts of models");
+  ANTIPHON_ASSIGN_OR_RETURN(auto part, OrtPart::create(fallback_, model));
+  ModelPart out{part, {}};
+  for (const OrtEdge& edge : part->session().outputs()) out.elements.push_back(edge.type);
+  return out;
+}
+
+Result<std::shared_ptr<const ir::CustomOp>> PluginSetImpl::part_of(const ir::Graph& graph,
+                                                                   const ir::Node& node) const {
+  if (!fallback_)
+    return not_found(node.name +
+                     ": runs in ONNX Runtime, which is not loaded: give --fallback onnxruntime");
+  if (node.inputs.empty() || !ir::is_constant(graph, node.inputs[0]))
+    return invalid_argument(node.name + ": lacks the model of its part");
+  const TensorView model = ir::constant_view(graph, node.inputs[0]);
+  const std::string_view bytes(
+      static_cast<const char*>(model.data),
+      static_cast<std::size_t>(model.num_elements()) * dtype_bytes(model.dtype));
+  auto made = part(bytes);
+  if (!made.ok()) return made.status().with_context(node.name);
+  return made->op;
 }
 
 Status PluginSetImpl::bind(ir::Graph& graph) const {
@@ -155,6 +180,10 @@ Status PluginSetImpl::bind(ir::Graph& graph) const {
     if (node.body) ANTIPHON_RETURN_IF_ERROR(bind(*node.body));
     if (node.op != ir::OpKind::kCustom) continue;
     const std::string name = node.attrs.s("operator");
+    if (name == kOrtPartName) {
+      ANTIPHON_ASSIGN_OR_RETURN(node.custom, part_of(graph, node));
+      continue;
+    }
     node.custom = find(name);
     if (!node.custom)
       return not_found(node.name + ": operator " + name + ": no plug-in that has it is loaded");
@@ -162,12 +191,29 @@ Status PluginSetImpl::bind(ir::Graph& graph) const {
   return {};
 }
 
-Result<std::shared_ptr<const PluginSet>> PluginSet::load(const std::vector<std::string>& paths) {
+namespace {
+
+Result<std::shared_ptr<PluginSetImpl>> load_set(const std::vector<std::string>& paths) {
   auto set = std::make_shared<PluginSetImpl>();
   for (const std::string& path : paths) {
     ANTIPHON_ASSIGN_OR_RETURN(auto library, PluginLibrary::open(path));
     ANTIPHON_RETURN_IF_ERROR(set->add(std::move(library)));
   }
+  return set;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const PluginSet>> PluginSet::load(const std::vector<std::string>& paths) {
+  ANTIPHON_ASSIGN_OR_RETURN(auto set, load_set(paths));
+  return std::shared_ptr<const PluginSet>(std::move(set));
+}
+
+Result<std::shared_ptr<const PluginSet>> PluginSet::load_with_onnxruntime(
+    const std::vector<std::string>& paths, const std::string& onnxruntime) {
+  ANTIPHON_ASSIGN_OR_RETURN(auto set, load_set(paths));
+  ANTIPHON_ASSIGN_OR_RETURN(auto library, OrtLibrary::open(onnxruntime));
+  set->set_fallback(std::move(library));
   return std::shared_ptr<const PluginSet>(std::move(set));
 }
 

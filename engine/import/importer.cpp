@@ -7,6 +7,7 @@
 #include "engine/import/custom.h"
 #include "engine/import/op.h"
 #include "engine/import/op_table.h"
+#include "engine/import/parts.h"
 #include "engine/ir/dims.h"
 #include "engine/plugins.h"
 
@@ -82,9 +83,14 @@ int Importer::num_readers(const std::string& name) const {
 
 void Importer::report(const NodeProto& node, const Frame& frame, const Status& error) {
   any_invalid_ = any_invalid_ || error.code() != StatusCode::kUnsupported;
+  if (outermost_) unsupported_.insert(outermost_);
   std::string text = "node '" + frame.path + label_of(node) + "' (" + node.op_type() + "): ";
   text += error.message();
   if (reported_.insert(text).second) errors_.push_back(std::move(text));
+}
+
+std::set<const NodeProto*> Importer::unsupported_nodes() const {
+  return any_invalid_ ? std::set<const NodeProto*>() : unsupported_;
 }
 
 void Importer::set_outputs_failed(const NodeProto& node, Frame& frame) {
@@ -138,7 +144,9 @@ void Importer::run_node(const NodeProto& node, Frame& frame) {
   const Operator* entry = is_onnx_domain(node.domain()) ? find_operator(node.op_type()) : nullptr;
   const auto custom =
       options_.plugins ? options_.plugins->find(node.domain() + "::" + node.op_type()) : nullptr;
-  if (!entry && !custom && function == functions_.end()) {
+  const bool part =
+      node.domain() == kPartDomain && options_.plugins && options_.plugins->has_fallback();
+  if (!entry && !custom && !part && function == functions_.end()) {
     const std::string domain =
         is_onnx_domain(node.domain()) ? std::string() : " of domain '" + node.domain() + "'";
     report(node, frame, antiphon::unsupported("the operator" + domain + " is not supported"));
@@ -160,7 +168,7 @@ void Importer::run_node(const NodeProto& node, Frame& frame) {
     report(node, frame, antiphon::unsupported("functions and sub-graphs are nested too deeply"));
     return set_outputs_failed(node, frame);
   }
-  if (!entry && !custom) return call_function(*function->second, node, frame);
+  if (!entry && !custom && !part) return call_function(*function->second, node, frame);
   const auto opset = frame.opsets.find("");
   const int version = opset == frame.opsets.end() ? kMaxOpset : opset->second;
   Status error;
@@ -170,7 +178,9 @@ void Importer::run_node(const NodeProto& node, Frame& frame) {
   } else if (spend(1)) {
     builder_.set_label(frame.path + label_of(node));
     Op op(*this, frame, node, version);
-    if (!entry)
+    if (part)
+      lower_part(op, node);
+    else if (!entry)
       lower_custom(op, node, custom);
     else if (!fold_known(op))
       entry->lower(op);
@@ -205,6 +215,7 @@ void Importer::run_nodes(const google::protobuf::RepeatedPtrField<NodeProto>& no
   }
   for (int n = 0; n < nodes.size(); ++n) {
     if (!needed[static_cast<std::size_t>(n)]) continue;
+    if (frame.depth == 0) outermost_ = &nodes[n];
     run_node(nodes[n], frame);
     if (errors_.size() >= kMaxErrors) return;
   }

@@ -42,6 +42,9 @@ class Importer {
   // Nodes lowered so far, all unrollings counted; fails above the limit.
   bool spend(std::size_t nodes);
   const ImportOptions& options() const { return options_; }
+  // After run(): nodes of the main graph that alone, or with what is in them, are not supported;
+  // empty where something else is wrong.
+  std::set<const onnx_wire::NodeProto*> unsupported_nodes() const;
   // Readers of a name in the main graph, to see whether it may be changed in place.
   int num_readers(const std::string& name) const;
 
@@ -68,6 +71,8 @@ class Importer {
   std::vector<std::string> errors_;
   std::set<std::string> reported_;
   bool any_invalid_ = false;
+  const onnx_wire::NodeProto* outermost_ = nullptr;  // the main graph's node that is being lowered
+  std::set<const onnx_wire::NodeProto*> unsupported_;
   std::size_t spent_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "engine/ir/custom_op.h"
 #include "engine/kernels/kernel.h"
 #include "engine/kernels/plugin_abi.h"
+#include "engine/plugin/ort_part.h"
 #include "engine/plugins.h"
 
 namespace antiphon {
@@ -50,6 +51,9 @@ class PluginSetImpl final : public PluginSet {
   Status add(std::shared_ptr<const PluginLibrary> library);
   const std::vector<PluginInfo>& plugins() const override { return info_; }
   std::shared_ptr<const ir::CustomOp> find(std::string_view name) const override;
+  void set_fallback(std::shared_ptr<const OrtLibrary> library) { fallback_ = std::move(library); }
+  bool has_fallback() const override { return fallback_ != nullptr; }
+  Result<ModelPart> part(std::string_view model) const override;
   // Plug-ins' kernels first, then `table`'s.
   std::vector<const Kernel*> before(std::span<const Kernel* const> table) const;
   // Gives every custom node of a graph that was read from a file its operator.
@@ -57,9 +61,14 @@ class PluginSetImpl final : public PluginSet {
   Status bind(ir::Graph& graph) const;
 
  private:
+  // The operator of a part in a graph that was read from a file.
+  Result<std::shared_ptr<const ir::CustomOp>> part_of(const ir::Graph& graph,
+                                                      const ir::Node& node) const;
+
   std::vector<PluginInfo> info_;
   std::vector<std::shared_ptr<const PluginOp>> ops_;
   std::vector<std::unique_ptr<PluginKernel>> kernels_;
+  std::shared_ptr<const OrtLibrary> fallback_;  // may be null
 };
 
 // The functions that a plug-in calls.

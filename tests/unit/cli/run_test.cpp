@@ -213,6 +213,15 @@ TEST_F(RunTest, TimingCachesThatAreNoneAreRefused) {
                  "bad.txt: line 2");
 }
 
+TEST_F(RunTest, AFallbackThatIsNoneIsRefused) {
+  const std::string model = "run " + golden("onnx/fallback.onnx");
+  expect_refused(antiphon(model), 1, "'a' (QuickGelu): the operator of domain 'com.microsoft'");
+  expect_refused(antiphon(model + " --fallback tensorrt"), 2, "--fallback tensorrt: wanted");
+  expect_refused(antiphon(model + " --fallback onnxruntimes"), 2, "wanted onnxruntime or");
+  expect_refused(antiphon(model + " --fallback onnxruntime=/nowhere.so"), 1,
+                 "pip install onnxruntime");
+}
+
 TEST_F(RunTest, BuildWritesAReport) {
   const std::string build = "build " + golden("deck/unet.onnx") + " --output " + path("plan");
   const test::Ran ran = antiphon(build + " --report " + path("report.html"));
