@@ -1,15 +1,13 @@
 // The C ABI over Assistant: no exception and no C++ object crosses it.
 #include "antiphon/c_api.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
-#include <functional>
 #include <span>
 #include <string>
 
+#include "antiphon/c_calls.h"
 #include "antiphon/c_handles.h"
 #include "antiphon/event_json.h"
 #include "antiphon/resampler.h"
@@ -18,29 +16,10 @@ namespace {
 
 using namespace antiphon;
 
-// The C contract is an error text a thread; nothing else in the project is kept this way.
-std::string& last_error() {
-  static thread_local std::string text;
-  return text;
-}
-
-int32_t guarded(const std::function<Status()>& call) {
-  try {
-    const Status status = call();
-    last_error() = status.ok() ? "" : status.to_string();
-    return static_cast<int32_t>(status.code());
-  } catch (const std::exception& error) {
-    last_error() = error.what();
-    return static_cast<int32_t>(StatusCode::kInternal);
-  }
-}
-
-Status give(const std::string& text, char** out) {
-  *out = static_cast<char*>(std::malloc(text.size() + 1));
-  if (!*out) return exhausted("out of memory");
-  std::memcpy(*out, text.c_str(), text.size() + 1);
-  return {};
-}
+using c::give;
+using c::guarded;
+using c::read_options;
+using c::text_of;
 
 Status give(std::span<const float> audio, float** samples, std::size_t* count) {
   *samples = static_cast<float*>(std::malloc(audio.size_bytes() + 1));
@@ -54,21 +33,6 @@ Status give(const SpokenAudio& audio, float** samples, std::size_t* count, int32
   *rate_hz = audio.rate_hz;
   return give(audio.samples, samples, count);
 }
-
-// A caller built against an older header has a shorter struct: what it lacks stays zero.
-template <typename Options>
-Result<Options> read_options(const Options* options, std::size_t min_bytes, const char* name) {
-  Options out{};
-  if (!options) return out;
-  if (options->struct_bytes < min_bytes)
-    return invalid_argument(std::string(name) + ".struct_bytes is " +
-                            std::to_string(options->struct_bytes) + ", wanted sizeof(" + name +
-                            ")");
-  std::memcpy(&out, options, std::min(options->struct_bytes, sizeof(out)));
-  return out;
-}
-
-std::string text_of(const char* text) { return text ? text : ""; }
 
 Result<SessionConfig> session_config(const antiphon_conversation_options* given) {
   ANTIPHON_ASSIGN_OR_RETURN(
@@ -131,7 +95,7 @@ struct antiphon_conversation {
 extern "C" {
 
 int32_t antiphon_abi_version(void) { return 1; }
-const char* antiphon_last_error(void) { return last_error().c_str(); }
+const char* antiphon_last_error(void) { return c::last_error().c_str(); }
 void antiphon_free(void* memory) { std::free(memory); }
 
 antiphon_assistant* antiphon_create(const antiphon_options* options) {

@@ -5,6 +5,7 @@ The examples are run too. With all packs there is an answer; without, an error t
 """
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,22 @@ def check_runs(folder, have_packs):
             assert code == 1 and "manifest.toml is missing" in output, f"{program}: exit code {code}"
 
 
+def check_network(folder, source):
+    """The engine from C: a model calibrated, built and run; errors that name what is wrong."""
+    program = f"{folder}/network"
+    model = f"{source}/tests/golden/calibration/net.onnx"
+    code, output = run([program, model, "x", "y", "2", "3", "12", "14"], cwd=folder, timeout=60)
+    print(f"network:\n{output}")
+    found = re.fullmatch(r"y: \[2, 14, 10\], int8 differs by ([0-9.e-]+)\n", output)
+    assert code == 0 and found, f"network: exit code {code}"
+    assert 0 < float(found[1]) < 0.5, "int8 rounds, and not by much"
+    for arguments, wanted in ((("/nowhere.onnx", "x", "y", "1"), "/nowhere.onnx: no such file"),
+                              ((model, "x", "y", "1", "3", "12", "13"), "sample 0"),
+                              ((model, "x", "z", "1", "3", "12", "14"), "output 'z'")):
+        code, output = run([program, *arguments], cwd=folder, timeout=60)
+        assert code == 1 and wanted in output, f"{arguments}: exit code {code}, {output}"
+
+
 def check_shared_library(prefix):
     """Only the C ABI is visible, and it loads without anything else of ours."""
     library = next(os.path.join(d, "libantiphon.so") for d, _, files in os.walk(prefix) if "libantiphon.so" in files)
@@ -69,6 +86,7 @@ def main(source, build, cmake, launcher=""):
         build_examples(source, cmake, launcher, prefix, f"{scratch}/examples")
         have_packs = all(os.path.exists(f"{source}/models/{p}/manifest.toml") for p in PACKS)
         check_runs(f"{scratch}/examples", have_packs)
+        check_network(f"{scratch}/examples", source)
     finally:
         shutil.rmtree(scratch)
 
