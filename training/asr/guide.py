@@ -31,16 +31,23 @@ def slaney_filters(bins=MELS, fft=WINDOW, rate=RATE):
 
 
 class Mel(nn.Module):
-    """[B, n] f32, n a multiple of 640 -> [B, 80, n / 160]: log10 of the power, 8 under each utterance's loudest at least."""
+    """[B, n] f32, n a multiple of 640 -> [B, 80, n / 160]: log10 of the power, 8 under each utterance's loudest at least.
+
+    The transform is a product with a matrix: a Fourier transform would be planned anew for every new shape.
+    """
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("filters", slaney_filters(), persistent=False)
-        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+        turn = 2 * np.pi * torch.outer(torch.arange(WINDOW), torch.arange(WINDOW // 2 + 1)).double() / WINDOW
+        window = torch.hann_window(WINDOW, dtype=torch.float64)[:, None]
+        self.register_buffer("waves", torch.cat([window * turn.cos(), window * turn.sin()], 1).float(), persistent=False)
+        self.register_buffer("filters", slaney_filters().T.contiguous(), persistent=False)
 
     def forward(self, x):
-        spec = torch.stft(x.float(), WINDOW, HOP, window=self.window, center=True, pad_mode="reflect", return_complex=True)
-        mel = (self.filters @ spec[..., :-1].abs() ** 2).clamp_min(1e-10).log10()
+        frames = F.pad(x[:, None].float(), (WINDOW // 2, WINDOW // 2), mode="reflect")[:, 0].unfold(1, WINDOW, HOP)[:, :-1]
+        with torch.autocast(x.device.type, enabled=False):
+            real, imaginary = (frames @ self.waves).chunk(2, -1)
+            mel = ((real ** 2 + imaginary ** 2) @ self.filters).clamp_min(1e-10).log10().transpose(1, 2)
         return (torch.maximum(mel, mel.amax((1, 2), keepdim=True) - 8) + 4) / 4
 
 
@@ -74,7 +81,7 @@ class Guide(nn.Module):
                 self.load_state_dict({k: torch.from_numpy(saved[k]).float() for k in saved.files}, strict=False)
 
     def features(self, mel, steps):
-        """steps [B]: of each utterance; nothing attends to what lies behind its end and half a second of pause."""
+        """steps [B]: of each utterance, 30 s at most; nothing attends to what lies behind its end and half a second of pause."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(mel)))).transpose(1, 2)
         x = x + self.place[:x.shape[1]]
         on = torch.arange(x.shape[1], device=x.device)[None] < 2 * steps[:, None] + 25
@@ -90,16 +97,16 @@ class Guide(nn.Module):
 class Guidance(nn.Module):
     """What the streaming network learns from the guide; its own copy of the features never changes.
 
-    The guide's transcripts are learnt in the first `until` of the clock, by CTC on the same texts, and then stand still: later
-    it would know them by heart. The network hears LATE steps more before it is compared.
+    Where posteriors count, the first `until` of the clock is the guide's alone: it learns transcripts by CTC on the same texts, and
+    then stands still. The network hears LATE steps more before it is compared.
     """
     LATE = 2
 
-    def __init__(self, path, width, weight, rate, until=0.25):
+    def __init__(self, path, width, weight, rate, until):
         super().__init__()
         self.mel, self.frozen, self.to_features = Mel(), Guide(path).requires_grad_(False).eval(), nn.Linear(width, 2 * WIDTH)
         self.guide = Guide(path) if weight > 0 else None
-        self.weight, self.rate, self.until = weight, rate, until
+        self.weight, self.rate, self.until = weight, rate, until if weight > 0 else 0.0
         self.register_buffer("mean", torch.zeros(2 * WIDTH))
         self.register_buffer("square", torch.ones(2 * WIDTH))
         self.seen = 0
@@ -125,20 +132,20 @@ class Guidance(nn.Module):
         return (x - self.mean) / (self.square - self.mean ** 2).clamp_min(1e-4).sqrt()
 
     def learn(self, share, heard, steps, flat, lengths, context):
-        """One step of the guide's own training; heard [B, 80, T]: masked mel of augmented speech."""
-        if not self.opt or share > self.until:
-            return
+        """One step of the guide's own training -> its loss; heard [B, 80, T]: masked mel of augmented speech."""
         for g in self.opt.param_groups:
-            g["lr"] = self.rate * min(1.0, 20 * share / self.until + 1e-2) * 0.5 * (1 + np.cos(np.pi * share / self.until))
+            g["lr"] = self.rate * min(1.0, 20 * share + 1e-2) * 0.5 * (1 + np.cos(np.pi * share))
         with context:
             logp = self.guide(heard, steps.to(heard.device))[1]
         loss = F.ctc_loss(logp.transpose(0, 1), flat, steps.clamp_max(logp.shape[1]), lengths, zero_infinity=True)
         self.opt.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.guide.parameters(), 1.0, foreach=True)
-        self.opt.step()
+        norm = torch.nn.utils.clip_grad_norm_(self.guide.parameters(), 1.0, foreach=True)
+        if torch.isfinite(norm):
+            self.opt.step()
+        return loss.detach()
 
-    def forward(self, share, x, steps, top, logp, lengths):
+    def forward(self, x, steps, top, logp, lengths):
         """Losses of features and of posteriors. x [B, n]: clean speech; steps, lengths [B] on the host; top and logp of one or
         two views [B or 2 B, T, ...]."""
         views, steps, late = len(top) // len(x), steps.to(x.device), self.LATE
@@ -148,13 +155,12 @@ class Guidance(nn.Module):
             want = self.normal(self.frozen.features(mel, steps)[:, :top.shape[1] - late], on)
         gap = (self.to_features(top[:, late:]).float() - want.repeat(views, 1, 1)).square().mean(-1)
         features = (gap * on.repeat(views, 1)).sum() / (views * on.sum())
-        ramp = self.weight * min(1.0, max(0.0, (share - 0.05) / 0.1))
-        if not ramp:
+        if not self.guide:
             return features, features.new_zeros(())
         with torch.no_grad():
             told = self.guide(mel, steps)[1][:, :top.shape[1] - late].repeat(views, 1, 1)
         apart = F.kl_div(logp[:, late:], told, reduction="none", log_target=True).sum(-1) * on.repeat(views, 1)
-        return features, ramp * (apart.sum(1) / lengths.to(x.device).repeat(views).clamp_min(1)).mean()
+        return features, self.weight * (apart.sum(1) / lengths.to(x.device).repeat(views).clamp_min(1)).mean()
 
 
 class Offline(nn.Module):

@@ -9,12 +9,12 @@ import torch
 
 from .batches import SYMBOL
 from .golden import restored
-from .model import STEP, output_steps
+from .model import RATE, STEP, output_steps
 
 LATE = 2.5  # steps: how much later than a letter the network tells it; cuts are then 24 ms off on average, p90 66 (teacher)
 QUIET = 0.1  # of the mean power: the loudest 40 ms that are cut
 RUNS = (2, 6)  # words from one recording
-PIECES = 8
+PIECES, MOST_S = 8, 20  # of a sentence
 
 
 def viterbi(logp, steps, ids):
@@ -109,6 +109,8 @@ class Splicer:
             k = source["quiet"][self.rng.integers(len(source["quiet"]) - 1)]
             ends = source["quiet"][source["quiet"] >= min(k + self.rng.integers(RUNS[0], RUNS[1] + 1), len(there))]
             a, b = int(source["cuts"][k]), int(source["cuts"][ends[0]])
+            if pieces and sum(p[1] for p in pieces) + b - a > MOST_S * RATE:
+                break
             pieces.append((source["start"] + a, b - a, min(4.0, rms / source["rms"])))
             words += there[k:ends[0]]
             wanted -= ends[0] - k

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from .augment import Augment, mask, stretch
 from .batches import REAL, Pools, Speech, read_texts, subset, tables_of, targets
 from .evaluate import error_rates, held_losses
+from .golden import restored
 from .guide import Guidance, Offline
 from .model import Acoustic, LogMel, output_steps
 from .splice import Splicer, find_words
@@ -57,9 +58,11 @@ class Trainer:
         self.a, self.device = a, a.device
         self.shape = dict(width=a.width, layers=a.layers, front=a.front)
         self.net = Acoustic(**self.shape, drop=a.drop).to(a.device)
+        if a.start:
+            self.net.load_state_dict(restored(a.start).state_dict())
         self.mel_of = LogMel().to(a.device)
         self.fused = a.device == "cuda"
-        self.guidance = Guidance(a.guide, a.width, a.posteriors, a.guide_lr).to(a.device) if a.guide else None
+        self.guidance = Guidance(a.guide, a.width, a.posteriors, a.guide_lr, a.guide_share).to(a.device) if a.guide else None
         self.trained = list(self.net.parameters()) + (list(self.guidance.to_features.parameters()) if a.guide else [])
         self.opt = torch.optim.AdamW(self.trained, a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
         self.ema = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
@@ -100,8 +103,8 @@ class Trainer:
             torch.cuda.set_rng_state(s["random"]["cuda"])
 
     def batch(self, speech, group, augment, hard):
-        """Augmented features [B, 80, T], twice the group where two views are compared; clean samples x [b, n], augmented ones
-        and output steps [b], on the host, of the group."""
+        """Augmented features [B, 80, T], twice the group where two views are compared; clean samples x [b, n] and output steps
+        [b], on the host, of the group."""
         margin = self.rng.integers(0, 2400, (len(group), 2))  # up to 0.15 s of the pause around it
         x, n, host = speech.samples(group, margin)
         factor = self.rng.choice(SPEEDS)
@@ -112,20 +115,26 @@ class Trainer:
             heard = x.repeat(views, 1)
             heard = augment.speech(heard, n.repeat(views), hard) if hard > 0 else heard
             mel = augment.features(self.mel_of(heard), hard, self.a.spans)
-        return mel, x, heard[:len(x)], torch.from_numpy(steps)
+        return mel, x, torch.from_numpy(steps)
 
-    def learn(self, share, hard, batch, flat, lengths):
+    def teach_guide(self, share, hard, speech, group, augment):
+        """One step of the guide alone, on speech as the network will hear it; share: of its own time."""
+        x, n, host = speech.samples(group)
+        with torch.no_grad():
+            heard = mask(self.guidance.mel(augment.speech(x, n, hard)), hard)
+        flat, lengths = targets(group, self.device)
+        return self.guidance.learn(share, heard, torch.from_numpy(output_steps(host)), flat, lengths, self.context)
+
+    def learn(self, batch, flat, lengths):
         """One step; returns losses and gradient norm as tensors of the device, so that the host runs ahead."""
-        mel, x, heard, steps = batch
+        mel, x, steps = batch
         steps = steps.clamp_max(mel.shape[2] // 4)
         guided = [torch.zeros((), device=self.device)] * 2
         with self.context:
             top = self.net.top(mel)
             logp = self.net.log_probabilities(top)
             if self.guidance:
-                guided = self.guidance(share, x, steps, top, logp, lengths)
-        if self.guidance:
-            self.guidance.learn(share, mask(self.guidance.mel(heard), hard), steps, flat, lengths, self.context)
+                guided = self.guidance(x, steps, top, logp, lengths)
         if self.a.consistency:
             flat, lengths, steps = flat.repeat(2), lengths.repeat(2), steps.repeat(2)
         loss = F.ctc_loss(logp.transpose(0, 1), flat, steps, lengths, zero_infinity=True)
@@ -173,6 +182,23 @@ class Log:
         print(text, flush=True)
 
 
+def guide_first(t, pools, speech, augment, sets, log, total):
+    """The guide's own time: the first share of the clock, which ends it."""
+    own, told, steps = t.guidance.until * total, 0.0, 0
+    mark = time.time()
+    while t.elapsed < own:
+        loss = t.teach_guide(t.elapsed / own, t.a.hard, speech, pools.next(), augment)
+        steps, now = steps + 1, time.time()
+        t.elapsed, mark = t.elapsed + now - mark, now
+        if t.elapsed - told > 10:
+            told = t.elapsed
+            log(kind="guide", step=steps, elapsed=round(t.elapsed, 1), loss=round(loss.item(), 4))
+    if steps:
+        rates = error_rates(Offline(t.guidance.guide), t.guidance.mel, speech, sets, 800 if t.fused else 60, t.context)
+        log(kind="guide", step=steps, elapsed=round(t.elapsed), final=True, **rates)
+    return own
+
+
 def run(a):
     began = time.time()
     os.makedirs(a.out, exist_ok=True)
@@ -189,16 +215,16 @@ def run(a):
                   change=Splicer(speech.train, a.splice, t.rng))
     log(kind="start", loaded_s=round(time.time() - began, 1), hours=speech.hours(), step=t.step, elapsed=t.elapsed,
         parameters=sum(p.numel() for p in t.net.parameters()), settings=vars(a))
-    total, mark, told, heard_s = a.minutes * 60, time.time(), time.time(), 0.0
-    evaluated = t.elapsed
+    total = a.minutes * 60
+    own = guide_first(t, pools, speech, augment, sets, log, total) if t.guidance else 0.0
+    mark, told, heard_s, evaluated = time.time(), time.time(), 0.0, t.elapsed
     while t.elapsed < min(total, a.stop * 60) and t.step < a.max_steps:
-        share = t.elapsed / total
+        share = (t.elapsed - own) / (total - own)
         for g in t.opt.param_groups:
             g["lr"] = learning_rate(share, a.lr)
         group = pools.next()
         heard_s += sum(u["n"] for u in group) / 16000
-        hard = hardness(share, a.hard)
-        losses, norm = t.learn(share, hard, t.batch(speech, group, augment, hard), *targets(group, a.device))
+        losses, norm = t.learn(t.batch(speech, group, augment, hardness(share, a.hard)), *targets(group, a.device))
         now = time.time()
         t.elapsed, mark = t.elapsed + (a.step_s or now - mark), now
         if t.step % a.tell == 0 or t.step == 1:
@@ -210,8 +236,6 @@ def run(a):
         if t.elapsed - evaluated > a.every:
             evaluated = t.elapsed
             log(kind="wer", step=t.step, elapsed=round(t.elapsed), **error_rates(t.averaged(), t.mel_of, speech, sets, 1600, t.context))
-            if t.guidance and t.guidance.guide and share < 1.2 * t.guidance.until:
-                log(kind="guide", step=t.step, **error_rates(Offline(t.guidance.guide), t.guidance.mel, speech, sets, 800, t.context))
             t.save(last)
             t.save_small(small)
             told, heard_s = time.time(), 0.0
@@ -230,6 +254,7 @@ def main():
     ap.add_argument("--teacher", nargs="*", default=[], help="prefixes of generated shards, kept-out voices' too")
     ap.add_argument("--texts", help="table id, text for rows without one")
     ap.add_argument("--noise", help="folder with noise.opus, rir.flac, rir.tsv")
+    ap.add_argument("--start", help="weights of a pack to begin with")
     ap.add_argument("--minutes", type=float, default=12, help="the whole schedule")
     ap.add_argument("--stop", type=float, default=1e9, help="minutes on the clock at which this stay ends")
     ap.add_argument("--elapsed", type=float, default=0, help="seconds on the clock at a start without checkpoint")
@@ -246,6 +271,7 @@ def main():
     ap.add_argument("--guide", help="encoder that guide.py took out of Whisper")
     ap.add_argument("--features", type=float, default=1.0, help="weight of the distance to its features")
     ap.add_argument("--posteriors", type=float, default=0, help="weight of the distance to its posteriors, after a CTC training of its own")
+    ap.add_argument("--guide-share", type=float, default=0.2, help="of the clock, for that training")
     ap.add_argument("--guide-lr", type=float, default=2e-4)
     ap.add_argument("--spans", type=int, default=3, help="masked spans an utterance; more for two views")
     ap.add_argument("--lr", type=float, default=1.2e-3)

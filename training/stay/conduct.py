@@ -33,6 +33,14 @@ class Step:
         self.process, self.tries, self.state, self.limit = None, 0, "waiting", 0.0
 
 
+def gpus_here():
+    """GPUs of this machine, 1 at least."""
+    try:
+        return max(1, len(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30).stdout.splitlines()))
+    except (OSError, subprocess.TimeoutExpired):
+        return 1
+
+
 class Stay:
     """Owns the folders, the clock and every process."""
 
@@ -41,7 +49,7 @@ class Stay:
         self.dry = plan["dry"] if dry else {}
         self.end = self.dry.get("end", plan["clock"]["end"])
         self.load = self.dry.get("load", plan["clock"]["load"])
-        self.gpus = self.dry.get("count", plan["gpus"]["count"])
+        self.gpus = self.dry.get("count") or min(plan["gpus"]["count"], gpus_here())
         self.steps = []
         for name in ("in", "speech", "out", "logs"):
             os.makedirs(os.path.join(self.root, name), exist_ok=True)
@@ -130,7 +138,8 @@ def generators(stay, g):
     """The processes of one list of sentences, spread over all GPUs."""
     count = stay.gpus * stay.dry.get("generators", stay.plan["gpus"]["generators"])
     count = min(count, g.get("workers", count))
-    seconds = min(g["seconds"], stay.dry.get("seconds", g["seconds"]))
+    longer = min(1.3, stay.plan["gpus"]["count"] / stay.gpus)  # fewer GPUs speak less, and a little longer
+    seconds = min(g["seconds"] * longer, stay.dry.get("seconds", 1e9))
     steps = []
     for i in range(count):
         command = g["command"].replace("{part}", f"{i}/{count}").replace("{index}", f"{i:02d}")
@@ -139,8 +148,9 @@ def generators(stay, g):
 
 
 def trainings(stay):
+    """Those that find a GPU of their own; in a dry run all of them."""
     return {t["name"]: (t, Step(t["name"], t["gpu"] % stay.gpus, t["command"], 1e9, t["checkpoint"], t.get("resume", "")))
-            for t in stay.plan["train"]}
+            for t in stay.plan["train"] if stay.dry or t["gpu"] < stay.gpus}
 
 
 def mps(on):
@@ -177,7 +187,8 @@ def conduct(stay):
             if step not in running and set(t["needs"]) <= have:
                 running.append(step)
 
-    lists, trials = stay.plan["generate"], stay.plan.get("shake", [])
+    wanted = {name for t, _ in train.values() for name in t["needs"]}
+    lists, trials = [g for g in stay.plan["generate"] if g["name"] in wanted], stay.plan.get("shake", [])
     stay.wait_for([f for t in trials for f in t["needs"]], [])
     wheels(stay)
     for t in trials:  # a minute of each training on a sample while the rest still arrives: what is wrong shows now
