@@ -71,8 +71,9 @@ int build_onnx(const NetworkOptions& network_options, const Options& options) {
   if (!made.ok()) return fail(made.status());
   if (const Status saved = made->plan->save(options.output); !saved.ok()) return fail(saved);
   if (!options.report.empty())
-    if (const Status told =
-            write_report(*network, made->plan, network_options.path, options.report);
+    if (const Status told = write_report(
+            *network, made->plan, std::filesystem::path(network_options.path).filename().string(),
+            options.report);
         !told.ok())
       return fail(told);
   nlohmann::json json = plan_json(*made->plan);

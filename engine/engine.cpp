@@ -107,8 +107,9 @@ Result<std::shared_ptr<const Plan>> Plan::load(const std::string& path, std::str
   ANTIPHON_ASSIGN_OR_RETURN(const Isa most, wanted_isa(max_isa));
   std::vector<const Kernel*> kernels;
   const Backend backend = backend_with(plugins.get(), kernels);
+  const PluginSetImpl none;  // says what is missing
   const auto bind = [&](ir::Graph& graph) -> Status {
-    return plugins ? static_cast<const PluginSetImpl&>(*plugins).bind(graph) : Status();
+    return (plugins ? static_cast<const PluginSetImpl&>(*plugins) : none).bind(graph);
   };
   return plan::read_plan(path, backend, most, {plugins, bind});
 }

@@ -10,6 +10,7 @@ namespace antiphon::report {
 namespace {
 
 constexpr double kRowGap = 26, kItemGap = 14, kLineWidth = 6;
+constexpr double kCentrePull = 0.02;  // beside a neighbour's: long graphs do not wander off
 constexpr int kOrderSweeps = 6, kPlaceSweeps = 6;
 
 // A node, or the place where a line passes a row.
@@ -150,7 +151,7 @@ class Drawing {
         const auto& near = down ? item.above : item.below;
         double want = 0;
         for (const std::size_t n : near) want += items_[n].x;
-        want = near.empty() ? item.x : want / static_cast<double>(near.size());
+        want = near.empty() ? item.x : want / (static_cast<double>(near.size()) + kCentrePull);
         const double weight = near.empty() ? 0.1 : item.is_node ? 1 : 4;  // lines stay straight
         pools.push_back({(want - offset[i]) * weight, weight, 1});
         while (pools.size() > 1 && pools[pools.size() - 2].sum / pools[pools.size() - 2].weight >
