@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Makes the seeds of the corpora from what the repository holds: make_corpus.py ANTIPHON_PROGRAM.
 
+    make_corpus.py --more FOLDER    what a longer run of onnx_fuzz begins with beside the corpus, not kept: the small models
+                                    of the `onnx` package's node tests in FOLDER/nodes, the words of the importer in FOLDER/onnx.dict
+
 What fuzzing adds (FUZZER -merge=1 CORPUS FOUND) lies beside them under the names that libFuzzer gives.
 """
 import json
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -99,7 +103,25 @@ def make_files():
             put("onnx", model.stem, model.read_bytes())
 
 
+def make_more(folder):
+    sys.path.insert(0, str(ROOT / "tests/conformance"))
+    import onnx_node_tests
+    (folder / "nodes").mkdir(parents=True, exist_ok=True)
+    for case in onnx_node_tests.test_cases():
+        model = case.model.SerializeToString()
+        if len(model) < 3000:
+            (folder / "nodes" / case.name).write_bytes(model)
+    sources = ROOT / "engine/import"
+    words = set(re.findall(r'\{("[A-Z]\w+"),', (sources / "op_table.cpp").read_text()))
+    for source in sources.glob("ops_*.cpp"):
+        words.update(re.findall(r'"[a-z_]{4,24}"', source.read_text()))
+    (folder / "onnx.dict").write_text("\n".join(sorted(words)) + "\n")
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "--more":
+        make_more(pathlib.Path(sys.argv[2]))
+        sys.exit()
     make_plans(sys.argv[1])
     make_manifests()
     make_messages()
