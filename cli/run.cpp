@@ -16,7 +16,7 @@ namespace {
 struct Options {
   NetworkOptions network;
   std::vector<std::string> inputs, compare;
-  std::string output_dir;
+  std::string output_dir, against;
   std::uint64_t seed = 1;
   double tolerance = 1e-5;
   int repeat = 0;
@@ -113,7 +113,7 @@ double number_at(DType dtype, const void* data, std::int64_t i) {
 // Largest |got - want| / max(1, |want|).
 Result<double> difference(const std::string& name, const TensorView& got, const HostTensor& want) {
   if (got.dims != want.dims || got.dtype != want.dtype)
-    return invalid_argument("--compare " + name + ": shape or type differs from the output's");
+    return invalid_argument("comparing " + name + ": shape or type differs from the output's");
   double worst = 0;
   for (std::int64_t i = 0; i < got.num_elements(); ++i) {
     const double a = number_at(got.dtype, got.data, i);
@@ -146,9 +146,46 @@ Status check_names(const char* option, const Tensors& given, const std::vector<T
   return {};
 }
 
+// What --against's network makes of the same inputs.
+Result<Tensors> outputs_of_other(Options options, const Tensors& inputs) {
+  options.network.path = options.against;
+  ANTIPHON_ASSIGN_OR_RETURN(const auto plan, plan_of(options, inputs));
+  ANTIPHON_ASSIGN_OR_RETURN(const auto context, Context::create(plan, nullptr));
+  for (const TensorSpec& spec : plan->inputs()) {
+    const auto found = inputs.find(spec.name);
+    if (found == inputs.end())
+      return invalid_argument("wants input '" + spec.name + "', which the other does not have");
+    ANTIPHON_RETURN_IF_ERROR(set_input(*context, spec, found->second));
+  }
+  ANTIPHON_RETURN_IF_ERROR(context->run());
+  Tensors out;
+  for (const TensorSpec& spec : plan->outputs()) {
+    const TensorView& view = *context->output(spec.name);
+    const auto* bytes = static_cast<const std::byte*>(view.data);
+    const std::size_t size =
+        static_cast<std::size_t>(view.num_elements()) * dtype_bytes(view.dtype);
+    out[spec.name] = {view.dtype, view.dims, {bytes, bytes + size}};
+  }
+  return out;
+}
+
+// --compare's files, and the outputs of --against's network.
+Result<Tensors> add_wanted(Tensors wanted, const Options& options, const Tensors& inputs,
+                           const Plan& plan) {
+  if (options.against.empty()) return wanted;
+  auto others = outputs_of_other(options, inputs);
+  if (!others.ok()) return others.status().with_context("--against " + options.against);
+  for (const TensorSpec& spec : plan.outputs())
+    if (!others->contains(spec.name))
+      return invalid_argument("--against " + options.against + ": has no output '" + spec.name +
+                              "'");
+  wanted.insert(others->begin(), others->end());
+  return wanted;
+}
+
 Result<nlohmann::json> run_once(const Options& options) {
   ANTIPHON_ASSIGN_OR_RETURN(Tensors inputs, read_pairs(options.inputs));
-  ANTIPHON_ASSIGN_OR_RETURN(const Tensors wanted, read_pairs(options.compare));
+  ANTIPHON_ASSIGN_OR_RETURN(Tensors wanted, read_pairs(options.compare));
   ANTIPHON_ASSIGN_OR_RETURN(const auto plan, plan_of(options, inputs));
   ANTIPHON_RETURN_IF_ERROR(check_names("--input", inputs, plan->inputs()));
   ANTIPHON_RETURN_IF_ERROR(check_names("--compare", wanted, plan->outputs()));
@@ -162,6 +199,7 @@ Result<nlohmann::json> run_once(const Options& options) {
   std::mt19937_64 random(options.seed);
   for (const TensorSpec& spec : plan->inputs())
     if (!inputs.contains(spec.name)) inputs[spec.name] = generated(spec, extents, random);
+  ANTIPHON_ASSIGN_OR_RETURN(wanted, add_wanted(std::move(wanted), options, inputs, *plan));
   std::vector<double> times_ms;
   for (int i = 0; i <= options.repeat; ++i) {
     for (const TensorSpec& spec : plan->inputs())
@@ -228,6 +266,8 @@ void add_run(CLI::App& app, Chosen& chosen) {
       ->capture_default_str();
   sub->add_option("--output-dir", options->output_dir, "Folder for the outputs as .npy files");
   sub->add_option("--compare", options->compare, "NAME=FILE.npy: what an output should be");
+  sub->add_option("--against", options->against,
+                  "Another plan or model, run on the same inputs, whose outputs these should be");
   sub->add_option("--tolerance", options->tolerance, "Largest |got - want| / max(1, |want|)")
       ->capture_default_str();
   sub->add_option("--threads", options->network.threads)->check(CLI::Range(1, 256));

@@ -121,7 +121,7 @@ TEST_F(RunTest, WrongInputsAreRefusedByName) {
   expect_refused(bert("--compare out=" + path("mask.npy") + mask), 2,
                  "--compare out: the network has hidden, pooled");
   expect_refused(bert("--extent T=7 --compare pooled=" + path("mask.npy") + mask), 2,
-                 "--compare pooled: shape or type differs");
+                 "comparing pooled: shape or type differs");
 }
 
 TEST_F(RunTest, FilesThatAreNoneAreRefusedByPath) {
@@ -177,6 +177,37 @@ TEST_F(RunTest, APlanTakesWhatItsProfileSays) {
   expect_refused(antiphon(build), 2, "no range given for symbol 'B'");
   expect_refused(antiphon(build + "--profile B=3:2:1"), 2, "wanted 0 <= min <= opt <= max");
   expect_refused(antiphon(build + "--profile B=1:x"), 2, "'1:x', wanted N, MIN:MAX");
+}
+
+TEST_F(RunTest, ComparesTwoNetworks) {
+  const std::string model = golden("calibration/net.onnx");
+  const std::string profile = " --profile B=1:2:4 --output ";
+  ASSERT_EQ(antiphon("build " + model + profile + path("f32.plan")).exit_code, 0);
+  ASSERT_EQ(antiphon("calibrate " + model + " --samples " + golden("calibration/sample0.npz") +
+                     " -o " + path("net.ranges"))
+                .exit_code,
+            0);
+  ASSERT_EQ(
+      antiphon("build " + model + " --ranges " + path("net.ranges") + profile + path("int8.plan"))
+          .exit_code,
+      0);
+  const std::string run = "run " + path("int8.plan") + " --extent B=2 --against ";
+  const auto against = [&](const std::string& other) {
+    const test::Ran ran = antiphon(run + other + " --json --tolerance 10");
+    EXPECT_EQ(ran.exit_code, 0) << ran.output;
+    return nlohmann::json::parse(ran.output)["outputs"][0]["difference"].get<double>();
+  };
+  EXPECT_EQ(against(path("int8.plan")), 0);
+  const double off = against(path("f32.plan"));
+  EXPECT_GT(off, 0);
+  EXPECT_LT(off, 0.5);
+  EXPECT_EQ(against(model), off);  // built in f32, too
+  EXPECT_EQ(antiphon(run + path("f32.plan") + " --tolerance 1e-9").exit_code, 1);
+  expect_refused(antiphon(run + "/nowhere.plan"), 1, "--against /nowhere.plan");
+  expect_refused(antiphon(run + model_), 2, "wants input 'ids', which the other does not have");
+  expect_refused(antiphon("run " + golden("onnx/bert.onnx") + " --against " +
+                          golden("deck/bert.onnx") + " --extent B=1 --extent T=9"),
+                 2, "comparing hidden: shape or type differs");
 }
 
 TEST_F(RunTest, TheSameTimesGiveTheSameBytes) {
