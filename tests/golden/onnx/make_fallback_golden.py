@@ -5,6 +5,7 @@
 
 fallback.onnx, by node: a and b run apart and together; e reads a, and b through a node of ours, so that it cannot join them;
 waves computes in double, which the engine holds in f32; z is an output of its own.
+fallback_if.onnx: a branch with such an operator, so that the whole If runs apart; it reads a value and a constant around it.
 """
 import os
 
@@ -48,12 +49,25 @@ def main():
         node("Cast", ["waves"], ["d"], name="narrow", to=TensorProto.FLOAT),
     ], [tensor("x", ["B", 4, 4])], [tensor("y", ["B", 4, 4]), tensor("z", ["B", 4, 4]), tensor("d", ["B", 4, 4, 2])],
         [numpy_helper.from_array(w, "w"), numpy_helper.from_array(np.array([3], np.int64), "last")])
+    then = helper.make_graph([node("QuickGelu", ["h"], ["g"], domain=MS, alpha=1.0), node("Add", ["g", "bias"], ["t"])],
+                             "then", [], [tensor("t", ["B", 4])])
+    other = helper.make_graph([node("Neg", ["h"], ["n"])], "other", [], [tensor("n", ["B", 4])])
+    bias = random.normal(0, 1, 4).astype(np.float32)
+    branches = save("fallback_if", [
+        node("MatMul", ["x", "w"], ["h"], name="first"),
+        node("If", ["go"], ["y"], name="fork", then_branch=then, else_branch=other),
+    ], [tensor("x", ["B", 4]), tensor("go", [], TensorProto.BOOL)], [tensor("y", ["B", 4])],
+        [numpy_helper.from_array(w, "w"), numpy_helper.from_array(bias, "bias")])
     save("fallback_nonzero", [node("NonZero", ["x"], ["y"], name="where")], [tensor("x", [2, 3])],
          [tensor("y", [2, "N"], TensorProto.INT64)])
     x = random.normal(0, 1, (3, 4, 4)).astype(np.float32)
     outputs = onnxruntime.InferenceSession(path).run(["y", "z", "d"], {"x": x})
     golden = {"in.x": x, **{"out." + n: v for n, v in zip("yzd", outputs)}}
     save_file(golden, os.path.join(HERE, "fallback.safetensors"))
+    rows = random.normal(0, 1, (3, 4)).astype(np.float32)
+    session = onnxruntime.InferenceSession(branches)
+    golden = {name: session.run(["y"], {"x": rows, "go": np.array(name == "then")})[0] for name in ("then", "else")}
+    save_file({"x": rows, **golden}, os.path.join(HERE, "fallback_if.safetensors"))
 
 
 if __name__ == "__main__":

@@ -91,6 +91,31 @@ TEST_F(Fallback, EqualsOnnxRuntimeForEveryBatch) {
   for (const std::int64_t count : {1, 3, 2, 3}) expect_golden(*plan, **context, count);
 }
 
+// The branches read what is around them.
+TEST_F(Fallback, ABranchTakesItsWholeIfAlong) {
+  const auto network = import_onnx(golden("fallback_if.onnx"), import_);
+  ASSERT_TRUE(network.ok()) << network.status().message();
+  const auto plan = build(*network, options_);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  EXPECT_EQ(parts_of(**plan), 1);
+  const auto data = *Weights::load(golden("fallback_if.safetensors"));
+  const auto context = Context::create(*plan, nullptr);
+  ASSERT_TRUE(context.ok());
+  for (const bool go : {true, false, true}) {
+    const TensorView x = *data->tensor("x"), want = *data->tensor(go ? "then" : "else");
+    const auto rows = (*context)->input("x", x.dims);
+    ASSERT_TRUE(rows.ok()) << rows.status().message();
+    std::memcpy(*rows, x.data, 48);
+    const auto flag = (*context)->input("go", {});
+    ASSERT_TRUE(flag.ok()) << flag.status().message();
+    std::memcpy(*flag, &go, 1);
+    ASSERT_TRUE((*context)->run().ok());
+    const TensorView got = *(*context)->output("y");
+    ASSERT_EQ(got.dims, want.dims);
+    for (std::size_t i = 0; i < 12; ++i) EXPECT_NEAR(got.f32()[i], want.f32()[i], 1e-5) << i;
+  }
+}
+
 TEST_F(Fallback, PlansKeepTheirParts) {
   const auto built = build_golden();
   ASSERT_TRUE(built.ok()) << built.status().message();
