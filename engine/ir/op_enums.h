@@ -67,7 +67,7 @@ constexpr OpKind kOpMathBinary = imported_op(20);
 // Two spatial axes with the channels last. The pass channels_last makes these of the above. Their
 // result may be a part of a wider one: attrs y_begin, y_width say which channels it becomes, the
 // others are `base`'s, or without it anything.
-// x [B, H, W, C] (x_first = 1: [B, C, H, W]), w [O, C/g, kh, kw], -, [bias [O]],
+// x [B, H, W, C] (x_first = 1: [B, C, H, W]), w [O, C/g, kh, kw], [w_scale [O]], [bias [O]],
 //    [residual [B, H', W', O]], [base [B, H', W', y_width]]; attrs of kOpConvNd
 constexpr OpKind kOpConvLast = imported_op(21);
 // x [B, H, W, C], [base]; attrs op (kMax or kAverage), kernel, strides, dilations, pads, ceil,

@@ -20,7 +20,7 @@ using ir::OpKind;
 using ir::ValueId;
 using Ints = std::vector<std::int64_t>;
 
-constexpr std::size_t kResidual = 4;
+constexpr std::size_t kScale = 2, kResidual = 4;
 constexpr std::int64_t kFewChannels = 8;          // an image is read as it comes
 constexpr std::int64_t kAxisOf[] = {0, 3, 1, 2};  // where an axis goes
 const Ints kToLast = {0, 2, 3, 1}, kToFirst = {0, 3, 1, 2};
@@ -175,13 +175,16 @@ class Mover {
 
   bool move_conv(Node& node) {
     if (!is_image(node.inputs[0]) || !is_image(node.outputs[0])) return false;
-    if (!is_constant(graph_, node.inputs[1]) || info(node.inputs[1]).dtype != DType::kF32)
-      return false;
-    if (node.attrs.has("x_scale")) return false;  // its input becomes bytes
+    if (!is_constant(graph_, node.inputs[1])) return false;
+    // Its input becomes bytes: so must its weights be.
+    const bool bytes = node.attrs.has("x_scale");
+    if (info(node.inputs[1]).dtype != (bytes ? DType::kI8 : DType::kF32)) return false;
+    if (bytes && !is_constant(graph_, input_at(node, kScale))) return false;
     const Dim& channels = info(node.inputs[0]).shape[1];
     node.op = ir::kOpConvLast;
-    if (!has_last(node.inputs[0]) && channels.is_static() && channels.extent <= kFewChannels &&
-        node.attrs.i("groups", 1) == 1 && all_are(node.attrs.ints("dilations"), 1))
+    if (!bytes && !has_last(node.inputs[0]) && channels.is_static() &&
+        channels.extent <= kFewChannels && node.attrs.i("groups", 1) == 1 &&
+        all_are(node.attrs.ints("dilations"), 1))
       node.attrs.set("x_first", std::int64_t{1});
     else
       node.inputs[0] = as_last(node.inputs[0]);

@@ -59,7 +59,7 @@ Outs placed(const ir::Node& node, const RefTensor* base, RefTensor y) {
 Outs ref_conv_last(const ir::Node& node, const Ins& in) {
   const RefTensor x = node.attrs.i("x_first") != 0 ? *in[0] : first(*in[0]);
   RefTensor residual;
-  Ins inputs = {&x, in[1], nullptr, at(in, 3)};
+  Ins inputs = {&x, in[1], at(in, 2), at(in, 3)};
   if (const RefTensor* r = at(in, 4)) {
     residual = first(*r);
     inputs.push_back(&residual);

@@ -99,6 +99,8 @@ inline bool conv_last_in_place(const NodeView& view) { return has_input(view, kC
 inline const char* refuse_conv_last(const NodeView& view) {
   if (view.inputs[1].num_elements() == 0) return "needs channels and a window";
   if (!view.inputs[1].is_constant) return "needs constant weights";
+  if (view.inputs[1].dtype != DType::kF32) return "needs f32 weights";
+  if (view.node->attrs.i("x_exact") != 0) return "does not round its input";
   return refuse_epilogue(view);
 }
 

@@ -1,13 +1,15 @@
 // Convolution over 1 to 3 spatial axes with int8 weights and input bytes of calibrated numbers.
 // x [B, C, S] becomes bytes [B, S, C]; the windows of a block of positions are copied to rows
 // [position][tap][channel], zero point outside of x, and multiplied with the panels of linear
-// layers. The team divides blocks of positions, and outputs where there are few.
+// layers. With the channels last x has that order already, and results are written where they
+// belong. The team divides blocks of positions, and outputs where there are few.
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
+#include "engine/kernels/cpu/conv_last.h"
 #include "engine/kernels/cpu/epilogue.h"
 #include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/import_kernels.h"
@@ -30,6 +32,7 @@ struct Shape final : Prepared {
   std::int64_t batch = 0, groups = 1, channels = 1, group_channels = 1, group_outputs = 1;
   std::int64_t in = 0, out = 0, taps = 1;  // positions; of a window
   ir::InputQuantizer quantizer;
+  bool last = false;                   // x [B, S, C]
   std::int64_t blocks = 1, block = 1;  // of an item's positions; positions of one
   std::int64_t parts = 1;              // of a group's outputs
   bool direct = false;                 // a window is a run of bytes: nothing is copied
@@ -39,8 +42,17 @@ struct Shape final : Prepared {
   std::int64_t row() const { return fours(channels); }  // bytes of a position of x
 };
 
+// An image with its channels first, as the windows are described.
+Tensor channels_first(Tensor t) {
+  t.dims = {t.dims[0], t.dims[3], t.dims[1], t.dims[2]};
+  return t;
+}
+
 WindowNd window_of(const NodeView& view) {
   const Tensor& w = view.inputs[1];
+  if (view.node->op == ir::kOpConvLast)
+    return window_nd(*view.node, channels_first(view.inputs[0]), channels_first(view.outputs[0]),
+                     w.dims.data() + 2);
   if (view.node->op == ir::kOpConvNd)
     return window_nd(*view.node, view.inputs[0], view.outputs[0], w.dims.data() + 2);
   const ir::Attrs& attrs = view.node->attrs;
@@ -60,7 +72,8 @@ Shape shape_of(const NodeView& view) {
   s.window = window_of(view);
   s.batch = view.inputs[0].dims[0];
   s.groups = view.node->attrs.i("groups", 1);
-  s.channels = view.inputs[0].dims[1];
+  s.last = view.node->op == ir::kOpConvLast;
+  s.channels = view.inputs[0].dims[s.last ? 3 : 1];
   s.group_channels = w.dims[1];
   s.group_outputs = w.dims[0] / s.groups;
   s.in = s.window.in_elements();
@@ -88,6 +101,7 @@ Shape shape_of(const NodeView& view) {
 
 const char* refuse(const NodeView& view) {
   if (!ir::input_quantizer(view.node->attrs)) return "needs known ranges";
+  if (view.node->attrs.i("x_first") != 0) return "needs the channels last";
   const Tensor& w = view.inputs[1];
   if (w.dtype != DType::kI8) return "needs i8 weights";
   if (!w.is_constant || !has_input(view, 2) || !view.inputs[2].is_constant)
@@ -131,9 +145,20 @@ Result<std::unique_ptr<Prepared>> prepare(const NodeView& view, const Packed*) {
 
 std::size_t workspace_bytes(const NodeView& view) { return shape_of(view).all; }
 
-// Positions [begin, end) of an item as bytes: x [C, S] to rows [S][C].
-void to_rows(const Shape& s, Isa isa, const float* x, std::int64_t begin, std::int64_t end,
-             std::uint8_t* rows) {
+// Positions [begin, end) of an item as bytes: x [S, C] to rows [S][C].
+void to_rows_last(const Shape& s, Isa isa, const float* x, std::int64_t begin, std::int64_t end,
+                  std::uint8_t* rows) {
+  const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
+  const bool dense = s.row() == s.channels;
+  const std::int64_t at_once = dense ? end - begin : 1;
+  for (std::int64_t t = begin; t < end; t += at_once)
+    quantize_u8_static(isa, x + t * s.channels, at_once * s.channels, numbers, s.quantizer.levels,
+                       rows + t * s.row());
+}
+
+// The same of x [C, S].
+void to_rows_first(const Shape& s, Isa isa, const float* x, std::int64_t begin, std::int64_t end,
+                   std::uint8_t* rows) {
   alignas(64) std::uint8_t planes[16 * kTilePositions];
   const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
   for (std::int64_t t = begin; t < end; t += kTilePositions) {
@@ -148,6 +173,16 @@ void to_rows(const Shape& s, Isa isa, const float* x, std::int64_t begin, std::i
   }
 }
 
+// Taps of one line of a window whose channels lie together: one run of bytes.
+bool copy_run(const Shape& s, const std::uint8_t* line, std::int64_t first, std::uint8_t* out) {
+  const WindowNd& w = s.window;
+  if (w.dilation[2] != 1 || s.row() != s.group_channels || first < 0 ||
+      first + w.kernel[2] > w.in[2])
+    return false;
+  std::memcpy(out, line + first * s.row(), static_cast<std::size_t>(w.kernel[2] * s.row()));
+  return true;
+}
+
 // The window of one position of one group, [tap][channel].
 void copy_window(const Shape& s, const std::uint8_t* rows, std::int64_t position,
                  std::uint8_t* out) {
@@ -159,6 +194,11 @@ void copy_window(const Shape& s, const std::uint8_t* rows, std::int64_t position
     for (std::int64_t k1 = 0; k1 < w.kernel[1]; ++k1) {
       const std::int64_t i0 = w.at(0, o0, k0), i1 = w.at(1, o1, k1);
       const bool line = w.inside(0, i0) && w.inside(1, i1);
+      if (line &&
+          copy_run(s, rows + (i0 * w.in[1] + i1) * w.in[2] * s.row(), w.at(2, o2, 0), out)) {
+        out += w.kernel[2] * s.row();
+        continue;
+      }
       for (std::int64_t k2 = 0; k2 < w.kernel[2]; ++k2, out += channels) {
         const std::int64_t i2 = w.at(2, o2, k2);
         if (line && w.inside(2, i2))
@@ -200,8 +240,33 @@ void finish(const Shape& s, const Epilogue& epilogue, const Unit& u, std::int64_
                          u.count);
 }
 
-void run_unit(const Shape& s, const U8Matrix& w, const Epilogue& epilogue, const Unit& u,
-              const std::uint8_t* rows, std::uint8_t* patch, float* tile, float* y) {
+// What a run writes to, beside the epilogue of either order.
+struct Results {
+  Epilogue epilogue;     // channels first
+  SplitEpilogue parted;  // channels last
+  Placed to;
+  float* y;
+};
+
+void multiply_last(const Shape& s, const U8Matrix& w, const Results& results, const Unit& u,
+                   const TappedRows<std::uint8_t>& x) {
+  const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
+  const std::int64_t first = u.group * s.group_outputs, outputs = s.groups * s.group_outputs;
+  const std::int64_t position = u.batch * s.out + u.first;
+  GemmFinish finish = results.parted.finish;
+  if (finish.bias) finish.bias += first;
+  if (finish.residual) finish.residual += position * outputs + first;
+  gemm_u8(w, x, &numbers, 0, u.count, results.to.pixel(position) + first, results.to.width, u.begin,
+          u.end, &finish);
+  const Epilogue& rest = results.parted.rest;
+  if (rest.is_empty()) return;
+  for (std::int64_t p = position; p < position + u.count; ++p)
+    rest.row(results.to.pixel(p) + first + u.begin, rest.residual_at(p * outputs + first + u.begin),
+             first + u.begin, u.end - u.begin);
+}
+
+void run_unit(const Shape& s, const U8Matrix& w, const Results& results, const Unit& u,
+              const std::uint8_t* rows, std::uint8_t* patch, float* tile) {
   const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
   const std::int64_t columns = fours(s.columns());
   TappedRows<std::uint8_t> x{rows + u.first * s.row(), s.row(), 1, 0, columns};
@@ -213,26 +278,34 @@ void run_unit(const Shape& s, const U8Matrix& w, const Epilogue& epilogue, const
     x.x = patch;
     x.row_stride = columns;
   }
+  if (s.last) return multiply_last(s, w, results, u, x);
   for (std::int64_t o = u.begin; o < u.end; o += kBlockOutputs) {
     const std::int64_t width = std::min(kBlockOutputs, u.end - o);
     gemm_u8(w, x, &numbers, 0, u.count, tile - o, width, o, o + width);
-    finish(s, epilogue, u, o, width, tile, y);
+    finish(s, results.epilogue, u, o, width, tile, results.y);
   }
+}
+
+Results results_of(const NodeView& view, const Shape& s) {
+  float* y = view.outputs[0].f32();
+  if (!s.last) return {epilogue_of(view), {}, {}, y};
+  return {{}, split_epilogue(view, s.groups * s.group_outputs), placed_at(view), y};
 }
 
 Status run(const NodeView& view, const LaunchArgs& args) {
   const auto& s = static_cast<const Shape&>(*args.prepared);
   const auto& packed = static_cast<const PackedGroups&>(*args.packed);
   if (view.outputs[0].num_elements() == 0) return {};
+  if (s.last) copy_base(view, kConvLastBase, *args.team);
   auto* rows = reinterpret_cast<std::uint8_t*>(args.workspace);
   const float* x = view.inputs[0].f32();
   for (std::int64_t b = 0; b < s.batch; ++b)
     split(*args.team, s.in, std::max(kTilePositions, row_grain(s.channels)),
           [&](std::int64_t begin, std::int64_t end, int) {
-            to_rows(s, view.isa, x + b * s.channels * s.in, begin, end, rows + b * s.in * s.row());
+            (s.last ? to_rows_last : to_rows_first)(s, view.isa, x + b * s.channels * s.in, begin,
+                                                    end, rows + b * s.in * s.row());
           });
-  const Epilogue epilogue = epilogue_of(view);
-  float* y = view.outputs[0].f32();
+  const Results results = results_of(view, s);
   split(*args.team, s.batch * s.groups * s.blocks * s.parts, 1,
         [&](std::int64_t begin, std::int64_t end, int member) {
           const auto m = static_cast<std::size_t>(member);
@@ -241,8 +314,8 @@ Status run(const NodeView& view, const LaunchArgs& args) {
               reinterpret_cast<std::uint8_t*>(args.workspace + s.patches_at + m * s.patch_bytes);
           for (std::int64_t i = begin; i < end; ++i) {
             const Unit u = unit_of(s, i);
-            run_unit(s, packed.groups[static_cast<std::size_t>(u.group)], epilogue, u,
-                     rows + u.batch * s.in * s.row() + u.group * s.group_channels, patch, tile, y);
+            run_unit(s, packed.groups[static_cast<std::size_t>(u.group)], results, u,
+                     rows + u.batch * s.in * s.row() + u.group * s.group_channels, patch, tile);
           }
         });
   return {};
@@ -254,5 +327,14 @@ constinit const Kernel kConvStaticU8 = {
     ir::OpKind::kConv, "cpu/conv_static_u8", refuse, workspace_bytes, run, pack, prepare};
 constinit const Kernel kConvNdStaticU8 = {
     ir::kOpConvNd, "cpu/conv_nd_static_u8", refuse, workspace_bytes, run, pack, prepare};
+constinit const Kernel kConvLastStaticU8 = {.op = ir::kOpConvLast,
+                                            .name = "cpu/conv_last_static_u8",
+                                            .refuse = refuse,
+                                            .workspace_bytes = workspace_bytes,
+                                            .run = run,
+                                            .pack = pack,
+                                            .prepare = prepare,
+                                            .in_place = conv_last_in_place,
+                                            .in_place_input = kConvLastBase};
 
 }  // namespace antiphon::cpu

@@ -20,7 +20,7 @@ void tile_portable(const std::int8_t* w, const TappedRows<std::uint8_t>& x, std:
 }
 
 constexpr U8Tile kPortableTiles[] = {tile_portable};
-constexpr U8Tiles kPortable = {1, kPortableTiles};
+constexpr U8Tiles kPortable = {1, kPortableTiles, finish_u8_portable};
 
 const U8Tiles& tiles_for(const U8Matrix& w) {
 #if defined(__x86_64__)
@@ -58,16 +58,19 @@ void to_u8_portable(const float* x, std::int64_t n, float inverse, std::int32_t 
   }
 }
 
-// One row of sums to results: the zero point's share goes off, then the scales.
-void finish_row(const U8Matrix& w, const std::int32_t* sums, const U8Row& row, std::int64_t r,
-                std::int64_t outputs, float* y) {
-  const std::int32_t* of_weights = w.sums.data() + r;
-  const float* scales = w.scales.data() + r;
-  for (std::int64_t o = 0; o < outputs; ++o)
-    y[o] = static_cast<float>(sums[o] - row.zero * of_weights[o]) * (scales[o] * row.scale);
-}
-
 }  // namespace
+
+// The zero point's share goes off, then the scales.
+void finish_u8_portable(const std::int32_t* sums, const U8Row& row, const U8Outputs& to, float* y) {
+  for (std::int64_t o = 0; o < to.outputs; ++o) {
+    float v =
+        static_cast<float>(sums[o] - row.zero * to.of_weights[o]) * (to.scales[o] * row.scale);
+    if (to.bias) v += to.bias[o];
+    if (to.relu) v = std::max(v, 0.0f);
+    if (to.residual) v += to.residual[o];
+    y[o] = to.relu_last ? std::max(v, 0.0f) : v;
+  }
+}
 
 U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,
                  Isa isa, int taps, int levels) {
@@ -135,21 +138,30 @@ void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& ro
 
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* rows,
              std::int64_t rows_stride, std::int64_t num_rows, float* y, std::int64_t y_stride,
-             std::int64_t row_begin, std::int64_t row_end) {
+             std::int64_t row_begin, std::int64_t row_end, const GemmFinish* finish) {
   const U8Tiles& tiles = tiles_for(w);
+  const GemmFinish none, &last = finish ? *finish : none;
   TappedRows<std::uint8_t> part = x;
   alignas(64) std::int32_t sums[kMostU8Rows * kPanelRows];
   for (std::int64_t r = row_begin; r < row_end; r += kPanelRows) {
     const std::int8_t* panel = w.panel(r / kPanelRows);
-    const std::int64_t outputs = std::min(kPanelRows, row_end - r);
+    U8Outputs to{w.sums.data() + r,
+                 w.scales.data() + r,
+                 std::min(kPanelRows, row_end - r),
+                 last.bias ? last.bias + r : nullptr,
+                 nullptr,
+                 last.relu,
+                 last.relu_last};
     for (std::int64_t i = 0; i < num_rows;) {
       const std::int64_t num_tiles = (num_rows - i + tiles.most_rows - 1) / tiles.most_rows;
       const std::int64_t count = (num_rows - i + num_tiles - 1) / num_tiles;
       part.x = x.x + i * x.row_stride;
       tiles.tile[count - 1](panel, part, sums);
-      for (std::int64_t j = 0; j < count; ++j)
-        finish_row(w, sums + j * kPanelRows, rows[(i + j) * rows_stride], r, outputs,
-                   y + (i + j) * y_stride + r);
+      for (std::int64_t j = 0; j < count; ++j) {
+        if (last.residual) to.residual = last.residual + (i + j) * last.residual_stride + r;
+        tiles.finish(sums + j * kPanelRows, rows[(i + j) * rows_stride], to,
+                     y + (i + j) * y_stride + r);
+      }
       i += count;
     }
   }

@@ -64,9 +64,10 @@ void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& ro
 // y[i * y_stride + r] = rows[i * rows_stride].scale * w_scale[r] * (sum over c of (q[i][c] - zero)
 // w[r][c]) for i < num_rows and the output rows r in [row_begin, row_end); row_begin a multiple of
 // kPanelRows. tap_cols of x is padded_tap_cols(); what x holds there behind its columns meets zero
-// weights. rows_stride 0: one row's numbers for all. No allocation, any thread.
+// weights. rows_stride 0: one row's numbers for all. `finish` may be null; without it the same bits
+// on every ISA. No allocation, any thread.
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* rows,
              std::int64_t rows_stride, std::int64_t num_rows, float* y, std::int64_t y_stride,
-             std::int64_t row_begin, std::int64_t row_end);
+             std::int64_t row_begin, std::int64_t row_end, const GemmFinish* finish = nullptr);
 
 }  // namespace antiphon

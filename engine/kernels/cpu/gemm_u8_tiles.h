@@ -9,13 +9,26 @@ namespace antiphon {
 using U8Tile = void (*)(const std::int8_t* panel, const TappedRows<std::uint8_t>& x,
                         std::int32_t* out);
 
+// What makes results of one row's sums with one panel.
+struct U8Outputs {
+  const std::int32_t* of_weights;  // sums of the weights, [16]
+  const float* scales;             // of the weights, [16]
+  std::int64_t outputs;            // how many of the 16 are wanted
+  const float *bias, *residual;    // [outputs], or null
+  bool relu, relu_last;
+};
+using U8Finish = void (*)(const std::int32_t* sums, const U8Row& row, const U8Outputs& to,
+                          float* y);
+
 struct U8Tiles {
   std::int64_t most_rows;
   const U8Tile* tile;  // [most_rows]: for 1, 2, ... rows
+  U8Finish finish;
 };
 
 constexpr std::int64_t kMostU8Rows = 14;
 
+void finish_u8_portable(const std::int32_t* sums, const U8Row& row, const U8Outputs& to, float* y);
 #if defined(__x86_64__)
 const U8Tiles& u8_tiles_avx2();
 const U8Tiles& u8_tiles_avx2_wide();  // for any bytes

@@ -128,6 +128,43 @@ ANTIPHON_VNNI void tile_vnni(const std::int8_t* w, const TappedRows<std::uint8_t
   }
 }
 
+ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Row& row, const U8Outputs& to,
+                               float* y) {
+  if (to.outputs < kPanelRows) return finish_u8_portable(sums, row, to, y);
+  const __m256i zero = _mm256_set1_epi32(row.zero);
+  const __m256 scale = _mm256_set1_ps(row.scale), none = _mm256_setzero_ps();
+#pragma GCC unroll 2
+  for (int i = 0; i < kPanelRows; i += 8) {
+    const __m256i share = _mm256_mullo_epi32(
+        zero, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(to.of_weights + i)));
+    const __m256i sum =
+        _mm256_sub_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(sums + i)), share);
+    __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum),
+                             _mm256_mul_ps(_mm256_loadu_ps(to.scales + i), scale));
+    if (to.bias) v = _mm256_add_ps(v, _mm256_loadu_ps(to.bias + i));
+    if (to.relu) v = _mm256_max_ps(v, none);
+    if (to.residual) v = _mm256_add_ps(v, _mm256_loadu_ps(to.residual + i));
+    if (to.relu_last) v = _mm256_max_ps(v, none);
+    _mm256_storeu_ps(y + i, v);
+  }
+}
+
+ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Row& row, const U8Outputs& to,
+                               float* y) {
+  const auto wanted = static_cast<__mmask16>((1u << to.outputs) - 1u);
+  const __m512 none = _mm512_setzero_ps();
+  const __m512i share =
+      _mm512_mullo_epi32(_mm512_set1_epi32(row.zero), _mm512_loadu_si512(to.of_weights));
+  const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums), share);
+  __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum),
+                           _mm512_mul_ps(_mm512_loadu_ps(to.scales), _mm512_set1_ps(row.scale)));
+  if (to.bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.bias));
+  if (to.relu) v = _mm512_max_ps(v, none);
+  if (to.residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.residual));
+  if (to.relu_last) v = _mm512_max_ps(v, none);
+  _mm512_mask_storeu_ps(y, wanted, v);
+}
+
 constexpr U8Tile kAvx2Tiles[] = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>,
                                  tile_avx2<4>, tile_avx2<5>, tile_avx2<6>};
 constexpr U8Tile kAvx2WideTiles[] = {tile_avx2_wide<1>, tile_avx2_wide<2>, tile_avx2_wide<3>,
@@ -141,15 +178,15 @@ static_assert(sizeof kVnniTiles / sizeof *kVnniTiles == kMostU8Rows);
 }  // namespace
 
 const U8Tiles& u8_tiles_avx2() {
-  static constexpr U8Tiles kTable = {6, kAvx2Tiles};
+  static constexpr U8Tiles kTable = {6, kAvx2Tiles, finish_avx2};
   return kTable;
 }
 const U8Tiles& u8_tiles_avx2_wide() {
-  static constexpr U8Tiles kTable = {4, kAvx2WideTiles};
+  static constexpr U8Tiles kTable = {4, kAvx2WideTiles, finish_avx2};
   return kTable;
 }
 const U8Tiles& u8_tiles_vnni() {
-  static constexpr U8Tiles kTable = {kMostU8Rows, kVnniTiles};
+  static constexpr U8Tiles kTable = {kMostU8Rows, kVnniTiles, finish_vnni};
   return kTable;
 }
 

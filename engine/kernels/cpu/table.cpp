@@ -58,6 +58,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kStridedSliceCopy,
     &cpu::kConvNdStaticU8,
     &cpu::kConvNdPlain,
+    &cpu::kConvLastStaticU8,
     &cpu::kConvLastDepthwise,
     &cpu::kConvLastPanels,
     &cpu::kConvLastWinograd4,

@@ -131,6 +131,57 @@ TEST(StaticU8, ConvNdEqualsTheBytesItStandsFor) {
     }
 }
 
+struct LastConv {
+  Dims x, w, strides, dilations, pads;
+  std::int64_t groups;
+  Dims y;
+};
+const LastConv kLastConvs[] = {
+    {{2, 7, 9, 3}, {20, 3, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1, {2, 7, 9, 20}},
+    {{1, 9, 17, 16}, {36, 8, 3, 2}, {2, 3}, {1, 2}, {1, 0, 0, 2}, 2, {1, 4, 6, 36}},
+    {{1, 12, 13, 35}, {65, 35, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {1, 12, 13, 65}},
+    {{1, 6, 7, 32}, {24, 16, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 2, {1, 6, 7, 24}},
+    {{1, 10, 4, 8}, {9, 8, 1, 1}, {2, 2}, {1, 1}, {0, 0, 0, 0}, 1, {1, 5, 2, 9}},
+    {{1, 8, 9, 24}, {80, 24, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1, {1, 8, 9, 80}},
+    {{0, 5, 5, 3}, {2, 3, 3, 3}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {0, 3, 3, 2}}};
+
+KernelCase last_case(const LastConv& v, const ir::InputQuantizer& quantizer, bool extras) {
+  ir::Node node = test::node_of(
+      ir::kOpConvLast,
+      {{"strides", v.strides}, {"dilations", v.dilations}, {"pads", v.pads}, {"groups", v.groups}},
+      5);
+  const double columns = static_cast<double>(test::num_elements(v.w) / v.w[0]);
+  return case_of(std::move(node), v.x, v.w, v.y, quantizer, columns, extras);
+}
+
+TEST(StaticU8, ConvLastEqualsTheBytesItStandsFor) {
+  const std::vector<std::string> ours = {"cpu/conv_last_static_u8"};
+  for (const LastConv& v : kLastConvs)
+    for (const ir::InputQuantizer& quantizer : kQuantizers) {
+      SCOPED_TRACE(testing::PrintToString(v.x) + " " + testing::PrintToString(v.w));
+      KernelCase c = last_case(v, quantizer, quantizer.zero != 0);
+      EXPECT_EQ(check_kernels(c), ours);
+      // What the product does in registers.
+      c.node.attrs.set("act", static_cast<std::int64_t>(Unary::kRelu));
+      EXPECT_EQ(check_kernels(c), ours);
+    }
+}
+
+// Channels that are not the result's are the base's.
+TEST(StaticU8, ConvLastPlacesItsResult) {
+  for (const std::size_t which : {0u, 2u, 5u}) {
+    const LastConv& v = kLastConvs[which];
+    KernelCase c = last_case(v, kQuantizers[0], true);
+    c.node.inputs = test::node_of(ir::kOpConvLast, {}, 6).inputs;
+    c.node.attrs.set("y_begin", std::int64_t{2});
+    c.node.attrs.set("y_width", v.w[0] + 5);
+    Dims base = v.y;
+    base.back() += 5;
+    c.inputs.push_back(test::random_ref(base, 6));
+    EXPECT_EQ(check_kernels(c).front(), "cpu/conv_last_static_u8");
+  }
+}
+
 TEST(StaticU8, BytesAreTheSameOnEveryIsaAndRoundLikeTheDefinition) {
   std::mt19937_64 random(3);
   std::normal_distribution<float> normal(0, 2);
