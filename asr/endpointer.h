@@ -10,7 +10,7 @@ struct EndpointerConfig {
   float begin_above = 0.5f;     // probability that starts speech
   float end_below = 0.35f;      // hysteresis: below it counts as silence
   int begin_chunks = 2;         // in a row; chunks of 32 ms
-  double min_silence_ms = 500;  // of silence that ends the turn
+  double min_silence_ms = 480;  // of silence that ends the turn; up to whole chunks
   double max_turn_ms = 30000;
   double no_speech_ms = 0;  // 0: wait for ever
   double chunk_ms = 32;

@@ -100,7 +100,8 @@ std::optional<RecognizerEvent> Stream::pop() {
 double Stream::elapsed_ms() const { return static_cast<double>(heard_samples_) / kSamplesPerMs; }
 
 void Stream::event(RecognizerEventKind kind, double at_ms, Transcript transcript) {
-  events_.push_back({kind, at_ms, std::move(transcript)});
+  const double decided_ms = kind == RecognizerEventKind::kSpeechEnd ? decided_ms_ : at_ms;
+  events_.push_back({kind, at_ms, decided_ms, std::move(transcript)});
 }
 
 int Stream::frames_waiting() const {
@@ -150,6 +151,7 @@ Status Stream::hear_chunk(std::span<const float> chunk) {
       begin_turn(offset_ms + endpointer_.begin_ms());
   } else if (what == EndpointEvent::kSpeechEnd && options_.endpointing) {
     end_ms_ = offset_ms + endpointer_.voiced_end_ms();
+    decided_ms_ = offset_ms + endpointer_.now_ms();
     finish_audio();
   } else if (what == EndpointEvent::kNoSpeech && options_.endpointing) {
     event(RecognizerEventKind::kNoSpeech, elapsed_ms());

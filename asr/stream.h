@@ -92,7 +92,7 @@ class Stream final : public RecognizerStream {
   int skip_ = 0;                        // outputs still to drop
   bool changed_ = false;                // new outputs since the last partial
   std::string last_partial_;            // spoken
-  double end_ms_ = 0;
+  double end_ms_ = 0, decided_ms_ = 0;
   std::deque<RecognizerEvent> events_;
 };
 

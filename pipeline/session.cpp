@@ -140,8 +140,7 @@ void Session::on_event(RecognizerEvent event) {
       break;
     case RecognizerEventKind::kPartial: sink_->on_partial(event.transcript); break;
     case RecognizerEventKind::kSpeechEnd: {
-      const std::int64_t decided_ns =
-          arrivals_.arrival_ns(event.at_ms + config_.recognizer.min_silence_ms);
+      const std::int64_t decided_ns = arrivals_.arrival_ns(event.decided_ms);
       open_->clock.start(decided_ns,
                          static_cast<double>(decided_ns - arrivals_.heard_ns(event.at_ms)) /
                              static_cast<double>(kNsPerMs));

@@ -31,7 +31,7 @@ struct HotWord {
 struct RecognizerOptions {
   bool endpointing = true;  // the recogniser decides where a turn ends
   bool partials = true;
-  double min_silence_ms = 500;  // of silence after speech ends a turn
+  double min_silence_ms = 480;  // of silence after speech ends a turn; up to whole 32 ms
   double max_turn_ms = 30000;   // a longer turn is ended by force
   double no_speech_ms = 0;      // 0: wait for ever; else kNoSpeech after so much silence
   int num_alternatives = 1;
@@ -47,6 +47,7 @@ enum class RecognizerEventKind { kSpeechStart, kSpeechEnd, kPartial, kFinal, kNo
 struct RecognizerEvent {
   RecognizerEventKind kind = RecognizerEventKind::kPartial;
   double at_ms = 0;
+  double decided_ms = 0;  // kSpeechEnd: end of the audio that decided it
   Transcript transcript;  // kPartial, kFinal; ref is left for the session to fill
 };
 

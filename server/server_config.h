@@ -29,7 +29,7 @@ struct ServerConfig {
   double pong_timeout_s = 20;
   // [turn]
   double deadline_ms = 300;
-  double min_silence_ms = 500;
+  double min_silence_ms = 480;
   int num_alternatives = 1;
   // [models]
   std::string models_dir = "models";

@@ -62,18 +62,19 @@ class FakeRecognizer final : public Recognizer {
       if (sample != 0) {
         if (!speaking_) {
           speaking_ = true;
-          events_.push_back({RecognizerEventKind::kSpeechStart, now_ms(), {}});
+          events_.push_back({RecognizerEventKind::kSpeechStart, now_ms(), now_ms(), {}});
           Transcript partial;
           partial.text = owner_.text;
           if (options_.partials)
-            events_.push_back({RecognizerEventKind::kPartial, now_ms(), std::move(partial)});
+            events_.push_back(
+                {RecognizerEventKind::kPartial, now_ms(), now_ms(), std::move(partial)});
         }
         voiced_end_ms_ = now_ms();
         return false;
       }
       if (!speaking_ || !options_.endpointing) return false;
       if (now_ms() - voiced_end_ms_ < options_.min_silence_ms) return false;
-      events_.push_back({RecognizerEventKind::kSpeechEnd, voiced_end_ms_, {}});
+      events_.push_back({RecognizerEventKind::kSpeechEnd, voiced_end_ms_, now_ms(), {}});
       finish();
       return true;
     }
@@ -85,9 +86,10 @@ class FakeRecognizer final : public Recognizer {
         final.is_final = true;
         final.confidence = 0.9f;
         final.words.push_back({owner_.text, 0, voiced_end_ms_, 0.9f});
-        events_.push_back({RecognizerEventKind::kFinal, voiced_end_ms_, std::move(final)});
+        events_.push_back(
+            {RecognizerEventKind::kFinal, voiced_end_ms_, now_ms(), std::move(final)});
       } else {
-        events_.push_back({RecognizerEventKind::kNoSpeech, now_ms(), {}});
+        events_.push_back({RecognizerEventKind::kNoSpeech, now_ms(), now_ms(), {}});
       }
       reset();
     }

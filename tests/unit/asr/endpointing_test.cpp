@@ -67,6 +67,18 @@ TEST_F(Endpointing, PieceSizesChangeNothing) {
   }
 }
 
+TEST_F(Endpointing, TellsWhichAudioDecided) {
+  const auto pcm = joined({silence(300), say("two teas"), silence(900)});
+  for (const auto& [asked_ms, silence_ms] :
+       {std::pair{480.0, 480.0}, {500.0, 512.0}, {60.0, 64.0}}) {
+    options_.min_silence_ms = asked_ms;
+    const auto got = events(pcm);
+    ASSERT_GE(got.size(), 3u);
+    EXPECT_EQ(got[1].kind, Kind::kSpeechEnd);
+    EXPECT_DOUBLE_EQ(got[1].decided_ms - got[1].at_ms, silence_ms) << "chunks of 32 ms";
+  }
+}
+
 TEST_F(Endpointing, PausesShorterThanAskedDoNotEndATurn) {
   const auto pcm = joined({say("two"), silence(300), say("teas"), silence(900)});
   options_.min_silence_ms = 500;

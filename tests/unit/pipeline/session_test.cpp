@@ -48,7 +48,9 @@ TEST(Session, UnderstandsWhatIsSaidAndSendsWhatIsWritten) {
 }
 
 TEST(Session, ClockStartsAtTheChunkThatDecidesTheEndpoint) {
-  SessionRig rig;
+  SessionConfig config;
+  config.recognizer.min_silence_ms = 500;
+  SessionRig rig(config);
   rig.hear(300, 0.5f);
   rig.hear(500, 0);
   const TurnLatency got = rig.log.ends.at(0).latency;
