@@ -13,6 +13,7 @@ constexpr float kImpossible = -1e30f;
 constexpr std::size_t kCollectAt = 4096;  // letters
 constexpr std::size_t kMostLetters = 64;  // of a word that the language model is asked for
 constexpr float kRareWord = -10.8f;       // log P of a word where there is no language model
+constexpr float kListedWord = -4.6f;      // log P of a phrase's word at least, where it was heard
 
 float log_add(float a, float b) {
   const float high = std::max(a, b), low = std::min(a, b);
@@ -235,14 +236,40 @@ std::vector<DecodedWord> CtcDecoder::words_of(const std::string& text) const {
     classes.push_back(static_cast<std::uint8_t>(config_.alphabet.find(c) + 1));
   const auto letters = ctc_align(heard_, static_cast<int>(config_.alphabet.size()) + 1, classes);
   std::vector<DecodedWord> words;
+  std::vector<WordEvidence> evidence;
+  float sum = 0;
+  int num_letters = 0;
   for (std::size_t i = 0; i < letters.size(); ++i) {
     if (text[i] == ' ') continue;
-    if (i == 0 || text[i - 1] == ' ') words.push_back({"", letters[i].first_step, 0, 0});
+    if (i == 0 || text[i - 1] == ' ') {
+      words.push_back({"", letters[i].first_step, 0, 0});
+      evidence.push_back({0, 1, 0, 0, 0, false});
+    }
     words.back().text += text[i];
     words.back().last_step = letters[i].last_step;
-    words.back().confidence += letters[i].probability;
+    WordEvidence& e = evidence.back();
+    e.mean += letters[i].probability;
+    e.least = std::min(e.least, letters[i].probability);
+    e.num_letters += 1;
+    sum += letters[i].probability;
+    num_letters += 1;
   }
-  for (DecodedWord& word : words) word.confidence /= static_cast<float>(word.text.size());
+  LmState state = lm_ ? lm_->start() : LmState{};
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    WordEvidence& e = evidence[i];
+    e.mean /= static_cast<float>(e.num_letters);
+    e.sentence = sum / static_cast<float>(num_letters);
+    if (lm_) {
+      const std::int32_t id = lm_->word(words[i].text);
+      e.language = lm_->score(state, id, &state);
+      e.unknown = id < 0;
+      if (hot_words_.listed(words[i].text) || (phrases_ && phrases_->has_prefix(words[i].text))) {
+        e.unknown = false;
+        e.language = std::max(e.language, kListedWord);
+      }
+    }
+    words[i].confidence = word_confidence(e, config_.confidence);
+  }
   return words;
 }
 

@@ -11,6 +11,7 @@
 #include "asr/language_model.h"
 #include "asr/letter_tree.h"
 #include "asr/phrase_model.h"
+#include "asr/word_confidence.h"
 #include "engine/base/status.h"
 
 namespace antiphon::asr {
@@ -26,12 +27,13 @@ struct CtcDecoderConfig {
   float phrase_share = 0.1f;   // of a word's probability that the phrase model decides
   int commit_steps = 40;       // hypotheses that disagree on words older than this are dropped
   float delay_ms = 0;          // by which the network hears letters late; word times leave it out
+  ConfidenceWeights confidence;
 };
 
 struct DecodedWord {
   std::string text;
   int first_step = 0, last_step = 0;  // steps at which its first and last letters were heard
-  float confidence = 0;               // [0, 1]: mean probability of its letters
+  float confidence = 0;               // [0, 1]: see word_confidence.h
 };
 
 struct DecodedText {

@@ -107,4 +107,11 @@ float HotWords::finish(State& state) const {
   return delta;
 }
 
+bool HotWords::listed(std::string_view word) const {
+  std::int32_t node = 0;
+  for (const char c : word)
+    if (node = child(node, c); node <= 0) return false;
+  return node > 0 && (nodes_[static_cast<std::size_t>(node)].ends || child(node, ' ') > 0);
+}
+
 }  // namespace antiphon::asr

@@ -34,6 +34,8 @@ class HotWords {
   // The hypothesis ends (or a word ends here): keeps a complete phrase, takes back an incomplete
   // one.
   float finish(State& state) const;
+  // A phrase is this word, or begins with it.
+  bool listed(std::string_view word) const;
 
  private:
   struct Node {

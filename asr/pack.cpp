@@ -138,7 +138,14 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
                          {"delay_ms", &m.decoder.delay_ms, -500, 500}};
   ANTIPHON_RETURN_IF_ERROR(read_section(t, "pack", pack));
   ANTIPHON_RETURN_IF_ERROR(read_section(t, "network", network));
+  const auto weight = [](const char* name, float* to) { return Key{name, to, -100, 100}; };
+  ConfidenceWeights& sure = m.decoder.confidence;
+  const Key confidence[] = {weight("bias", &sure.bias),         weight("mean", &sure.mean),
+                            weight("least", &sure.least),       weight("sentence", &sure.sentence),
+                            weight("language", &sure.language), weight("unknown", &sure.unknown),
+                            weight("letters", &sure.letters)};
   ANTIPHON_RETURN_IF_ERROR(read_section(t, "decoder", decoder));
+  ANTIPHON_RETURN_IF_ERROR(read_section(t, "confidence", confidence));
   ANTIPHON_RETURN_IF_ERROR(check_alphabet(m.decoder.alphabet));
   ANTIPHON_RETURN_IF_ERROR(read_files(t, dir, m));
   m.acoustic.classes = static_cast<int>(m.decoder.alphabet.size()) + 1;

@@ -7,6 +7,8 @@
 // lies in CORPUS.opus (or .wav, .flac) beside the table, at the rate of that file. Columns
 // `speaker` and `split` may be there to choose by. --heard scores what somebody else heard, by the
 // same rules: FOLDER/CORPUS.tsv with columns id and heard (bench/peers/whisper_wer.py writes it).
+// --words FILE writes every heard word with its confidence and whether it was said
+// (training/asr/confidence.py).
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -14,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "antiphon/assistant.h"
@@ -30,6 +33,7 @@ struct Options {
   cli::ModelOptions models;
   std::vector<std::string> corpora, speakers, splits;
   std::string heard;  // folder
+  std::string words;  // file
   std::string hot_file;
   float hot_boost = 4;
   std::vector<std::string> hot;  // words
@@ -153,15 +157,31 @@ void print(const std::string& path, const Score& score, const nlohmann::json& mo
   std::fflush(stdout);
 }
 
+// corpus, id, word, confidence, right; a word that scoring splits or drops is left out.
+void write_words(std::FILE* out, const std::string& corpus, const Utterance& u,
+                 const std::vector<Transcript>& got) {
+  std::vector<std::string> words;
+  std::vector<float> confidence;
+  for (const Transcript& t : got)
+    for (const auto& word : t.words)
+      if (const auto scored = scored_words(word.word); scored.size() == 1) {
+        words.push_back(scored.front());
+        confidence.push_back(word.confidence);
+      }
+  const std::vector<bool> right = words_right(scored_words(u.text), words);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    std::fprintf(out, "%s\t%s\t%s\t%.6g\t%d\n", corpus.c_str(), u.id.c_str(), words[i].c_str(),
+                 static_cast<double>(confidence[i]), right[i] ? 1 : 0);
+}
+
 Status score_one(Assistant& assistant, const Utterance& u, std::span<const float> pcm, int rate_hz,
-                 const Options& options, Score& score) {
+                 const Options& options, Score& score, std::vector<Transcript>& got) {
   RecognizerOptions recognizer;
   recognizer.endpointing = recognizer.partials = recognizer.written = false;
   for (const std::string& word : options.hot)
     recognizer.hotwords.push_back({word, options.hot_boost});
   const auto begin = std::chrono::steady_clock::now();
-  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Transcript> got,
-                            assistant.transcribe(pcm, rate_hz, recognizer));
+  ANTIPHON_ASSIGN_OR_RETURN(got, assistant.transcribe(pcm, rate_hz, recognizer));
   score.wall_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   score.audio_s += static_cast<double>(pcm.size()) / rate_hz;
   std::string heard;
@@ -177,7 +197,8 @@ Status score_one(Assistant& assistant, const Utterance& u, std::span<const float
   return {};
 }
 
-Result<Score> score_corpus(Assistant& assistant, const std::string& path, const Options& options) {
+Result<Score> score_corpus(Assistant& assistant, const std::string& path, const Options& options,
+                           std::FILE* words) {
   ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Utterance> utterances, read_table(path, options));
   Score score;
   cli::Recording recording;
@@ -193,9 +214,11 @@ Result<Score> score_corpus(Assistant& assistant, const std::string& path, const 
                               std::to_string(u.start + count) + ", but " + u.file + " has " +
                               std::to_string(have));
     if (static_cast<double>(count) > options.max_s * recording.rate_hz) continue;
+    std::vector<Transcript> got;
     ANTIPHON_RETURN_IF_ERROR(score_one(assistant, u,
                                        std::span(recording.samples).subspan(u.start, count),
-                                       recording.rate_hz, options, score));
+                                       recording.rate_hz, options, score, got));
+    if (words) write_words(words, fs::path(path).stem().string(), u, got);
   }
   return score;
 }
@@ -237,8 +260,14 @@ int run(const Options& options) {
   AssistantConfig config = options.models.config(cli::Stage::kRecognize);
   const auto assistant = Assistant::create(config);
   if (!assistant.ok()) return cli::fail(assistant.status());
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> words(nullptr, &std::fclose);
+  if (!options.words.empty()) {
+    words.reset(std::fopen(options.words.c_str(), "w"));
+    if (!words) return cli::fail(not_found(options.words + ": cannot be written"));
+    std::fprintf(words.get(), "corpus\tid\tword\tconfidence\tright\n");
+  }
   for (const std::string& path : options.corpora) {
-    const auto score = score_corpus(**assistant, path, options);
+    const auto score = score_corpus(**assistant, path, options, words.get());
     if (!score.ok()) return cli::fail(score.status());
     print(path, *score,
           {{"audio_s", score->audio_s},
@@ -265,6 +294,8 @@ int main(int argc, char** argv) {
   app.add_option("--hot-words", options.hot_file, "Words that are likely to be said, one a line");
   app.add_option("--hot-boost", options.hot_boost, "Of each")->capture_default_str();
   app.add_option("--heard", options.heard, "Folder of tables of what a peer heard");
+  app.add_option("--words", options.words,
+                 "File for every heard word, how sure it was, and whether it was said");
   app.add_flag("--show", options.show, "Print what was heard wrongly");
   options.models.add_to(app);
   CLI11_PARSE(app, argc, argv);

@@ -78,4 +78,32 @@ WordErrors word_errors(const std::vector<std::string>& reference,
   return errors;
 }
 
+std::vector<bool> words_right(const std::vector<std::string>& reference,
+                              const std::vector<std::string>& heard) {
+  const std::size_t rows = reference.size() + 1, columns = heard.size() + 1;
+  std::vector<std::size_t> edits(rows * columns);
+  const auto at = [&](std::size_t i, std::size_t j) -> std::size_t& {
+    return edits[i * columns + j];
+  };
+  for (std::size_t i = 0; i < rows; ++i) at(i, 0) = i;
+  for (std::size_t j = 0; j < columns; ++j) at(0, j) = j;
+  for (std::size_t i = 1; i < rows; ++i)
+    for (std::size_t j = 1; j < columns; ++j)
+      at(i, j) = std::min({at(i - 1, j - 1) + (reference[i - 1] != heard[j - 1] ? 1 : 0),
+                           at(i - 1, j) + 1, at(i, j - 1) + 1});
+  std::vector<bool> right(heard.size());
+  for (std::size_t i = rows - 1, j = columns - 1; i > 0 && j > 0;) {
+    const bool same = reference[i - 1] == heard[j - 1];
+    if (at(i, j) == at(i - 1, j - 1) + (same ? 0 : 1)) {
+      right[j - 1] = same;
+      --i, --j;
+    } else if (at(i, j) == at(i - 1, j) + 1) {
+      --i;
+    } else {
+      --j;
+    }
+  }
+  return right;
+}
+
 }  // namespace antiphon::bench

@@ -24,4 +24,8 @@ struct WordErrors {
 WordErrors word_errors(const std::vector<std::string>& reference,
                        const std::vector<std::string>& heard);
 
+// Which words of `heard` stand in such an alignment for the same word of `reference`.
+std::vector<bool> words_right(const std::vector<std::string>& reference,
+                              const std::vector<std::string>& heard);
+
 }  // namespace antiphon::bench

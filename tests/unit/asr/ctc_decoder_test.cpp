@@ -207,9 +207,8 @@ TEST(CtcDecoder, LooksAheadInTheVocabulary) {
   EXPECT_EQ(decoder.finish(1).front().text, "latte");
 }
 
-TEST(CtcDecoder, UnknownWordsCostByTheirLength) {
-  const auto lm = std::move(LanguageModel::load(test::kGolden + "tiny.anlm")).value();
-  const std::string text = "qqzq";
+// Two steps a letter: itself and a blank.
+std::vector<float> spelled(const std::string& text) {
   std::vector<float> log_probs;
   for (const char c : text) {
     std::vector<float> row(2 * (test::kAlphabet.size() + 1), -20.0f);
@@ -217,6 +216,31 @@ TEST(CtcDecoder, UnknownWordsCostByTheirLength) {
     row[test::kAlphabet.size() + 1] = -0.01f;
     log_probs.insert(log_probs.end(), row.begin(), row.end());
   }
+  return log_probs;
+}
+
+TEST(CtcDecoder, AListedWordIsNotLessSureForBeingUnknown) {
+  const auto lm = std::move(LanguageModel::load(test::kGolden + "tiny.anlm")).value();
+  CtcDecoderConfig config;
+  config.confidence = {.mean = 0, .unknown = -3};
+  const auto confidence = [&](const std::string& text, std::vector<HotWord> listed) {
+    CtcDecoder decoder(config, lm.get(), *HotWords::create(listed, test::kAlphabet));
+    decoder.advance(spelled(text), static_cast<int>(2 * text.size()));
+    const auto best = decoder.finish(1).front();
+    EXPECT_EQ(best.text, text);
+    return best.words.front().confidence;
+  };
+  EXPECT_NEAR(confidence("latte", {}), 0.5, 1e-5);
+  EXPECT_NEAR(confidence("qqzq", {}), 1 / (1 + std::exp(3.0)), 1e-5);
+  EXPECT_NEAR(confidence("qqzq", {{"qqzq", 2}}), 0.5, 1e-5);
+  EXPECT_NEAR(confidence("qqzq", {{"qqzq latte", 2}}), 0.5, 1e-5);
+  EXPECT_NEAR(confidence("qqzq", {{"qqz", 2}}), 1 / (1 + std::exp(3.0)), 1e-5);
+}
+
+TEST(CtcDecoder, UnknownWordsCostByTheirLength) {
+  const auto lm = std::move(LanguageModel::load(test::kGolden + "tiny.anlm")).value();
+  const std::string text = "qqzq";
+  const std::vector<float> log_probs = spelled(text);
   const auto score = [&](float unknown_letter) {
     CtcDecoderConfig config;
     config.unknown_letter = unknown_letter;

@@ -38,5 +38,17 @@ TEST(WordErrors, CountsTheLeastEdits) {
   EXPECT_DOUBLE_EQ(sum.rate(), 50.0);
 }
 
+TEST(WordErrors, TellsWhichHeardWordsWereSaid) {
+  const auto right = [](const char* reference, const char* heard) {
+    return words_right(scored_words(reference), scored_words(heard));
+  };
+  EXPECT_THAT(right("the cat sat", "the cat sat"), ElementsAre(true, true, true));
+  EXPECT_THAT(right("the cat sat", "the mat sat"), ElementsAre(true, false, true));
+  EXPECT_THAT(right("the cat", "the big cat"), ElementsAre(true, false, true));
+  EXPECT_THAT(right("go to the old house", "to old house"), ElementsAre(true, true, true));
+  EXPECT_THAT(right("", "a b"), ElementsAre(false, false));
+  EXPECT_TRUE(right("a b", "").empty());
+}
+
 }  // namespace
 }  // namespace antiphon::bench
