@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The deck's networks in our engine beside ONNX Runtime: same outputs, layers, time, memory. One JSON object a line.
 
-    python bench/deck/deck_bench.py [--antiphon build/bin/antiphon] [--work DIR] [--threads 1,2] [--rounds 3] [NAME...]
+    python bench/deck/deck_bench.py [--antiphon build/bin/antiphon] [--work DIR] [--threads 1,2] [--rounds 3] [--int8] [NAME...]
 
 Exports what DIR lacks (bench/deck/export.py), builds a tuned plan of each network, compares every output with ONNX
 Runtime's and times both in turns: the least median of the rounds counts. ANTIPHON_MAX_ISA caps ours; ONNX Runtime has
@@ -37,6 +37,7 @@ def arguments():
     ap.add_argument("--work", default=os.path.join(ROOT, "build", "deck"))
     ap.add_argument("--threads", default="1,2")
     ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--int8", action="store_true", help="our INT8 beside our f32")
     ap.add_argument("--keep-plans", action="store_true", help="take plans that an earlier run made")
     return ap.parse_args()
 
@@ -70,39 +71,85 @@ def median_ms(run):
     return sorted(times)[len(times) // 2]
 
 
-def measure(args, name, threads):
-    model = os.path.join(args.work, name + ".onnx")
+def session_of(model, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def ranges_of(args, name, feed):
+    """The file of ranges of the network, found on its inputs."""
+    path = os.path.join(args.work, name + ".ranges")
+    if not os.path.exists(path):
+        samples = os.path.join(args.work, name + ".samples.npz")
+        np.savez(samples, **feed)
+        command = ["calibrate", os.path.join(args.work, name + ".onnx"), "--samples", samples, "--method", "minmax", "-o", path]
+        done = subprocess.run([args.antiphon] + command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip())
+    return path
+
+
+def plan_of(args, name, threads, precision, feed):
+    """The plan's path, and what was built."""
+    isa = os.environ.get("ANTIPHON_MAX_ISA", "all")
+    plan = os.path.join(args.work, f"{name}.{threads}.{precision}.{isa}.plan")
+    if args.keep_plans and os.path.exists(plan):
+        return plan, ours(args, ["inspect", plan, "--json"])
+    command = ["build", os.path.join(args.work, name + ".onnx"), "--tune", "--threads", str(threads), "--output", plan, "--json"]
+    if precision == "int8":
+        command += ["--ranges", ranges_of(args, name, feed)]
+    return plan, ours(args, command)
+
+
+def loss(want, got):
+    return max(float(np.sqrt(((g - w) ** 2).mean() / max(1e-30, (w ** 2).mean()))) for w, g in zip(want, got))
+
+
+def measure(args, name, threads):
+    """A row for each precision, all timed in turns."""
+    session = session_of(os.path.join(args.work, name + ".onnx"), threads)
     files = {i.name: os.path.join(args.work, f"{name}.{i.name}.npy") for i in session.get_inputs()}
     feed = {key: np.load(path) for key, path in files.items()}
-    plan = os.path.join(args.work, f"{name}.{threads}.{os.environ.get('ANTIPHON_MAX_ISA', 'all')}.plan")
-    if not (args.keep_plans and os.path.exists(plan)):
-        built = ours(args, ["build", model, "--tune", "--threads", str(threads), "--output", plan, "--json"])
-    else:
-        built = ours(args, ["inspect", plan, "--json"])
     given = [part for key, path in files.items() for part in ("--input", f"{key}={path}")]
+    given += ["--threads", str(threads), "--json"]
+    want = session.run(None, feed)
+    precisions = ["f32", "int8"] if args.int8 else ["f32"]
+    plans = {p: plan_of(args, name, threads, p, feed) for p in precisions}
     compare = []
-    for info, value in zip(session.get_outputs(), session.run(None, feed)):
+    for info, value in zip(session.get_outputs(), want):
         path = os.path.join(args.work, f"want.{info.name}.npy")
         np.save(path, np.ascontiguousarray(value))
         compare += ["--compare", f"{info.name}={path}"]
-    bound = BOUNDS.get(name, BOUND)
-    run = ["run", plan, "--threads", str(threads), "--json", "--tolerance", "1e30"] + given
-    report = ours(args, run + compare)
+    report = ours(args, ["run", plans["f32"][0], "--tolerance", "1e30"] + given + compare)
     worst = max(line["difference"] for line in report["outputs"])
-    peer = min(median_ms(lambda: session.run(None, feed)) for _ in range(1))
+    losses = {}
+    if args.int8:
+        ours(args, ["run", plans["int8"][0], "--output-dir", args.work] + given)
+        got = [np.load(os.path.join(args.work, info.name + ".npy")) for info in session.get_outputs()]
+        losses = {"loss": float(f"{loss(want, got):.2g}")}
+    peer = median_ms(lambda: session.run(None, feed))
     repeat = str(int(min(200, max(5, SECONDS * 1e3 / peer))))
-    mine = []
+    mine = {p: [] for p in precisions}
     for _ in range(args.rounds):
-        mine.append(ours(args, run + ["--repeat", repeat])["ms"])
+        for p in precisions:
+            mine[p].append(ours(args, ["run", plans[p][0], "--repeat", repeat] + given)["ms"])
         peer = min(peer, median_ms(lambda: session.run(None, feed)))
-    return {"bench": "deck", "case": name, "ours_ms": round(min(mine), 3), "peer": "onnxruntime " + onnxruntime.__version__,
-            "peer_ms": round(peer, 3), "ratio": round(peer / min(mine), 2), "threads": threads, "precision": "f32",
-            "isa": built["isa"], "layers_before": built["nodes_before"], "layers_after": len(built["layers"]),
-            "arena_bytes": built["arena_bytes"], "live_bytes_bound": built["live_bytes_bound"], "difference": float(f"{worst:.2g}"),
-            "bound": bound, "equal": worst <= bound, "machine": machine(), "commit": commit()}
+    bound, best = BOUNDS.get(name, BOUND), {p: min(times) for p, times in mine.items()}
+    rows = []
+    for p in precisions:
+        built = plans[p][1]
+        row = {"bench": "deck", "case": name, "ours_ms": round(best[p], 3),
+               "peer": "onnxruntime " + onnxruntime.__version__ + " f32", "peer_ms": round(peer, 3), "ratio": round(peer / best[p], 2), "threads": threads, "precision": p,
+               "isa": built["isa"], "layers_before": built["nodes_before"], "layers_after": len(built["layers"]),
+               "arena_bytes": built["arena_bytes"], "live_bytes_bound": built["live_bytes_bound"], "machine": machine(),
+               "commit": commit()}
+        if p == "f32":
+            row |= {"difference": float(f"{worst:.2g}"), "bound": bound, "equal": worst <= bound}
+        else:
+            row |= {"gain": round(best["f32"] / best[p], 2)} | losses
+        rows.append(row)
+    return rows
 
 
 def main():
@@ -118,18 +165,19 @@ def main():
     for name in names:
         for threads in (int(n) for n in args.threads.split(",")):
             try:
-                row = measure(args, name, threads)
+                made = measure(args, name, threads)
             except RuntimeError as error:
                 print(json.dumps({"bench": "deck", "case": name, "threads": threads, "error": str(error)}), flush=True)
                 failed = True
                 continue
-            failed = failed or not row["equal"]
-            rows.append(row)
-            print(json.dumps(row), flush=True)
+            for row in made:
+                failed = failed or not row.get("equal", True)
+                rows.append(row)
+                print(json.dumps(row), flush=True)
     if sys.stdout.isatty():
         for r in rows:
-            print(f"{r['case']:18s} {r['threads']} threads  {r['ours_ms']:9.2f} ms  onnxruntime {r['peer_ms']:9.2f} ms"
-                  f"  x{r['ratio']:.2f}  layers {r['layers_before']} -> {r['layers_after']}")
+            print(f"{r['case']:18s} {r['threads']} threads {r['precision']:4s} {r['ours_ms']:9.2f} ms"
+                  f"  onnxruntime {r['peer_ms']:9.2f} ms  x{r['ratio']:.2f}  layers {r['layers_before']} -> {r['layers_after']}")
     return 1 if failed else 0
 
 

@@ -114,6 +114,31 @@ TEST_F(Exported, ConvolutionsHaveTheirChannelsLast) {
   EXPECT_THAT(text_, testing::HasSubstr("x_first=1"));
 }
 
+// A layer that runs on bytes, and one of f32 behind it; int8 weights without numbers for x stay.
+TEST_F(Exported, ConvolutionsOfBytesHaveTheirChannelsLast) {
+  const auto conv_of_bytes = [&](ValueId x, const Dims& w, bool with_numbers) {
+    std::vector<std::int8_t> bytes(static_cast<std::size_t>(num_elements(w)));
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::int8_t>(i % 19 - 9);
+    const ValueId values = add_constant(graph_, "w8", DType::kI8, w, bytes.data());
+    const std::vector<float> scales(static_cast<std::size_t>(w[0]), 0.01f);
+    const ValueId scale = add_constant(graph_, "scale", DType::kF32, {w[0]}, scales.data());
+    AttrList attrs = {{"pads", Dims{1, 1, 1, 1}}};
+    if (with_numbers)
+      attrs.insert(
+          attrs.end(),
+          {{"x_scale", 0.02}, {"x_zero", std::int64_t{128}}, {"x_levels", std::int64_t{255}}});
+    return node(ir::kOpConvNd, {x, values, scale, weights({w[0]})}, attrs);
+  };
+  const ValueId a =
+      unary(Unary::kRelu, conv_of_bytes(input("x", {1, 3, 8, 10}), {9, 3, 3, 3}, true));
+  output(conv(a, {4, 9, 3, 3}, {1, 1, 1, 1}));
+  EXPECT_THAT(optimised(),
+              testing::ElementsAre("transpose", "conv_last", "conv_last", "transpose"));
+  graph_.outputs.clear();
+  output(conv_of_bytes(graph_.inputs[0], {9, 3, 3, 3}, false));
+  EXPECT_THAT(optimised(), testing::ElementsAre("conv_nd"));
+}
+
 TEST_F(Exported, OnePixelIsNotTransposed) {
   const ValueId a = conv(input("x", {2, 12, 4, 4}), {6, 12, 1, 1}, {0, 0, 0, 0});
   const ValueId pooled = node(ir::kOpPool, {a}, {{"op", std::int64_t{1}}, {"kernel", Dims{4, 4}}});
