@@ -81,14 +81,14 @@ bool has_linear(const ir::Graph& graph, const Repeat& repeat) {
 // The longest run of one period.
 Repeat longest(const ir::Graph& graph, int period) {
   const int count = static_cast<int>(graph.nodes.size());
-  Repeat best{0, period, 0, 0};
+  Repeat best{0, period, 0, 0, {}, 0};
   for (int n = 0; n + period < count;) {
     int length = 0;
     while (n + length + period < count &&
            alike(graph, graph.nodes[static_cast<std::size_t>(n + length)],
                  graph.nodes[static_cast<std::size_t>(n + length + period)]))
       ++length;
-    const Repeat found{n, period, (length + period) / period, length % period};
+    const Repeat found{n, period, (length + period) / period, length % period, {}, 0};
     if (found.count > best.count && has_linear(graph, found)) best = found;
     n += length + 1;
   }
@@ -96,6 +96,21 @@ Repeat longest(const ir::Graph& graph, int period) {
 }
 
 }  // namespace
+
+void find_tail(const ir::Graph& graph, Repeat& repeat) {
+  const int end = repeat.begin + repeat.count * repeat.period;
+  repeat.tail.assign(static_cast<std::size_t>(repeat.period), -1);
+  repeat.num_tail = 0;
+  for (int p = 0; p < repeat.period; ++p) {
+    const int next = end + repeat.num_tail;
+    if (next >= static_cast<int>(graph.nodes.size())) return;
+    if (!alike(graph, graph.nodes[static_cast<std::size_t>(end - repeat.period + p)],
+               graph.nodes[static_cast<std::size_t>(next)]))
+      continue;
+    repeat.tail[static_cast<std::size_t>(p)] = next;
+    ++repeat.num_tail;
+  }
+}
 
 bool is_step(const ir::Graph& graph, const ir::Node& node) {
   if (node.op != OpKind::kSlice || node.attrs.i("begin") < 0) return false;

@@ -127,15 +127,25 @@ bool Recurrence::has_fixed_extents(const Node& node) const {
   return true;
 }
 
+// Of a node in period t; -1: it lies elsewhere.
+int Recurrence::position_of(int node, int t) const {
+  if (t < 0 || node < 0) return -1;
+  if (t == repeat_.count) {
+    const auto found = std::find(repeat_.tail.begin(), repeat_.tail.end(), node);
+    return found == repeat_.tail.end() ? -1 : static_cast<int>(found - repeat_.tail.begin());
+  }
+  const int at = node - repeat_.begin - t * repeat_.period;
+  return at >= 0 && at < repeat_.period ? at : -1;
+}
+
 // Where period t makes the value.
 std::optional<Made> Recurrence::made_in(ValueId id, int t) const {
   const int maker = uses_.maker(id);
-  if (t < 0 || maker < 0 || !inside(maker)) return std::nullopt;
-  const int at = maker - repeat_.begin;
-  if (at / repeat_.period != t) return std::nullopt;
+  const int position = position_of(maker, t);
+  if (position < 0) return std::nullopt;
   const auto& outputs = graph_.nodes[u(maker)].outputs;
   const auto output = std::find(outputs.begin(), outputs.end(), id) - outputs.begin();
-  return Made{at % repeat_.period, static_cast<int>(output)};
+  return Made{position, static_cast<int>(output)};
 }
 
 std::optional<Operand> Recurrence::operand_of(int position, std::size_t input) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/passes/find_repeats.h"
@@ -42,20 +43,23 @@ struct Operand {
 // Borrows graph and uses, which must not change.
 class Recurrence {
  public:
-  Recurrence(const ir::Graph& graph, const Uses& uses, const Repeat& repeat)
-      : graph_(graph), uses_(uses), repeat_(repeat) {}
+  Recurrence(const ir::Graph& graph, const Uses& uses, Repeat repeat)
+      : graph_(graph), uses_(uses), repeat_(std::move(repeat)) {}
 
   // False: the repeat is no loop, or none that loop programs run.
   bool read();
 
   const Repeat& repeat() const { return repeat_; }
   // The tail, too, is a period: what it lacks is made, but nothing reads it.
-  int trips() const { return repeat_.count + (repeat_.tail > 0 ? 1 : 0); }
+  int trips() const { return repeat_.count + (repeat_.num_tail > 0 ? 1 : 0); }
   bool exists(int t, int position) const {
-    return t < repeat_.count || (t == repeat_.count && position < repeat_.tail);
+    return t < repeat_.count || (t == repeat_.count && repeat_.num_tail > 0 &&
+                                 repeat_.tail[static_cast<std::size_t>(position)] >= 0);
   }
   const ir::Node& node(int t, int position) const {
-    return graph_.nodes[static_cast<std::size_t>(repeat_.begin + t * repeat_.period + position)];
+    const int at = t < repeat_.count ? repeat_.begin + t * repeat_.period + position
+                                     : repeat_.tail[static_cast<std::size_t>(position)];
+    return graph_.nodes[static_cast<std::size_t>(at)];
   }
   const std::vector<Operand>& operands(int position) const {
     return operands_[static_cast<std::size_t>(position)];
@@ -73,6 +77,7 @@ class Recurrence {
   bool inside(int node) const {
     return node >= repeat_.begin && node < repeat_.begin + repeat_.num_nodes();
   }
+  int position_of(int node, int t) const;
   bool depends_on_itself() const;
   bool has_fixed_extents(const ir::Node& node) const;
   std::optional<Made> made_in(ir::ValueId id, int t) const;

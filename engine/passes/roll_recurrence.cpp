@@ -281,29 +281,27 @@ class LoopWriter {
 };
 
 // A tail that is half a period or more is computed as a whole one; a shorter one stays outside.
-Repeat cut(const Repeat& all, int late, int count) {
-  Repeat repeat = all;
-  repeat.begin += late;
-  repeat.tail -= late;
-  repeat.count = count;
-  if (count < all.count || repeat.tail < repeat.period / 2) repeat.tail = 0;
-  return repeat;
+bool try_from(ir::Graph& graph, const Uses& uses, int begin, int period, int count) {
+  Repeat repeat{begin, period, count, 0, {}, 0};
+  find_tail(graph, repeat);
+  for (const bool with_tail : {true, false}) {
+    if (with_tail && repeat.num_tail < period / 2) continue;
+    if (!with_tail) repeat = {begin, period, count, 0, {}, 0};
+    Recurrence recurrence(graph, uses, repeat);
+    if (!recurrence.read()) continue;
+    LoopWriter(graph, recurrence).write();
+    return true;
+  }
+  return false;
 }
 
 // From all periods on, wherever they may begin.
 bool try_repeat(ir::Graph& graph, const Uses& uses, const Repeat& all) {
   const int least = std::max(kLeastPeriods, all.count - kShorter);
   for (int count = all.count; count >= least; --count) {
-    const int latest = all.tail + (all.count - count) * all.period;
-    for (int late = 0; late <= latest; ++late) {
-      const Repeat repeat = cut(all, late, count);
-      for (const int tail : {repeat.tail, 0}) {
-        Recurrence recurrence(graph, uses, {repeat.begin, repeat.period, count, tail});
-        if (!recurrence.read()) continue;
-        LoopWriter(graph, recurrence).write();
-        return true;
-      }
-    }
+    const int latest = all.slack + (all.count - count) * all.period;
+    for (int late = 0; late <= latest; ++late)
+      if (try_from(graph, uses, all.begin + late, all.period, count)) return true;
   }
   return false;
 }

@@ -122,6 +122,23 @@ TEST_F(Roll, ALastStepThatEndsEarlyIsAWholePeriod) {
   for (const ir::Node& node : graph.nodes) EXPECT_NE(node.op, OpKind::kLinear) << node.name;
 }
 
+// The same where what is lacking lies in the middle.
+TEST_F(Roll, ALastStepMayLackNodesInItsMiddle) {
+  const Value w_y = weights("w_y", {kWidth, kWidth});
+  Value h = h0_, total = net_.input("t0", DType::kF32, {2, kWidth});
+  std::vector<Value> steps;
+  for (int t = 0; t < kSteps; ++t) {
+    h = cell(step_of(t), net_.add(h, total));
+    if (t + 1 < kSteps) total = net_.add(total, h);
+    steps.push_back(net_.linear(net_.sigmoid(h), w_y));
+  }
+  net_.output("y", stacked(steps));
+  const ir::Graph graph = rolled();
+  ASSERT_NE(loop_of(graph), nullptr) << ir::to_text(graph);
+  EXPECT_EQ(loop_of(graph)->attrs.i("trip_limit"), kSteps) << ir::to_text(graph);
+  for (const ir::Node& node : graph.nodes) EXPECT_NE(node.op, OpKind::kLinear) << node.name;
+}
+
 // Its last part would read a step that the sequence does not have.
 TEST_F(Roll, ALastStepWithoutItsStepOfTheSequenceStaysOutside) {
   Value h = h0_, y = h0_;
@@ -173,7 +190,7 @@ TEST_F(Roll, WhatReachesTwoStepsBackIsCarriedAsWhatIsMadeOfIt) {
   net_.output("y", h);
   const ir::Graph graph = rolled();
   ASSERT_NE(loop_of(graph), nullptr) << ir::to_text(graph);
-  EXPECT_EQ(loop_of(graph)->attrs.i("trip_limit"), kSteps - 1);
+  EXPECT_EQ(loop_of(graph)->attrs.i("trip_limit"), kSteps);
 }
 
 TEST_F(Roll, StepsInAnotherOrderStay) {
