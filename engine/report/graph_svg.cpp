@@ -199,36 +199,17 @@ class Picture {
 
 const char* op_class(ir::OpKind op) {
   using enum ir::OpKind;
-  switch (op) {
-    case kLinear:
-    case kConv:
-    case kMatMul:
-    case kAttention:
-    case ir::kOpConvNd:
-    case ir::kOpConvTranspose:
-    case ir::kOpConvLast:
-    case ir::kOpConvTransposeLast: return "dense";
-    case kSoftmax:
-    case kLogSoftmax:
-    case kLayerNorm:
-    case kReduce:
-    case ir::kOpPool:
-    case ir::kOpPoolLast:
-    case ir::kOpCumSum: return "norm";
-    case kUnary:
-    case kBinary:
-    case kClamp:
-    case kWhere:
-    case kPointwise:
-    case kCast:
-    case kQuantize:
-    case kDequantize:
-    case ir::kOpMath:
-    case ir::kOpMathBinary: return "point";
-    case kLoop: return "loop";
-    case kCustom: return "other";
-    default: return "move";
-  }
+  const auto is = [op](auto... kinds) { return ((op == kinds) || ...); };
+  if (is(kLinear, kConv, kMatMul, kAttention, ir::kOpConvNd, ir::kOpConvTranspose, ir::kOpConvLast,
+         ir::kOpConvTransposeLast))
+    return "dense";
+  if (is(kSoftmax, kLogSoftmax, kLayerNorm, kReduce, ir::kOpPool, ir::kOpPoolLast, ir::kOpCumSum))
+    return "norm";
+  if (is(kUnary, kBinary, kClamp, kWhere, kPointwise, kCast, kQuantize, kDequantize, ir::kOpMath,
+         ir::kOpMathBinary))
+    return "point";
+  if (is(kLoop)) return "loop";
+  return is(kCustom) ? "other" : "move";
 }
 
 std::string graph_svg(const ir::Graph& graph, const std::string& prefix,

@@ -67,7 +67,7 @@ TEST_F(Calibrate, BuildsAnInt8PlanByTheRanges) {
   const test::Ran int8 = test::run_program(build + ranges() + " --precision int8");
   EXPECT_EQ(int8.exit_code, 0) << int8.output;
   EXPECT_THAT(int8.output, HasSubstr("quantize: 6"));
-  EXPECT_THAT(int8.output, HasSubstr("cpu/conv_nd_static_u8"));
+  EXPECT_THAT(int8.output, HasSubstr("cpu/conv_last_static_u8"));
   EXPECT_EQ(test::run_program(build + ranges()).output, int8.output);  // int8 goes without saying
   const test::Ran f32 = test::run_program(build + ranges() + " --precision f32");
   EXPECT_EQ(f32.exit_code, 2);
