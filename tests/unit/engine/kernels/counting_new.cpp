@@ -17,6 +17,14 @@ long allocations() { return num_allocations.load(); }
 }  // namespace antiphon::test
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#define ANTIPHON_COUNT_NEW 1
+#elif defined(__has_feature)  // clang
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define ANTIPHON_COUNT_NEW 1
+#endif
+#endif
+
+#ifdef ANTIPHON_COUNT_NEW
 
 void* operator new(std::size_t num_bytes) {
   ++num_allocations;
@@ -28,6 +36,17 @@ void* operator new(std::size_t num_bytes, std::align_val_t align) {
   void* p = nullptr;
   if (posix_memalign(&p, static_cast<std::size_t>(align), num_bytes ? num_bytes : 1) == 0) return p;
   throw std::bad_alloc();
+}
+// Those that do not throw too: a sanitizer has its own, and would miss its own delete.
+void* operator new(std::size_t num_bytes, const std::nothrow_t&) noexcept {
+  ++num_allocations;
+  return std::malloc(num_bytes ? num_bytes : 1);
+}
+void* operator new(std::size_t num_bytes, std::align_val_t align, const std::nothrow_t&) noexcept {
+  ++num_allocations;
+  void* p = nullptr;
+  const int error = posix_memalign(&p, static_cast<std::size_t>(align), num_bytes ? num_bytes : 1);
+  return error == 0 ? p : nullptr;
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }

@@ -49,9 +49,8 @@ TEST(GemvF32, EqualsTheExactProduct) {
         gemv_f32(m, x.data(), cols + 3, num, y.data(), rows + 1, 0, rows);
         for (std::int64_t i = 0; i < num; ++i) {
           for (std::int64_t r = 0; r < rows; ++r) {
-            const auto weight = [&](std::int64_t c) {
-              return double{w[static_cast<std::size_t>(r * cols + c)]};
-            };
+            const float* row = w.data() + r * cols;
+            const auto weight = [&](std::int64_t c) { return double{row[c]}; };
             ASSERT_NEAR(y[static_cast<std::size_t>(i * (rows + 1) + r)],
                         dot(x.data() + i * (cols + 3), weight, cols),
                         kEpsilon * static_cast<double>(cols * cols + cols))
@@ -90,9 +89,9 @@ TEST(GemvInt8, IsWithinItsStatedBoundAndTheSameOnEveryIsa) {
             double magnitude = 0;
             for (std::int64_t c = 0; c < cols; ++c)
               magnitude += std::abs(int{w[static_cast<std::size_t>(r * cols + c)]});
+            const auto* row = w.data() + r * cols;
             const auto weight = [&](std::int64_t c) {
-              return double{scale[static_cast<std::size_t>(r)]} *
-                     w[static_cast<std::size_t>(r * cols + c)];
+              return double{scale[static_cast<std::size_t>(r)]} * row[c];
             };
             const double exact = dot(x.data() + i * cols, weight, cols);
             const double bound = std::abs(scale[static_cast<std::size_t>(r)]) * magnitude * peak /
