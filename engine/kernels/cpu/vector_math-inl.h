@@ -26,7 +26,7 @@ HWY_INLINE V polynomial(D d, V x, const float (&c)[n]) {
 template <class D, class V>
 HWY_INLINE V exp_of(D d, V x) {
   const V top = hn::Set(d, 100.0f), bottom = hn::Set(d, -110.0f);
-  V t = hn::IfThenElse(hn::Gt(x, top), top, x);
+  V t = hn::IfThenElse(hn::Lt(x, top), x, top);  // NaN too: no whole number comes of it
   t = hn::IfThenElse(hn::Lt(t, bottom), bottom, t);
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, t));
 }
