@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/element_type.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -21,16 +23,6 @@ extern "C" {
 typedef struct antiphon_network antiphon_network; /* an imported model */
 typedef struct antiphon_plan antiphon_plan;       /* what runs */
 typedef struct antiphon_context antiphon_context; /* the memory of one thread that runs a plan */
-
-enum {
-  ANTIPHON_F32 = 0,
-  ANTIPHON_F16 = 1,
-  ANTIPHON_I8 = 2,
-  ANTIPHON_U8 = 3,
-  ANTIPHON_I32 = 4,
-  ANTIPHON_I64 = 5,
-  ANTIPHON_BOOL = 6
-};
 
 /* Row-major, without gaps, of at most 8 axes. Never grows. */
 typedef struct antiphon_tensor {

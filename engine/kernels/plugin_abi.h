@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/element_type.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -19,17 +21,6 @@ extern "C" {
 #define ANTIPHON_PLUGIN_MAJOR 1
 #define ANTIPHON_PLUGIN_MINOR 0
 #define ANTIPHON_PLUGIN_MAX_RANK 6
-
-/* Element types. */
-enum {
-  ANTIPHON_F32 = 0,
-  ANTIPHON_F16 = 1,
-  ANTIPHON_I8 = 2,
-  ANTIPHON_U8 = 3,
-  ANTIPHON_I32 = 4,
-  ANTIPHON_I64 = 5,
-  ANTIPHON_BOOL = 6
-};
 
 /* Contiguous, row-major. rank -1: an optional input that is absent. In infer() an extent may be
    negative: not known yet. Copy it to wherever the same extent stands; -1 is "cannot be told". */

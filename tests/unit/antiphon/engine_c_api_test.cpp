@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "antiphon/c_api.h"
+#include "engine/kernels/plugin_abi.h"  // a program may use both: they share their element types
 #include "engine/weights.h"
 
 namespace antiphon {
