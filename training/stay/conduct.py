@@ -75,7 +75,7 @@ class Stay:
         command = self.filled(step.command, seconds=int(left), minutes=f"{self.minutes(step, left, there):.2f}",
                               resume=self.filled(step.resume) if there else "")
         step.tries, step.state = step.tries + 1, "running"
-        step.limit = self.now() + step.seconds + self.dry.get("grace", GRACE_S) if not step.checkpoint else self.end + self.load
+        step.limit = self.now() + left + self.load if step.checkpoint else self.now() + step.seconds + self.dry.get("grace", GRACE_S)
         env = dict(os.environ, CUDA_VISIBLE_DEVICES=str(step.gpu), PYTHONUNBUFFERED="1",
                    PYTHONPATH=os.pathsep.join([self.path("site"), ROOT]), OMP_NUM_THREADS="1" if self.dry else "4")
         if not step.shares:
@@ -149,7 +149,7 @@ def generators(stay, g):
 
 def trainings(stay):
     """Those that find a GPU of their own; in a dry run all of them."""
-    return {t["name"]: (t, Step(t["name"], t["gpu"] % stay.gpus, t["command"], 1e9, t["checkpoint"], t.get("resume", "")))
+    return {t["name"]: (t, Step(t["name"], t["gpu"] % stay.gpus, t["command"], t.get("seconds", 1e9), t["checkpoint"], t.get("resume", "")))
             for t in stay.plan["train"] if stay.dry or t["gpu"] < stay.gpus}
 
 
@@ -181,8 +181,9 @@ def conduct(stay):
     running = []
 
     def ready():
-        """Starts every training whose speech is there and whose GPU the generators have left."""
+        """Starts every training whose speech is there, whose GPU the generators have left, and that follows no other."""
         have = made | ({"staged"} if os.path.exists(stay.path("in", "complete")) else set())
+        have |= {name for name, (_, step) in train.items() if step in running and over([step])}
         for t, step in train.values():
             if step not in running and set(t["needs"]) <= have:
                 running.append(step)
