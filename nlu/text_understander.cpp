@@ -31,24 +31,29 @@ Understanding understood(const char* domain, const IntentScore& best) {
 
 }  // namespace
 
-Status TextUnderstander::check_parts() const {
-  const EncoderShape& shape = parts_.encoder->shape();
+Status TextUnderstander::check_parts(const UnderstanderParts& parts) {
+  const EncoderShape& shape = parts.encoder->shape();
   const auto fits = [](const char* name, int head, std::size_t labels) -> Status {
     if (head == 0 || static_cast<std::size_t>(head) == labels) return {};
     return invalid_argument("labels." + std::string(name) + ": has " + std::to_string(labels) +
                             " names, the network's head has " + std::to_string(head) + " rows");
   };
-  ANTIPHON_RETURN_IF_ERROR(fits("intents", shape.intents, parts_.labels.intents.size()));
-  ANTIPHON_RETURN_IF_ERROR(fits("slots", shape.tags, parts_.labels.tags.size()));
-  for (const std::string& name : parts_.served)
-    if (!parts_.labels.domains.contains(name))
+  ANTIPHON_RETURN_IF_ERROR(fits("intents", shape.intents, parts.labels.intents.size()));
+  ANTIPHON_RETURN_IF_ERROR(fits("slots", shape.tags, parts.labels.tags.size()));
+  const std::size_t num_tags = parts.labels.tags.size();
+  if (!parts.next_tags.empty() && parts.next_tags.size() != num_tags * num_tags)
+    return invalid_argument("slot_next: has " + std::to_string(parts.next_tags.size()) +
+                            " scores, wanted one for each pair of " + std::to_string(num_tags) +
+                            " labels.slots");
+  for (const std::string& name : parts.served)
+    if (!parts.labels.domains.contains(name))
       return invalid_argument("domain '" + name + "' is not in the pack's labels");
   return {};
 }
 
 Result<std::unique_ptr<TextUnderstander>> TextUnderstander::create(UnderstanderParts parts) {
+  ANTIPHON_RETURN_IF_ERROR(check_parts(parts));
   std::unique_ptr<TextUnderstander> made(new TextUnderstander(std::move(parts)));
-  ANTIPHON_RETURN_IF_ERROR(made->check_parts());
   ANTIPHON_RETURN_IF_ERROR(made->embed_examples());
   return made;
 }
@@ -113,7 +118,7 @@ Result<Understanding> TextUnderstander::understand(const UnderstandRequest& requ
   guess.in_scope = trained.in_scope;
   if (trained.in_scope && shape.tags > 0) {
     const std::size_t seen = ids_.size() - 2;
-    guess.slots = tagged_slots(parts_.labels, trained.domain, request.text,
+    guess.slots = tagged_slots(parts_.labels, chain_, trained.domain, request.text,
                                std::span(pieces).first(seen), encoded.tags);
   }
 

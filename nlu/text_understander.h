@@ -9,6 +9,7 @@
 #include "engine/base/status.h"
 #include "nlu/intent_examples.h"
 #include "nlu/labels.h"
+#include "nlu/tag_chain.h"
 #include "nlu/text_encoder.h"
 #include "nlu/trained_intents.h"
 #include "nlu/wordpiece.h"
@@ -23,6 +24,7 @@ struct UnderstanderParts {
   WordPiece tokenizer;
   std::unique_ptr<TextEncoder> encoder;
   Labels labels;
+  std::vector<float> next_tags;     // TagChain's scores, or empty
   std::vector<std::string> served;  // domains of the trained intents
   AssistantSpec assistant;
   ExampleThresholds thresholds;
@@ -39,14 +41,17 @@ class TextUnderstander final : public Understander {
 
  private:
   explicit TextUnderstander(UnderstanderParts parts)
-      : parts_(std::move(parts)), examples_(&parts_.assistant) {}
-  Status check_parts() const;
+      : parts_(std::move(parts)),
+        chain_(parts_.labels, parts_.next_tags),
+        examples_(&parts_.assistant) {}
+  static Status check_parts(const UnderstanderParts& parts);
   Status embed_examples();
   Result<Encoded> encode(std::span<const Piece> pieces);
   Result<std::vector<IntentScore>> rank_examples(std::string_view text,
                                                  std::span<const float> sentence);
 
   UnderstanderParts parts_;
+  TagChain chain_;
   IntentExamples examples_;
   std::vector<std::int32_t> ids_, types_;
 };

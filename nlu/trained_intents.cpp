@@ -50,11 +50,15 @@ TrainedIntent classify(const Labels& labels, const std::vector<std::string>& ser
   return out;
 }
 
-std::vector<Slot> tagged_slots(const Labels& labels, const std::string& domain,
-                               std::string_view text, std::span<const Piece> pieces,
-                               std::span<const float> logits) {
+std::vector<Slot> tagged_slots(const Labels& labels, const TagChain& chain,
+                               const std::string& domain, std::string_view text,
+                               std::span<const Piece> pieces, std::span<const float> logits) {
   const auto found = labels.domains.find(domain);
   if (found == labels.domains.end() || found->second.tags.empty()) return {};
+  std::vector<const float*> words;
+  for (std::size_t i = 0; i < pieces.size(); ++i)
+    if (pieces[i].first_of_word) words.push_back(logits.data() + (i + 1) * labels.tags.size());
+  const std::vector<int> best = chain.best(found->second.tags, words);
   std::vector<Slot> slots;
   std::string open;  // name of the span in progress
   std::int32_t start = 0, end = 0;
@@ -62,22 +66,17 @@ std::vector<Slot> tagged_slots(const Labels& labels, const std::string& domain,
     if (!open.empty()) slots.push_back(make_slot(open, text, start, end));
     open.clear();
   };
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    if (!pieces[i].first_of_word) {
-      if (!open.empty()) end = pieces[i].end;
-      continue;
+  auto next = best.begin();
+  for (const Piece& piece : pieces) {
+    if (piece.first_of_word) {
+      const std::string& tag = labels.tags[static_cast<std::size_t>(*next++)];
+      if (tag[0] != 'I') close();
+      if (tag[0] == 'B') {
+        open = name_of(tag.substr(2));
+        start = piece.start;
+      }
     }
-    const float* row = logits.data() + (i + 1) * labels.tags.size();
-    const auto& tags = found->second.tags;
-    const int best =
-        *std::max_element(tags.begin(), tags.end(), [&](int a, int b) { return row[a] < row[b]; });
-    const std::string& tag = labels.tags[static_cast<std::size_t>(best)];
-    const std::string name = tag.size() > 2 ? name_of(tag.substr(2)) : "";
-    if (tag[0] != 'I' || name != open) close();  // an I- without its B- begins a span
-    if (name.empty()) continue;
-    if (open.empty()) start = pieces[i].start;
-    open = name;
-    end = pieces[i].end;
+    if (!open.empty()) end = piece.end;
   }
   close();
   return slots;

@@ -22,7 +22,7 @@ from .quantise import pack, unpack
 
 def load_network(data, state, device):
     net = Understanding(len(data.tokenizer.pieces), len(data.labels["intents"]), len(data.labels["slots"]))
-    net.load_state_dict(state)
+    net.load_state_dict({"slot_next": net.slot_next} | state)  # packs before the chain have none
     return net.to(device).eval()
 
 

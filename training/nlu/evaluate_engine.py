@@ -14,10 +14,12 @@ import subprocess
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from .examples import Prepared
 from .measure import measure
 from .model import WIDTH
+from .quantise import unpack
 
 
 class EngineNet:
@@ -26,6 +28,8 @@ class EngineNet:
     def __init__(self, program, pack, precision, intents, labels):
         self.pipe = subprocess.Popen([program, pack, precision], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.intents, self.labels = intents, labels
+        weights = unpack(load_file(os.path.join(pack, "weights.safetensors")))
+        self.slot_next = weights.get("slot_next", torch.zeros(labels, labels))
 
     def eval(self):
         return self

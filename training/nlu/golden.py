@@ -113,7 +113,7 @@ def main():
         out = {"ids": torch.tensor(ids, dtype=torch.int32), "types": torch.tensor(types, dtype=torch.int32)}
         for precision, state in states.items():
             net = Understanding(len(tokenizer.pieces), state["intent.out.bias"].numel(), state["slots.bias"].numel())
-            net.load_state_dict(state)
+            net.load_state_dict({"slot_next": net.slot_next} | state)
             out |= {f"{precision}.{k}": v for k, v in values(net.eval(), ids, types, question).items()}
         path = os.path.join(a.out, name + ".safetensors")
         save_file(out, path, {"text": text[0] if question else text, "context": text[1] if question else ""})

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import torch
 
+from .chain import Chain
 from .examples import STRIDE, WINDOW, padded, question_row, utterance_batch
 from .tokenizer import PAD
 
@@ -30,7 +31,7 @@ def f1(right, said, wanted):
 
 @torch.no_grad()
 def run_utterances(net, data, rows, device, size=256):
-    """-> intent logits [n, intents], [slot logits of each annotated word], embeddings [n, 384], in the order of rows."""
+    """-> intent logits [n, intents], [slot logits of each word with a label], embeddings [n, 384], in the order of rows."""
     logits, slots, embeds = [None] * len(rows), [None] * len(rows), [None] * len(rows)
     order = np.argsort(data.utt_n[rows], kind="stable")
     for at in range(0, len(rows), size):
@@ -39,8 +40,8 @@ def run_utterances(net, data, rows, device, size=256):
         a, b, c, _ = net.utterance(ids.to(device), keep.to(device))
         a, b, c = a.float().cpu().numpy(), b.float().cpu().numpy(), c.float().cpu().numpy()
         for k, i in enumerate(group):
-            heads = np.flatnonzero(data.part("utt", "head", rows[i])) + 1
-            logits[i], slots[i], embeds[i] = a[k], b[k][heads], c[k]
+            words = np.flatnonzero(data.part("utt", "tags", rows[i]) >= 0) + 1
+            logits[i], slots[i], embeds[i] = a[k], b[k][words], c[k]
     return np.stack(logits), slots, np.stack(embeds)
 
 
@@ -51,14 +52,16 @@ def probabilities(logits, mask):
     return e / e.sum(-1, keepdims=True)
 
 
-def slot_f1(data, rows, slots, mask):
-    """Span F1 in percent over annotated words, each label the best of its domain's."""
+def slot_f1(data, rows, slots, mask, next):
+    """Span F1 in percent over annotated words, labels of the domain by the best chain."""
     names = data.labels["slots"]
+    chain = Chain(names)
     right = said = wanted = 0
     for i, x in zip(rows, slots):
-        truth = data.part("utt", "tags", i)[data.part("utt", "head", i).astype(bool)]
-        want = spans([names[t] for t in truth])
-        got = spans([names[t] for t in np.where(mask, x, -np.inf).argmax(-1)])
+        tags = data.part("utt", "tags", i)
+        head = data.part("utt", "head", i).astype(bool)
+        want = spans([names[t] for t in tags[head]])
+        got = spans([names[t] for t in chain.best(next, x, mask)[head[tags >= 0]]])
         right, said, wanted = right + len(want & got), said + len(got), wanted + len(want)
     return f1(right, said, wanted)
 
@@ -170,7 +173,7 @@ def measure(net, data, device, splits=("test", "test_spoken"), questions=None, m
             if (~inside).any():
                 out[key + "out_of_scope_recall"] = 100 * float((sure < least)[~inside].mean())
             if slot_mask.sum() > 1:
-                out[key + "slot_f1"] = slot_f1(data, rows, slots, slot_mask)
+                out[key + "slot_f1"] = slot_f1(data, rows, slots, slot_mask, net.slot_next.detach().float().cpu().numpy())
     if questions != 0:
         out |= measure_questions(net, data, device, questions)
     return out, thresholds

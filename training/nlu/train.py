@@ -4,7 +4,7 @@
 
 --minutes is the whole schedule over all stays: one cosine by the clock; a stay that ends earlier (--stop MINUTES) leaves
 OUT/last.pt, from which the next goes on with weights, optimiser, step, clock and random states. OUT/log.jsonl gets a line
-every 50 steps and the accuracies, OUT/log.png draws it, OUT/final.pt holds averaged weights for export.
+every 50 steps and the accuracies on validation data, OUT/log.png draws it, OUT/final.pt holds averaged weights (F16) for export.
 """
 import argparse
 import json
@@ -16,9 +16,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .chain import NEVER, Chain, words_first
 from .examples import Prepared, by_length, question_batch, utterance_batch
-from .measure import measure, run_utterances
-from .model import Understanding
+from .measure import measure
+from .model import Understanding, mean_pool
 from .tokenizer import MASK
 
 
@@ -36,6 +37,20 @@ def groups(net, a):
     return [{"params": ps, "peak": a.lr if enc else a.head_lr, "weight_decay": 0.01 if decay else 0.0} for (enc, decay), ps in sorted_in.items()]
 
 
+@torch.no_grad()
+def start_embeddings(net, data, rows, device, size=1024):
+    """F16 [rows, width] on the device: sentence embeddings of the network as it is."""
+    out = torch.empty(len(rows), net.slots.in_features, dtype=torch.float16, device=device)
+    order = np.argsort(data.utt_n[rows], kind="stable")
+    for at in range(0, len(rows), size):
+        group = order[at:at + size]
+        ids, keep, _ = utterance_batch(data, rows[group])
+        keep = keep.to(device)
+        hidden = net.bert(ids.to(device), torch.zeros_like(ids).to(device), keep)
+        out[torch.from_numpy(group).to(device)] = F.normalize(mean_pool(hidden, keep), dim=-1).half()
+    return out
+
+
 class Trainer:
     """Owns network, average, teacher's embeddings, optimiser, clock and random states."""
 
@@ -49,11 +64,12 @@ class Trainer:
         self.oos = len(labels["intents"]) - 1
         self.domain_intents = torch.from_numpy(self.data.domain_intents).to(a.device)
         self.domain_slots = torch.from_numpy(self.data.domain_slots).to(a.device)
+        self.chain = Chain(labels["slots"], a.device)
         self.rows = self.data.rows("train")
         if a.examples:
             self.rows = self.rng.permutation(self.rows)[:a.examples]
         self.net.eval()
-        self.teacher = torch.from_numpy(run_utterances(self.net, self.data, self.rows, a.device, 1024)[2]).to(a.device)
+        self.teacher = start_embeddings(self.net, self.data, self.rows, a.device)
         self.question_rows = np.concatenate([np.flatnonzero(self.data.q_real == 0), np.repeat(np.flatnonzero(self.data.q_real), a.real_questions)])
         self.opt = torch.optim.AdamW(groups(self.net, a), a.lr, betas=(0.9, 0.98), fused=a.device == "cuda")
         self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
@@ -92,8 +108,9 @@ class Trainer:
         intent = np.where(moved & (intent >= 0), self.oos, intent)
         hide = (torch.rand(ids.shape) < self.a.hide) & (ids > MASK)
         ids = torch.where(hide, MASK, ids)
-        ids, keep, tags, domain, intent, teacher = (x.to(device, non_blocking=True) for x in (
-            ids, keep, tags, torch.from_numpy(domain), torch.from_numpy(intent), self.teacher[torch.from_numpy(picks).to(device)]))
+        words = [x.to(device, non_blocking=True) for x in words_first(tags)]
+        ids, keep, domain, intent, teacher = (x.to(device, non_blocking=True) for x in (
+            ids, keep, torch.from_numpy(domain), torch.from_numpy(intent), self.teacher[torch.from_numpy(picks).to(device)].float()))
         with self.autocast:
             logits, slots, embed, _ = self.net.utterance(ids, keep)
         mask = self.domain_intents[domain]
@@ -103,10 +120,18 @@ class Trainer:
         taught = (intent >= 0).float()
         target = smooth + (1 - self.a.smooth) * F.one_hot(intent.clamp_min(0), logits.shape[-1])
         intent_loss = (-(target * log_p).sum(-1) * taught).sum() / taught.sum().clamp_min(1)
-        slots = slots.float().masked_fill(~self.domain_slots[domain][:, None], -30.0)
-        slot_loss = F.cross_entropy(slots.flatten(0, 1), tags.flatten(), ignore_index=-1, reduction="sum") / (tags >= 0).sum().clamp_min(1)
+        slot_loss = self.slot_loss(slots, words, domain)
         embed_loss = (1 - (embed * teacher).sum(-1)).mean()
         return {"intent": intent_loss, "slots": slot_loss, "embed": embed_loss}
+
+    def slot_loss(self, slots, words, domain):
+        """Of the whole labelling, a word; 0 where no sentence of the batch has labels. words: words_first()."""
+        rows, places, tags = words
+        if not tags.numel():
+            return slots.sum() * 0.0
+        logits = slots[rows].float().gather(1, places[..., None].expand(-1, -1, slots.shape[-1]))
+        logits = logits.masked_fill(~self.domain_slots[domain[rows]][:, None], NEVER)
+        return (self.chain.loss(self.net.slot_next, logits, tags) / (tags >= 0).sum()).float()
 
     def question_loss(self, picks):
         """Cross entropy of start and end; position 0 where there is no answer."""
@@ -228,9 +253,9 @@ def main():
     done = trainer.run(log)
     trainer.save(last)
     trainer.net.load_state_dict(trainer.average)
-    torch.save({"net": {k: v.cpu() for k, v in trainer.average.items()}, "done": done, "step": trainer.step}, os.path.join(a.out, "final.pt"))
+    torch.save({"net": {k: v.half().cpu() for k, v in trainer.average.items()}, "done": done, "step": trainer.step}, os.path.join(a.out, "final.pt"))
     if not a.no_measure:
-        figures, thresholds = measure(trainer.net, trainer.data, a.device)
+        figures, thresholds = measure(trainer.net, trainer.data, a.device, ("valid", "valid_spoken"))
         log({"step": trainer.step} | {k: round(v, 2) for k, v in figures.items()} | {"thresholds": thresholds})
     draw(log_path)
 

@@ -205,6 +205,9 @@ TEST(TextUnderstander, RefusesLabelsThatDoNotFit) {
   p.served = {"nowhere"};
   EXPECT_EQ(TextUnderstander::create(std::move(p)).status().code(), StatusCode::kInvalidArgument);
   p = parts(true);
+  p.next_tags.assign(3, 0);
+  EXPECT_EQ(TextUnderstander::create(std::move(p)).status().code(), StatusCode::kInvalidArgument);
+  p = parts(true);
   p.assistant.intents[0].phrases = {"\xFF"};
   EXPECT_EQ(TextUnderstander::create(std::move(p)).status().code(), StatusCode::kInvalidArgument);
 }
