@@ -58,10 +58,16 @@ def merged(examples):
             yield "train", s
 
 
+def without_test(examples):
+    """Without the training utterances that are, word for word, in a test as well: the corpora have 200 of them."""
+    tests = {clean(" ".join(e.words)) for e in examples if e.split == "test"}
+    return [e for e in examples if e.split != "train" or clean(" ".join(e.words)) not in tests]
+
+
 def more_forms(allowed, sentences, seed, varied, heard):
     """Training forms with other slot values and with a recogniser's errors (forms.py); none is an utterance of a test or validation split."""
     train = [e for e in allowed if e.split == "train"]
-    kept = {clean(" ".join(e.words)) for e in allowed if e.split != "train"}
+    kept = {clean(" ".join(form.words)) for e in allowed if e.split != "train" for form in (e, as_spoken(e)) if form}
     common = Counter(w for e in train for w in clean(" ".join(e.words)).split()) + Counter(w for s in sentences[:100000] for w in clean(s).split())
     with open(os.path.join(os.path.dirname(__file__), "confusions.json"), encoding="utf-8") as f:
         confusions = Confusions(json.load(f), common, random.Random(seed))
@@ -190,6 +196,7 @@ def main():
     tokenizer = WordPiece(pieces)
     intents, slots = lists(allowed)
     utterances = Utterances(tokenizer, intents, slots)
+    allowed = without_test(allowed)
     for split, e in merged(allowed):
         utterances.add(split, e)
     for e in more_forms(allowed, books, 17, a.varied, a.heard):
