@@ -14,7 +14,9 @@ constexpr float kNever = -1e4f;
 
 TagChain::TagChain(const Labels& labels, std::span<const float> next) {
   const std::vector<std::string>& tags = labels.tags;
-  const auto name = [](std::string_view tag) { return tag.substr(std::min(tag.size(), std::size_t{2})); };
+  const auto name = [](std::string_view tag) {
+    return tag.substr(std::min(tag.size(), std::size_t{2}));
+  };
   for (std::size_t b = 0; b < tags.size(); ++b) {
     const bool inner = tags[b].starts_with("I-");
     begins_.push_back(!inner);

@@ -78,7 +78,8 @@ Result<std::unique_ptr<Understander>> create_understander(const UnderstanderConf
   if (served.empty() && !manifest.labels.default_domain.empty())
     served.push_back(manifest.labels.default_domain);
   auto made = TextUnderstander::create({std::move(tokenizer), std::move(encoder), manifest.labels,
-                                        std::move(scores), std::move(served), config.assistant, manifest.thresholds});
+                                        std::move(scores), std::move(served), config.assistant,
+                                        manifest.thresholds});
   if (!made.ok()) return made.status().with_context(config.pack_dir);
   return std::unique_ptr<Understander>(std::move(made).value());
 }
