@@ -56,6 +56,13 @@ mkdir -p "$stage/sample/speech" "$stage/aligner"
 cp "$stage"/speech/commonvoice_v6_sample.* "$stage/sample/speech/"
 cp models/asr-en/weights.safetensors "$stage/aligner/"
 [ -z "$whisper" ] || { mkdir -p "$stage/guide" && "$python" -m training.asr.guide "$whisper" "$stage/guide/guide.npz"; }
-[ -z "$nlu" ] || cp -r "$nlu" "$stage/nlu"
+if [ -n "$nlu" ]; then # and what the voices say for it: nlu_test by the kept-out ones, nlu_train by the others
+    cp -r "$nlu" "$stage/nlu"
+    "$python" -m training.nlu.to_speak "$stage" --data "$data"
+    for split in test train; do
+        mv "$stage/$split.tsv" "$stage/nlu_$split.tsv"
+        say "nlu_$split"
+    done
+fi
 du -sh "$stage"
 echo "next: python3 training/stay/pieces.py make $stage PIECES --mib 50 --order wheels sample noise guide aligner teacher sentences/voice sentences/held sentences/many"
