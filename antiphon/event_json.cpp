@@ -96,6 +96,7 @@ std::string turn_end_json(const TurnEnd& end) {
                 {"turn", end.ref.turn},
                 {"reason", reason_name(end.reason)},
                 {"reply_samples", end.reply_samples},
+                {"ahead", end.ahead},
                 {"latency_ms",
                  {{"asr", tenth(l.asr_ms)},
                   {"nlu", tenth(l.nlu_ms)},

@@ -219,8 +219,7 @@ void CtcDecoder::collect() {
 }
 
 std::string CtcDecoder::best(int* stable_bytes) const {
-  std::string text = letters_.text(beam_.front().letter);
-  if (!text.empty() && text.back() == ' ') text.pop_back();
+  std::string text = text_of(beam_.front());
   if (stable_bytes) {
     std::int32_t common = beam_.front().letter;
     for (const Hypothesis& h : beam_) common = letters_.common(common, h.letter);
@@ -273,9 +272,9 @@ std::vector<DecodedWord> CtcDecoder::words_of(const std::string& text) const {
   return words;
 }
 
-std::vector<DecodedText> CtcDecoder::finish(int count) const {
+// The beam with its last words closed, best first.
+std::vector<CtcDecoder::Hypothesis> CtcDecoder::ended() const {
   std::vector<Hypothesis> ended = beam_;
-  float top = kImpossible;
   for (Hypothesis& h : ended) {
     const Letter& last = letters_[h.letter];
     LmState lm = last.lm;
@@ -284,17 +283,29 @@ std::vector<DecodedText> CtcDecoder::finish(int count) const {
     if (last.c != ' ') h.score += close_word(h.letter, lm, phrases) - last.ahead;
     h.score += hot_words_.finish(hot);
     if (lm_ && h.letter != LetterTree::kRoot) h.score += config_.lm_weight * lm_->end(lm);
-    top = std::max(top, h.score);
   }
   std::stable_sort(ended.begin(), ended.end(),
                    [](const Hypothesis& a, const Hypothesis& b) { return a.score > b.score; });
+  return ended;
+}
+
+std::string CtcDecoder::text_of(const Hypothesis& hypothesis) const {
+  std::string text = letters_.text(hypothesis.letter);
+  if (!text.empty() && text.back() == ' ') text.pop_back();
+  return text;
+}
+
+std::string CtcDecoder::best_ended() const { return text_of(ended().front()); }
+
+std::vector<DecodedText> CtcDecoder::finish(int count) const {
+  const std::vector<Hypothesis> ended = this->ended();
+  const float top = ended.front().score;
   float total = 0;
   for (const Hypothesis& h : ended) total += std::exp(h.score - top);
   std::vector<DecodedText> texts;
   for (const Hypothesis& h : ended) {
     DecodedText text;
-    text.text = letters_.text(h.letter);
-    if (!text.text.empty() && text.text.back() == ' ') text.text.pop_back();
+    text.text = text_of(h);
     text.log_score = h.score;
     text.share = std::exp(h.score - top) / total;
     const auto same = std::find_if(texts.begin(), texts.end(),

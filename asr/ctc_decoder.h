@@ -56,6 +56,8 @@ class CtcDecoder {
   void advance(std::span<const float> log_probs, int num_steps);
   // The best text so far, and how many of its bytes every hypothesis agrees on for ever.
   std::string best(int* stable_bytes) const;
+  // The best text if nothing more were said: what finish() would give first.
+  std::string best_ended() const;
   // Ends the words and gives up to `count` texts, best first.
   std::vector<DecodedText> finish(int count) const;
   int num_steps() const { return step_; }
@@ -79,6 +81,8 @@ class CtcDecoder {
   void prune();
   void commit();
   void collect();
+  std::vector<Hypothesis> ended() const;
+  std::string text_of(const Hypothesis& hypothesis) const;
   std::vector<DecodedWord> words_of(const std::string& text) const;
 
   CtcDecoderConfig config_;

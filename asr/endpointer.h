@@ -28,6 +28,7 @@ class Endpointer {
   double begin_ms() const { return begin_ms_; }            // of the first voiced chunk
   double voiced_end_ms() const { return voiced_end_ms_; }  // end of the last voiced chunk
   double now_ms() const { return now_ms_; }
+  double silence_ms() const { return in_speech_ ? now_ms_ - voiced_end_ms_ : 0; }
   void reset();
 
  private:

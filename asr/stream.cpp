@@ -14,6 +14,7 @@ constexpr std::size_t kMaxQueueSamples = 16000 * 120;
 constexpr int kStepSamples = 640;
 constexpr double kStepMs = 40.0;
 constexpr std::int64_t kTailSteps = 4;
+constexpr double kPauseMs = 224;  // of silence, after which the text seldom changes
 
 EndpointerConfig endpointer_config(const RecognizerOptions& o) {
   EndpointerConfig config;
@@ -241,7 +242,22 @@ void Stream::settle() {
     return;
   }
   if (changed_ && options_.partials) emit_partial();
+  if (changed_ && options_.pauses) emit_pause();
   changed_ = false;
+}
+
+// What the final will say if nothing more comes.
+void Stream::emit_pause() {
+  if (endpointer_.silence_ms() < kPauseMs) {
+    pause_text_.clear();
+    return;
+  }
+  std::string text = decoder_.best_ended();
+  if (text.empty() || text == pause_text_) return;
+  pause_text_ = text;
+  Transcript t;
+  t.spoken = std::move(text);
+  event(RecognizerEventKind::kPause, elapsed_ms(), std::move(t));
 }
 
 void Stream::emit_partial() {
@@ -315,6 +331,7 @@ void Stream::reset_turn() {
   flush_left_ = surplus_ = 0;
   skip_ = models_->manifest.acoustic.lookahead;
   last_partial_.clear();
+  pause_text_.clear();
 }
 
 }  // namespace antiphon::asr

@@ -63,6 +63,7 @@ class Stream final : public RecognizerStream {
   void finish_audio();
   void begin_turn(double at_ms);
   void emit_partial();
+  void emit_pause();
   std::string text_of(const std::string& spoken) const;
   void emit_final();
   void reset_turn();
@@ -92,6 +93,7 @@ class Stream final : public RecognizerStream {
   int skip_ = 0;                        // outputs still to drop
   bool changed_ = false;                // new outputs since the last partial
   std::string last_partial_;            // spoken
+  std::string pause_text_;              // of the last kPause in this silence
   double end_ms_ = 0, decided_ms_ = 0;
   std::deque<RecognizerEvent> events_;
 };

@@ -80,6 +80,7 @@ nlohmann::json to_json(const SpokenTurn& t, int streams, const std::string& ende
           {"chunks", t.chunks},
           {"late_chunks", t.late_chunks},
           {"interrupted", t.interrupted},
+          {"ahead", t.ahead},
           {"dry_ms", t.dry_ms},
           {"latency", {l.asr_ms, l.nlu_ms, l.tts_ms, l.total_ms, l.endpoint_ms, l.heard_ms}}};
 }
@@ -90,6 +91,7 @@ SpokenTurn turn_of(const nlohmann::json& j) {
   t.reply = j.value("reply", ""), t.reason = j.value("reason", "");
   t.first_audio_ms = j.value("first_audio_ms", -1.0);
   t.chunks = j.value("chunks", 0), t.late_chunks = j.value("late_chunks", 0);
+  t.ahead = j.value("ahead", false);
   t.interrupted = j.value("interrupted", 0), t.dry_ms = j.value("dry_ms", 0.0);
   const auto l = j.value("latency", std::vector<double>(6));
   t.latency = {l.at(0), l.at(1), l.at(2), l.at(3), l.at(4), l.at(5)};
@@ -146,13 +148,14 @@ void report_load(Report& report, const Options& options, const Load& load, int s
     report.add(line("end sent to first audio, by the client"),
                values_of(load, [](const SpokenTurn& t) { return t.first_audio_ms; }));
   auto counts = line("answers");
-  int chunks = 0, late = 0, interrupted = 0;
+  int chunks = 0, late = 0, interrupted = 0, ahead = 0;
   double dry_ms = 0;
   std::map<std::string, int> reasons;
   for (const SpokenTurn& t : load.turns) {
     chunks += t.chunks;
     late += t.late_chunks;
     interrupted += t.interrupted;
+    ahead += t.ahead;
     dry_ms = std::max(dry_ms, t.dry_ms);
     ++reasons[t.reason];
   }
@@ -162,6 +165,7 @@ void report_load(Report& report, const Options& options, const Load& load, int s
   counts["chunks"] = chunks;
   counts["late_chunks"] = late;
   counts["interrupted"] = interrupted;
+  counts["answered_ahead"] = ahead;
   counts["longest_dry_ms"] = rounded(dry_ms);
   counts["server_cores_used"] = rounded(load.cpu_s / load.wall_s);
   report.add(counts);

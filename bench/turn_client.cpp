@@ -143,6 +143,7 @@ class Client {
     turn_.latency = {l.value("asr", 0.0),   l.value("nlu", 0.0),      l.value("tts", 0.0),
                      l.value("total", 0.0), l.value("endpoint", 0.0), l.value("heard", 0.0)};
     turn_.reason = m.value("reason", "");
+    turn_.ahead = m.value("ahead", false);
     if (turn_.reason == "interrupted") {  // ended within the question, whose rest began a new turn
       ++turn_.interrupted;
       playback_ = Playback(rate_hz_);

@@ -28,6 +28,7 @@ struct SpokenTurn {
       -1;  // from the last of our audio (or `end`) sent to the first answer's audio
   int chunks = 0, late_chunks = 0;
   int interrupted = 0;  // turns that the server ended before the question was over
+  bool ahead = false;   // the answer was begun in the pause that ended the turn
   double dry_ms = 0;    // playback stood still for so long
 };
 

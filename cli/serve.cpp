@@ -13,7 +13,7 @@ namespace {
 struct Options {
   std::string config_path, address, models_dir, assistant_path, precision, plan_dir, max_isa;
   int port = -1, threads = -1;
-  bool json = false;
+  bool json = false, think_ahead = true;
 };
 
 Result<server::ServerConfig> read_config(const Options& options) {
@@ -30,6 +30,7 @@ Result<server::ServerConfig> read_config(const Options& options) {
   if (!options.plan_dir.empty()) config.plan_dir = options.plan_dir;
   if (!options.max_isa.empty()) config.max_isa = options.max_isa;
   if (options.threads >= 0) config.threads = options.threads;
+  if (!options.think_ahead) config.think_ahead = false;
   return config;
 }
 
@@ -101,6 +102,8 @@ void add_serve(CLI::App& app, Chosen& chosen) {
       ->check(CLI::Range(0, 256));
   sub->add_option("--plans", options->plan_dir, "Folder that keeps built plans between starts");
   add_max_isa_option(*sub, options->max_isa);
+  sub->add_flag("!--no-think-ahead", options->think_ahead,
+                "Begin no answer before the end of the turn is sure");
   sub->add_flag("--json", options->json, "Say as JSON where it listens");
   sub->footer("Example:\n  antiphon serve --port 8080 --assistant models/assistants/coffee.toml");
   sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });

@@ -29,6 +29,8 @@ class TemplateDialog final : public Dialog {
   TemplateDialog(TemplateDialogConfig config, Responses responses)
       : config_(std::move(config)), responses_(std::move(responses)) {}
 
+  bool answers_only() const override { return true; }
+
   Result<Reply> respond(const Understanding& u, DialogState& state) override {
     DialogState next = state;
     Reply reply;

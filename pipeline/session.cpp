@@ -18,7 +18,9 @@ Result<std::shared_ptr<Session>> Session::create(const SessionConfig& config,
                                                  std::shared_ptr<Executor> executor,
                                                  SessionSink& sink) {
   std::shared_ptr<Session> session(new Session(config, stages, std::move(executor), sink));
-  ANTIPHON_ASSIGN_OR_RETURN(session->stream_, stages.recognizer->open(config.recognizer));
+  RecognizerOptions options = config.recognizer;
+  options.pauses = config.think_ahead;
+  ANTIPHON_ASSIGN_OR_RETURN(session->stream_, stages.recognizer->open(options));
   return session;
 }
 
@@ -139,6 +141,7 @@ void Session::on_event(RecognizerEvent event) {
       sink_->on_speech_start(open_->ref, event.at_ms);
       break;
     case RecognizerEventKind::kPartial: sink_->on_partial(event.transcript); break;
+    case RecognizerEventKind::kPause: think_ahead(std::move(event.transcript.spoken)); break;
     case RecognizerEventKind::kSpeechEnd: {
       const std::int64_t decided_ns = arrivals_.arrival_ns(event.decided_ms);
       open_->clock.start(decided_ns,
@@ -188,17 +191,12 @@ void Session::text(std::string text) {
 
 void Session::understand(std::string text) {
   open_->phase = Phase::kAnswering;
-  const Status posted = stages_.nlu_lane->post(
-      {deadline_ns(), [self = shared_from_this(), ref = open_->ref, text = std::move(text),
-                       state = dialog_state_]() mutable {
-         if (self->live_turn_.load() != ref.turn) return;
-         Result<Understanding> result = self->stages_.understander->understand(
-             {.text = text, .context = self->config_.context, .dialog = &state});
-         Executor& executor = *self->executor_;
-         executor.post([self = std::move(self), ref, result = std::move(result)]() mutable {
-           self->on_understood(ref, std::move(result));
-         });
-       }});
+  const auto then = [this, ref = open_->ref](Result<Understanding> understanding) {
+    on_understood(ref, std::move(understanding));
+  };
+  if (take_early(text)) return open_->early->understanding.take(then);
+  const Status posted =
+      ask_understander({open_->ref, nullptr, deadline_ns()}, std::move(text), then);
   if (!posted.ok()) fail_turn(posted);
 }
 
@@ -216,17 +214,12 @@ void Session::on_understood(TurnRef ref, Result<Understanding> understanding) {
 // ---- dialog: Reply ----
 
 void Session::respond(Understanding understanding) {
-  const Status posted = stages_.dialog_lane->post(
-      {deadline_ns(), [self = shared_from_this(), ref = open_->ref,
-                       understanding = std::move(understanding), state = dialog_state_]() mutable {
-         if (self->live_turn_.load() != ref.turn) return;
-         Result<Reply> reply = self->stages_.dialog->respond(understanding, state);
-         Executor& executor = *self->executor_;
-         executor.post([self = std::move(self), ref, reply = std::move(reply),
-                        state = std::move(state)]() mutable {
-           self->on_replied(ref, std::move(reply), std::move(state));
-         });
-       }});
+  const auto then = [this, ref = open_->ref](EarlyReply answer) {
+    on_replied(ref, std::move(answer.reply), std::move(answer.state));
+  };
+  if (open_->early && open_->early->reply.begun()) return open_->early->reply.take(then);
+  const Status posted =
+      ask_dialog({open_->ref, nullptr, deadline_ns()}, std::move(understanding), then);
   if (!posted.ok()) fail_turn(posted);
 }
 
@@ -260,7 +253,14 @@ void Session::speak(std::string text) {
 
 // ---- synthesizer: AudioChunk ----
 
-void Session::synthesize(std::string text) { next_chunk(nullptr, std::move(text)); }
+void Session::synthesize(std::string text) {
+  if (!open_->early || !open_->early->audio.begun()) return next_chunk(nullptr, std::move(text));
+  open_->early->audio.take([this, ref = open_->ref, text = std::move(text)](EarlyAudio audio) {
+    if (stale(ref)) return;
+    if (!audio.stream) return next_chunk(nullptr, text);
+    on_chunk(ref, std::move(audio.stream), std::move(audio.chunk));
+  });
+}
 
 // One chunk is one lane task, so that replies of several sessions interleave: the first is due at
 // the turn's deadline, a later one when the audio before it has been played.
@@ -270,25 +270,11 @@ void Session::next_chunk(SynthesisHandle stream, std::string text) {
     due_ns = open_->clock.audio_ns() +
              open_->reply_samples * 1000 / stages_.synthesizer->rate_hz() * kNsPerMs;
   }
-  const Status posted = stages_.tts_lane->post(
-      {due_ns, [self = shared_from_this(), ref = open_->ref, stream = std::move(stream),
-                text = std::move(text)]() mutable {
-         if (self->live_turn_.load() != ref.turn) return;
-         Result<AudioChunk> chunk = internal_error("synthesis did not start");
-         if (!stream) {
-           auto opened = self->stages_.synthesizer->open(text, self->config_.synthesis);
-           if (opened.ok())
-             stream = std::move(opened).value();
-           else
-             chunk = opened.status();
-         }
-         if (stream) chunk = stream->next();
-         Executor& executor = *self->executor_;
-         executor.post([self = std::move(self), ref, stream = std::move(stream),
-                        chunk = std::move(chunk)]() mutable {
-           self->on_chunk(ref, std::move(stream), std::move(chunk));
-         });
-       }});
+  const Status posted =
+      ask_synthesizer({open_->ref, nullptr, due_ns}, std::move(stream), std::move(text),
+                      [this, ref = open_->ref](EarlyAudio audio) {
+                        on_chunk(ref, std::move(audio.stream), std::move(audio.chunk));
+                      });
   if (!posted.ok()) fail_turn(posted);
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/status.h"
+#include "pipeline/early.h"
 #include "pipeline/executor.h"
 #include "pipeline/lane.h"
 #include "pipeline/messages.h"
@@ -26,11 +28,14 @@ enum class ReplyMode { kAudio, kText, kNone };
 
 struct SessionConfig {
   std::uint64_t session = 0;
-  RecognizerOptions recognizer;
+  RecognizerOptions recognizer;  // `pauses` is as think_ahead says
   ReplyMode reply = ReplyMode::kAudio;
   SynthesisOptions synthesis;
   std::string context;  // a text that questions are answered from
   double deadline_ms = 300;
+  // Begins an answer in the pause that may end a turn (RecognizerEventKind::kPause), so that it is
+  // there when the end is decided; what is said after all gives it up.
+  bool think_ahead = true;
 };
 
 // What all sessions share; everything outlives them.
@@ -89,6 +94,13 @@ class Session : public std::enable_shared_from_this<Session> {
     bool final_sent = false, speech_started = false, speech_ended = false, end_of_dialog = false;
     std::int64_t reply_samples = 0;
     double played_ms = 0;
+    std::shared_ptr<EarlyAnswer> early;  // shared with its work on lanes
+  };
+  // Work of a turn on a lane; `early`: of an answer that may be given up.
+  struct Work {
+    TurnRef ref;
+    std::shared_ptr<EarlyAnswer> early;
+    std::int64_t due_ns = 0;
   };
   enum class InputKind { kAudio, kEnd, kCancel };
   struct Input {
@@ -116,6 +128,21 @@ class Session : public std::enable_shared_from_this<Session> {
   void synthesize(std::string text);
   void next_chunk(SynthesisHandle stream, std::string text);
   void on_chunk(TurnRef ref, SynthesisHandle stream, Result<AudioChunk> chunk);
+
+  // Lanes, and answers begun early (session_work.cpp).
+  Status run(Lane& lane, const Work& what, std::function<std::function<void()>()> work);
+  Status ask_understander(const Work& what, std::string text,
+                          std::function<void(Result<Understanding>)> then);
+  Status ask_dialog(const Work& what, Understanding understanding,
+                    std::function<void(EarlyReply)> then);
+  Status ask_synthesizer(const Work& what, SynthesisHandle stream, std::string text,
+                         std::function<void(EarlyAudio)> then);
+  void think_ahead(std::string text);
+  void early_understood(const Work& what, Result<Understanding> understanding);
+  void early_replied(const Work& what, EarlyReply answer);
+  bool take_early(const std::string& text);
+  void drop_early();
+  bool given_up(const Work& what) const { return stale(what.ref) || what.early->dropped.load(); }
 
   // Turns (session_turns.cpp).
   void begin_turn(TurnKind kind);

@@ -33,6 +33,7 @@ struct TurnEnd {
   TurnLatency latency;
   bool late = false;  // total is over the turn's deadline
   bool end_of_dialog = false;
+  bool ahead = false;  // its answer was begun in the pause that ended it
 };
 
 // Called on the session's strand, never from within the constructor of the session. on_final comes

@@ -63,6 +63,8 @@ void Session::finish_turn(TurnEndReason reason) {
   live_turn_.store(0);
   held_ = nullptr;
   send_final({}, FinalOrigin::kNone);
+  const bool ahead = open_->early && open_->early->taken;
+  drop_early();
   const Turn turn = *std::exchange(open_, std::nullopt);
   TurnEnd end;
   end.ref = turn.ref;
@@ -73,6 +75,7 @@ void Session::finish_turn(TurnEndReason reason) {
   end.latency = turn.clock.latency();
   end.late = end.latency.total_ms > config_.deadline_ms;
   end.end_of_dialog = turn.end_of_dialog;
+  end.ahead = ahead;
   if (sink_) sink_->on_turn_end(end);
 }
 
@@ -94,6 +97,7 @@ bool Session::played(std::uint32_t turn, double ms) {
 void Session::close() {
   sink_ = nullptr;
   live_turn_.store(0);
+  drop_early();
   open_.reset();
   held_ = nullptr;
   inputs_.clear();

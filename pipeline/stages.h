@@ -31,6 +31,7 @@ struct HotWord {
 struct RecognizerOptions {
   bool endpointing = true;  // the recogniser decides where a turn ends
   bool partials = true;
+  bool pauses = false;          // emits kPause
   double min_silence_ms = 480;  // of silence after speech ends a turn; up to whole 32 ms
   double max_turn_ms = 30000;   // a longer turn is ended by force
   double no_speech_ms = 0;      // 0: wait for ever; else kNoSpeech after so much silence
@@ -39,16 +40,17 @@ struct RecognizerOptions {
   std::vector<HotWord> hotwords;
 };
 
-enum class RecognizerEventKind { kSpeechStart, kSpeechEnd, kPartial, kFinal, kNoSpeech };
+enum class RecognizerEventKind { kSpeechStart, kSpeechEnd, kPartial, kPause, kFinal, kNoSpeech };
 
 // at_ms: audio time since the stream was opened. kSpeechEnd: the endpoint was decided; `at_ms` is
-// the end of the last voiced sample. kFinal and kNoSpeech close the turn: next audio begins a new
-// one.
+// the end of the last voiced sample. kPause: a silence has begun that will end the turn if it goes
+// on; `spoken` is what the final would say now; again when that changes, and in a later silence.
+// kFinal and kNoSpeech close the turn: next audio begins a new one.
 struct RecognizerEvent {
   RecognizerEventKind kind = RecognizerEventKind::kPartial;
   double at_ms = 0;
   double decided_ms = 0;  // kSpeechEnd: end of the audio that decided it
-  Transcript transcript;  // kPartial, kFinal; ref is left for the session to fill
+  Transcript transcript;  // kPartial, kPause, kFinal; ref is left for the session to fill
 };
 
 class RecognizerStream {
@@ -108,6 +110,9 @@ class Dialog {
   virtual ~Dialog() = default;
   // Lane (an HTTP dialogue waits for its peer). Changes `state` only when it succeeds.
   virtual Result<Reply> respond(const Understanding& understanding, DialogState& state) = 0;
+  // True: respond() does nothing else, so a session may ask before it knows that the turn is over,
+  // and forget the answer.
+  virtual bool answers_only() const { return false; }
 };
 
 // ---- synthesis ----

@@ -36,6 +36,12 @@ struct Metrics::State {
                                   .Help("Turns whose first audio came after their deadline")
                                   .Register(registry)
                                   .Add({});
+  prometheus::Counter& ahead =
+      prometheus::BuildCounter()
+          .Name("antiphon_turns_ahead_total")
+          .Help("Turns whose answer was begun in the pause that ended them")
+          .Register(registry)
+          .Add({});
   prometheus::Family<prometheus::Counter>& errors = prometheus::BuildCounter()
                                                         .Name("antiphon_errors_total")
                                                         .Help("Errors of turns by code")
@@ -76,6 +82,7 @@ void Metrics::observe(const TurnEnd& end) {
   state_->turns.Add({{"reason", std::string(reason_name(end.reason))}}).Increment();
   if (end.reason != TurnEndReason::kDone) return;
   if (end.late) state_->late.Increment();
+  if (end.ahead) state_->ahead.Increment();
   const TurnLatency& l = end.latency;
   const double ms[] = {l.asr_ms, l.nlu_ms, l.tts_ms, l.total_ms, l.endpoint_ms, l.heard_ms};
   for (std::size_t i = 0; i < 6; ++i) {

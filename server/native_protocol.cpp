@@ -82,6 +82,7 @@ void NativeProtocol::start(const StartMessage& message) {
   config.synthesis.voice = message.voice;
   config.context = message.context;
   config.deadline_ms = config_.deadline_ms;
+  config.think_ahead = config_.think_ahead;
   auto session = assistant_.open_session(config, executor_, *this);
   if (!session.ok()) return fail(session.status(), close_code(session.status().code()));
   session_ = std::move(session).value();

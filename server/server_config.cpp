@@ -16,7 +16,7 @@ struct Key {
   const char* section;
   const char* name;
   std::variant<int ServerConfig::*, double ServerConfig::*, std::size_t ServerConfig::*,
-               std::string ServerConfig::*>
+               bool ServerConfig::*, std::string ServerConfig::*>
       field;
   double min = 0, max = 0;
 };
@@ -41,6 +41,7 @@ const Key kKeys[] = {
     {"turn", "deadline_ms", &ServerConfig::deadline_ms, 1, 60000},
     {"turn", "min_silence_ms", &ServerConfig::min_silence_ms, 60, 10000},
     {"turn", "num_alternatives", &ServerConfig::num_alternatives, 1, 32},
+    {"turn", "think_ahead", &ServerConfig::think_ahead},
     {"models", "dir", &ServerConfig::models_dir},
     {"models", "assistant", &ServerConfig::assistant_path},
     {"models", "precision", &ServerConfig::precision},
@@ -83,6 +84,12 @@ Status set_value(const Key& key, const toml::node& node, ServerConfig& out) {
     const auto value = node.value_exact<std::string>();
     if (!value) return invalid_argument("wanted a string");
     out.** text = *value;
+    return {};
+  }
+  if (const auto* flag = std::get_if<bool ServerConfig::*>(&key.field)) {
+    const auto value = node.value_exact<bool>();
+    if (!value) return invalid_argument("wanted true or false");
+    out.** flag = *value;
     return {};
   }
   const bool whole = !std::holds_alternative<double ServerConfig::*>(key.field);

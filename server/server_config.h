@@ -31,6 +31,7 @@ struct ServerConfig {
   double deadline_ms = 300;
   double min_silence_ms = 480;
   int num_alternatives = 1;
+  bool think_ahead = true;  // an answer is begun in the pause that may end a turn
   // [models]
   std::string models_dir = "models";
   std::string assistant_path;

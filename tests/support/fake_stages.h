@@ -72,11 +72,18 @@ class FakeRecognizer final : public Recognizer {
         voiced_end_ms_ = now_ms();
         return false;
       }
+      if (speaking_ && options_.pauses) pause();
       if (!speaking_ || !options_.endpointing) return false;
       if (now_ms() - voiced_end_ms_ < options_.min_silence_ms) return false;
       events_.push_back({RecognizerEventKind::kSpeechEnd, voiced_end_ms_, now_ms(), {}});
       finish();
       return true;
+    }
+    void pause() {
+      if (owner_.pause_ms <= 0 || now_ms() - voiced_end_ms_ != owner_.pause_ms) return;
+      Transcript so_far;
+      so_far.spoken = owner_.paused_text.empty() ? owner_.text : owner_.paused_text;
+      events_.push_back({RecognizerEventKind::kPause, now_ms(), now_ms(), std::move(so_far)});
     }
     void finish() {
       if (speaking_) {
@@ -117,7 +124,9 @@ class FakeRecognizer final : public Recognizer {
   }
 
   std::string text = "two large lattes";
-  std::string written;  // how `text` is written; empty: the same
+  std::string written;      // how `text` is written; empty: the same
+  double pause_ms = 0;      // of silence, after which kPause comes; 0: never
+  std::string paused_text;  // what it says; empty: `text`
   int max_streams = 64;
   std::atomic<bool> fail{false}, refuse_audio{false};
   std::atomic<int> num_open{0}, num_advances{0}, widest_batch{0};
@@ -147,12 +156,17 @@ class FakeDialog final : public Dialog {
  public:
   Result<Reply> respond(const Understanding& understanding, DialogState& state) override {
     if (fail) return timed_out("the dialogue server did not answer in 2 s");
+    ++num_calls;
+    misses_before = state.misses;
     ++state.misses;
     Reply reply;
     reply.text = understanding.text == "quiet" ? "" : "You said " + understanding.text + ".";
     return reply;
   }
+  bool answers_only() const override { return answers_only_; }
   std::atomic<bool> fail{false};
+  std::atomic<int> num_calls{0}, misses_before{0};
+  bool answers_only_ = true;
 };
 
 // `num_chunks` chunks of 100 ms of a sine.
@@ -186,11 +200,13 @@ class FakeSynthesizer final : public Synthesizer {
     if (!options.voice.empty() && options.voice != "fake")
       return invalid_argument("there is no voice \"" + options.voice + "\"; there is: fake");
     if (text.size() > 20000) return invalid_argument("text has over 20,000 bytes");
+    if (num_open >= max_streams) return exhausted("all state slots are in use");
+    ++num_opened;
     return std::unique_ptr<SynthesisStream>(std::make_unique<Stream>(*this));
   }
 
   std::atomic<int> num_chunks{3}, fail_at_chunk{-1};
-  std::atomic<int> num_open{0};
+  std::atomic<int> num_open{0}, num_opened{0}, max_streams{64};
   std::function<void(int)> on_chunk;  // runs on the lane, before the chunk is made
 };
 

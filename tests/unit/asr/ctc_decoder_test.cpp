@@ -89,6 +89,18 @@ std::vector<float> spell(const std::string& text, const std::string& alphabet, f
   return out;
 }
 
+TEST(CtcDecoder, TellsWhatItWouldEndWithAndGoesOn) {
+  const std::string alphabet = " ab";
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    const auto log_probs = random_log_probs(30, 4, seed);
+    CtcDecoder decoder(small_config(alphabet), nullptr, HotWords());
+    for (int step = 0; step < 30; ++step) {
+      decoder.advance(std::span(log_probs).subspan(static_cast<std::size_t>(step) * 4, 4), 1);
+      EXPECT_EQ(decoder.best_ended(), decoder.finish(1).front().text) << seed << " " << step;
+    }
+  }
+}
+
 TEST(CtcDecoder, RepeatsNeedABlank) {
   CtcDecoder decoder(small_config(" abcdefghijklmnopqrstuvwxyz"), nullptr, {});
   const std::string path = "hheel_llo__";

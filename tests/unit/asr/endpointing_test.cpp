@@ -79,6 +79,19 @@ TEST_F(Endpointing, TellsWhichAudioDecided) {
   }
 }
 
+TEST_F(Endpointing, TellsOfPausesWithWhatTheFinalWillSay) {
+  options_.pauses = true;
+  const auto got = events(joined({say("two"), silence(350), say("teas"), silence(900)}));
+  ASSERT_EQ(got.size(), 5u);
+  EXPECT_EQ(got[1].kind, Kind::kPause);
+  EXPECT_EQ(got[1].transcript.spoken, "two");
+  EXPECT_EQ(got[2].kind, Kind::kPause);
+  EXPECT_EQ(got[2].transcript.spoken, "twoteas");
+  EXPECT_NEAR(got[2].at_ms - 1180, 224, 200);  // within the silence, well before its end
+  EXPECT_EQ(got[3].kind, Kind::kSpeechEnd);
+  EXPECT_EQ(got[4].transcript.spoken, got[2].transcript.spoken);
+}
+
 TEST_F(Endpointing, PausesShorterThanAskedDoNotEndATurn) {
   const auto pcm = joined({say("two"), silence(300), say("teas"), silence(900)});
   options_.min_silence_ms = 500;

@@ -17,13 +17,14 @@ std::string error_of(const std::string& toml) {
 
 TEST(ServerConfig, Reads) {
   const auto got = parse_server_config(
-      "[server]\nport = 9000\naddress = '0.0.0.0'\n[turn]\ndeadline_ms = 250\n"
+      "[server]\nport = 9000\naddress = '0.0.0.0'\n[turn]\ndeadline_ms = 250\nthink_ahead = false\n"
       "[models]\nprecision = 'f32'\n[limits]\nmax_message_bytes = 2048\n",
       "server.toml");
   ASSERT_TRUE(got.ok()) << got.status().message();
   EXPECT_EQ(got->port, 9000);
   EXPECT_EQ(got->address, "0.0.0.0");
   EXPECT_EQ(got->deadline_ms, 250);
+  EXPECT_FALSE(got->think_ahead);
   EXPECT_EQ(got->precision, "f32");
   EXPECT_EQ(got->max_message_bytes, 2048u);
 }
@@ -33,6 +34,7 @@ TEST(ServerConfig, EmptyIsTheDefault) {
   ASSERT_TRUE(got.ok());
   EXPECT_EQ(got->address, "127.0.0.1");
   EXPECT_EQ(got->port, 8080);
+  EXPECT_TRUE(got->think_ahead);
 }
 
 TEST(ServerConfig, DefaultsOfTheCallerStay) {
