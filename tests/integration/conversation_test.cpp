@@ -54,6 +54,25 @@ TEST(Conversation, OneSpokenTurn) {
     EXPECT_TRUE(end["latency_ms"][stage].is_number()) << stage;
 }
 
+TEST(Conversation, AnAnswerThatWasBegunEarlyIsSentAfterTheFinal) {
+  for (const bool think_ahead : {true, false}) {
+    server::ServerConfig config;
+    config.think_ahead = think_ahead;
+    ServerRig rig(config);
+    rig.recognizer->pause_ms = 200;
+    WsTestClient client;
+    begin(client, rig);
+    client.send_tone(400);
+    client.send_silence(600);
+    const auto got = client.until("turn_end");
+    EXPECT_THAT(types(got), ElementsAre("speech_start", "partial", "speech_end", "final",
+                                        "understanding", "reply", "turn_end"));
+    EXPECT_EQ(got.back()["ahead"], think_ahead);
+    EXPECT_EQ(client.audio_bytes, 3u * 2205 * 2);
+    EXPECT_EQ(rig.understander->num_calls, 1);
+  }
+}
+
 TEST(Conversation, SeveralTurnsOnOneConnection) {
   ServerRig rig;
   WsTestClient client;
