@@ -85,7 +85,7 @@ def main():
     os.makedirs(a.out, exist_ok=True)
     rng, kept, nlu = random.Random(13), KeptOut(), os.path.join(a.data, "nlu")
     corpora = {c: numbered(nlu, c) for c in CORPORA}
-    tests = {clean(" ".join(e.words)) for examples in corpora.values() for e in examples.values() if e.split == "test"}
+    tests = {clean(text) for examples in corpora.values() for e in examples.values() if e.split == "test" for text in (" ".join(e.words), said(e)) if text}
     allowed = lambda text: clean(text) not in tests and not kept.text(text)
     wanted = {"test": {c: a.test for c in CORPORA}, "train": {"snips": a.train * 3 // 5, "hwu64": a.train - a.train * 3 // 5}}
     for split, counts in wanted.items():
