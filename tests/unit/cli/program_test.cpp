@@ -89,7 +89,7 @@ TEST(Program, ConverseShowsTheTurn) {
   EXPECT_THAT(trace.output, HasSubstr("-> {\"endpointing\":false"));
   EXPECT_THAT(trace.output, HasSubstr("{\"boost\":6.0,\"text\":\"latte\"}"));
   EXPECT_THAT(trace.output, HasSubstr("-> (3200 bytes of audio"));
-  EXPECT_THAT(trace.output, HasSubstr("<- {\"latency_ms\""));
+  EXPECT_THAT(trace.output, HasSubstr("\"latency_ms\":{\"asr\""));
 }
 
 TEST(Program, TranscribeTalksToAServer) {
