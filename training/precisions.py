@@ -15,14 +15,14 @@ import threading
 import time
 
 PRECISIONS = "fp32 tf32 bf16 fp16".split()
-HELD = dict(asr=lambda line: line.get("kind") == "held_loss", tts=lambda line: "held_mel" in line,  # the line with the losses
-            vocoder=lambda line: "end" in line and "held_mel" in line, nlu=lambda line: "intent" in line)
+HELD = dict(asr=lambda line: line.get("kind") == "held_loss", tts=lambda line: "held_mel" in line,  # the line of what is kept out
+            vocoder=lambda line: "end" in line and "held_mel" in line, nlu=lambda line: "thresholds" in line)
 COMMANDS = dict(  # {n}: steps
     asr=("training.asr.train {out} --data {people} --corpora librispeech_mini commonvoice_delta --teacher {many} --batch-seconds 800 "
-         "--minutes {n} --step-s 60 --width 640 --layers 5 --hard 0.3 --tell 25 --every 1e9 --final-limit 1 --jobs 16 --max-steps {n}", 500),
-    nlu=("training.nlu.train {out} --prepared {prepared} --minutes 999 --steps {n} --log-every 50 --no-measure", 800),
-    tts=("training.tts.train {voice} {out} --rare 1 --minutes {n} --step-s 60 --steps {n} --every 1e9", 500),
-    vocoder=("training.vocoder.train {voice} {out} --minutes {n} --step-s 60 --steps {n} --every 1e9 --held 8", 3000))
+         "--minutes {n} --step-s 60 --width 640 --layers 5 --hard 0.3 --tell 25 --every 1e9 --final-limit 1 --jobs 16 --max-steps {n}", 300),
+    nlu=("training.nlu.train {out} --prepared {prepared} --minutes 999 --steps {n} --log-every 50", 500),
+    tts=("training.tts.train {voice} {out} --rare 1 --minutes {n} --step-s 60 --steps {n} --every 1e9", 300),
+    vocoder=("training.vocoder.train {voice} {out} --minutes {n} --step-s 60 --steps {n} --every 1e9 --held 8", 1500))
 
 
 def memory(device):
