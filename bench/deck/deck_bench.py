@@ -23,10 +23,9 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 NAMES = ["vgg19", "inception_v3", "resnet50", "resnet152", "ssd300", "unet", "bert", "roberta", "ncf", "gnmt_encoder",
          "gnmt_decoder", "deep_asr", "peephole_lstm", "lstm_autoencoder", "wavernn", "tacotron2_encoder", "tacotron2_decoder",
          "tacotron2_postnet", "waveglow"]
-# |ours - theirs| <= bound * max(1, |theirs|). Sums in another order, some thousand terms and up to 150 layers deep; 3x3
-# convolutions may run by Winograd's method, which costs a few bits more.
+# |ours - theirs| <= bound * max(1, |theirs|, r), r the root mean square of that output: scores of untrained networks are
+# sums of large terms, and one that happens to lie near zero carries the rounding errors of all of them.
 BOUND = 1e-4
-BOUNDS = {"vgg19": 3e-4, "resnet50": 3e-4, "resnet152": 3e-3, "ssd300": 3e-4}
 SECONDS = 1.5  # of one timing
 
 
@@ -102,6 +101,20 @@ def plan_of(args, name, threads, precision, feed):
     return plan, ours(args, command)
 
 
+def difference(want, got):
+    worst = 0.0
+    for w, g in zip(want, got):
+        w, g = w.astype(np.float64), g.astype(np.float64)
+        scale = np.maximum(np.abs(w), max(1.0, float(np.sqrt((w ** 2).mean()))))
+        worst = max(worst, float((np.abs(g - w) / scale).max()))
+    return worst
+
+
+def outputs_of(args, session, plan, given):
+    ours(args, ["run", plan, "--output-dir", args.work] + given)
+    return [np.load(os.path.join(args.work, info.name + ".npy")) for info in session.get_outputs()]
+
+
 def loss(want, got):
     return max(float(np.sqrt(((g - w) ** 2).mean() / max(1e-30, (w ** 2).mean()))) for w, g in zip(want, got))
 
@@ -116,18 +129,10 @@ def measure(args, name, threads):
     want = session.run(None, feed)
     precisions = ["f32", "int8"] if args.int8 else ["f32"]
     plans = {p: plan_of(args, name, threads, p, feed) for p in precisions}
-    compare = []
-    for info, value in zip(session.get_outputs(), want):
-        path = os.path.join(args.work, f"want.{info.name}.npy")
-        np.save(path, np.ascontiguousarray(value))
-        compare += ["--compare", f"{info.name}={path}"]
-    report = ours(args, ["run", plans["f32"][0], "--tolerance", "1e30"] + given + compare)
-    worst = max(line["difference"] for line in report["outputs"])
+    worst = difference(want, outputs_of(args, session, plans["f32"][0], given))
     losses = {}
     if args.int8:
-        ours(args, ["run", plans["int8"][0], "--output-dir", args.work] + given)
-        got = [np.load(os.path.join(args.work, info.name + ".npy")) for info in session.get_outputs()]
-        losses = {"loss": float(f"{loss(want, got):.2g}")}
+        losses = {"loss": float(f"{loss(want, outputs_of(args, session, plans['int8'][0], given)):.2g}")}
     peer = median_ms(lambda: session.run(None, feed))
     repeat = str(int(min(200, max(5, SECONDS * 1e3 / peer))))
     mine = {p: [] for p in precisions}
@@ -135,7 +140,7 @@ def measure(args, name, threads):
         for p in precisions:
             mine[p].append(ours(args, ["run", plans[p][0], "--repeat", repeat] + given)["ms"])
         peer = min(peer, median_ms(lambda: session.run(None, feed)))
-    bound, best = BOUNDS.get(name, BOUND), {p: min(times) for p, times in mine.items()}
+    best = {p: min(times) for p, times in mine.items()}
     rows = []
     for p in precisions:
         built = plans[p][1]
@@ -145,7 +150,7 @@ def measure(args, name, threads):
                "arena_bytes": built["arena_bytes"], "live_bytes_bound": built["live_bytes_bound"], "machine": machine(),
                "commit": commit()}
         if p == "f32":
-            row |= {"difference": float(f"{worst:.2g}"), "bound": bound, "equal": worst <= bound}
+            row |= {"difference": float(f"{worst:.2g}"), "bound": BOUND, "equal": worst <= BOUND}
         else:
             row |= {"gain": round(best["f32"] / best[p], 2)} | losses
         rows.append(row)

@@ -24,6 +24,10 @@ using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 constexpr D kD;
 
+// Tiles of 4x4 interpolate at 0, +-near, +-far and infinity. With near * far = 1 the transforms'
+// constants stay near 1: less than half the rounding errors of the points 0, +-1, +-2.
+constexpr float kNear = 0.70710678118654752f, kFar = 1.41421356237309505f;
+
 // out = B' in, for one line of a patch.
 template <int m>
 HWY_INLINE void input_line(const V* in, V* out) {
@@ -33,17 +37,18 @@ HWY_INLINE void input_line(const V* in, V* out) {
     out[2] = hn::Sub(in[2], in[1]);
     out[3] = hn::Sub(in[1], in[3]);
   } else {
-    const V two = hn::Set(kD, 2.0f), four = hn::Set(kD, 4.0f), five = hn::Set(kD, 5.0f);
-    const V even = hn::NegMulAdd(four, in[2], in[4]);  // x4 - 4 x2
-    const V odd = hn::NegMulAdd(four, in[1], in[3]);   // x3 - 4 x1
-    const V near = hn::Sub(in[4], in[2]);
-    const V far = hn::Mul(two, hn::Sub(in[3], in[1]));
-    out[0] = hn::MulAdd(four, in[0], hn::NegMulAdd(five, in[2], in[4]));
-    out[1] = hn::Add(even, odd);
-    out[2] = hn::Sub(even, odd);
-    out[3] = hn::Add(near, far);
-    out[4] = hn::Sub(near, far);
-    out[5] = hn::MulAdd(four, in[1], hn::NegMulAdd(five, in[3], in[5]));
+    const V near = hn::Set(kD, kNear), far = hn::Set(kD, kFar);
+    const V half = hn::Set(kD, 0.5f), two = hn::Set(kD, 2.0f), sum = hn::Set(kD, 2.5f);
+    const V near_even = hn::NegMulAdd(two, in[2], in[4]);  // x4 - far^2 x2
+    const V near_odd = hn::NegMulAdd(two, in[1], in[3]);
+    const V far_even = hn::NegMulAdd(half, in[2], in[4]);  // x4 - near^2 x2
+    const V far_odd = hn::NegMulAdd(half, in[1], in[3]);
+    out[0] = hn::NegMulAdd(sum, in[2], hn::Add(in[0], in[4]));
+    out[1] = hn::MulAdd(near, near_odd, near_even);
+    out[2] = hn::NegMulAdd(near, near_odd, near_even);
+    out[3] = hn::MulAdd(far, far_odd, far_even);
+    out[4] = hn::NegMulAdd(far, far_odd, far_even);
+    out[5] = hn::NegMulAdd(sum, in[3], hn::Add(in[1], in[5]));
   }
 }
 
@@ -55,12 +60,14 @@ HWY_INLINE void output_line(const V* in, V* out) {
     out[0] = hn::Add(in[0], sum);
     out[1] = hn::Sub(difference, in[3]);
   } else {
-    const V two = hn::Set(kD, 2.0f), four = hn::Set(kD, 4.0f), eight = hn::Set(kD, 8.0f);
-    const V far = hn::Add(in[3], in[4]), odd = hn::Sub(in[3], in[4]);
-    out[0] = hn::Add(in[0], hn::Add(sum, far));
-    out[1] = hn::MulAdd(two, odd, difference);
-    out[2] = hn::MulAdd(four, far, sum);
-    out[3] = hn::Add(hn::MulAdd(eight, odd, difference), in[5]);
+    const V near = hn::Set(kD, kNear), far = hn::Set(kD, kFar);
+    const V half = hn::Set(kD, 0.5f), two = hn::Set(kD, 2.0f);
+    const V far_sum = hn::Add(in[3], in[4]);
+    const V near_odd = hn::Mul(near, difference), far_odd = hn::Mul(far, hn::Sub(in[3], in[4]));
+    out[0] = hn::Add(in[0], hn::Add(sum, far_sum));
+    out[1] = hn::Add(near_odd, far_odd);
+    out[2] = hn::MulAdd(two, far_sum, hn::Mul(half, sum));
+    out[3] = hn::Add(hn::MulAdd(two, far_odd, hn::Mul(half, near_odd)), in[5]);
   }
 }
 
@@ -143,11 +150,12 @@ std::array<WinogradOutput, 2> outputs_for(Isa isa) { ANTIPHON_BY_ISA(isa, winogr
 
 // Rows of G.
 constexpr double kG2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
-constexpr double kG4[6][3] = {{1.0 / 4, 0, 0},
-                              {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                              {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                              {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                              {1.0 / 24, -1.0 / 12, 1.0 / 6},
+constexpr double kRoot2 = 1.41421356237309504880;
+constexpr double kG4[6][3] = {{1, 0, 0},
+                              {-2.0 / 3, -kRoot2 / 3, -1.0 / 3},
+                              {-2.0 / 3, kRoot2 / 3, -1.0 / 3},
+                              {1.0 / 6, kRoot2 / 6, 1.0 / 3},
+                              {1.0 / 6, -kRoot2 / 6, 1.0 / 3},
                               {0, 0, 1}};
 
 }  // namespace
