@@ -60,6 +60,16 @@ Dim write(const Affine& a) {
   return Dim(std::move(text));
 }
 
+// Both are the same extent or do not broadcast: `part` is the smaller of `whole` and two or more.
+bool is_smaller_of(const Dim& part, const Dim& whole) {
+  const std::size_t name = whole.symbol.size();
+  if (!valid_symbol(whole.symbol) || part.symbol.size() <= name || part.symbol[name] != '<')
+    return false;
+  return part.symbol.starts_with(whole.symbol) &&
+         part.symbol.find_first_of("+-") == std::string::npos &&
+         to_number(std::string_view(part.symbol).substr(name + 1)) > 1;
+}
+
 }  // namespace
 
 bool is_unknown(const Dim& dim) { return !dim.is_static() && dim.symbol.empty(); }
@@ -103,6 +113,14 @@ Dim dim_times(const Dim& a, std::int64_t factor) {
   return write(x);
 }
 
+Dim dim_smaller(const Dim& a, std::int64_t most) {
+  if (a.is_static()) return Dim(std::min(a.extent, most));
+  if (!valid_symbol(a.symbol)) return {};
+  std::string text = a.symbol;
+  text += '<';
+  return Dim(text += std::to_string(most));
+}
+
 Dim dim_windows(const Dim& a, std::int64_t span, std::int64_t stride) {
   Affine x = parse(a);
   if (stride < 1 || x.factor % stride != 0) return {};
@@ -133,6 +151,8 @@ Result<Shape> broadcast(const Shape& a, const Shape& b) {
       return invalid_argument(shape_text(a) + " and " + shape_text(b) + " do not broadcast");
     } else if (x.is_static() || y.is_static()) {
       out[skip + i] = x.is_static() ? x : y;
+    } else if (is_smaller_of(x, y) || is_smaller_of(y, x)) {
+      out[skip + i] = is_smaller_of(x, y) ? y : x;
     } else {
       out[skip + i] = Dim{};
     }

@@ -2,7 +2,7 @@
 //
 // A derived extent keeps its symbol where it is c * symbol + k: a delay line of 4 steps before T
 // steps is "T+4", and the convolution of width 5 over it is "T" again. Anything else is Dim{}: not
-// known.
+// known. "T<512" is the smaller of T and 512, a name of its own in that arithmetic.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,9 @@ const Dim& more_specific(const Dim& a, const Dim& b);
 Dim dim_sum(const Dim& a, const Dim& b);
 Dim dim_plus(const Dim& a, std::int64_t offset);
 Dim dim_times(const Dim& a, std::int64_t factor);
+// The smaller of both: what a slice to `a` leaves of `most` steps. Known for numbers and plain
+// names.
+Dim dim_smaller(const Dim& a, std::int64_t most);
 // Windows of `span` every `stride` in `a`: floor((a - span) / stride) + 1.
 Dim dim_windows(const Dim& a, std::int64_t span, std::int64_t stride);
 // Splits "2*T" into 2 and "T"; {1, symbol} when there is an offset.
@@ -34,6 +37,7 @@ struct Factored {
 };
 Factored factor_of(const Dim& dim);
 
+// Extents other than 1 must be equal, so of "T" and "T<512" it is "T".
 Result<Shape> broadcast(const Shape& a, const Shape& b);
 // "[B, 80, ?]"
 std::string shape_text(const Shape& shape);

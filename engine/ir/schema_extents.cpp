@@ -93,7 +93,10 @@ Types strided_slice_rule(const Node& node, In in) {
     return invalid_argument("extents: wanted a step that is a number other than 0");
   Shape out = in[0]->shape;
   if (!out[axis].is_static() || !numbers[0].number || !numbers[1].number) {
-    out[axis] = Dim{};
+    const bool from_front = numbers[0].number == 0 && *numbers[2].number == 1;
+    out[axis] = out[axis].is_static() && from_front && !is_unknown(numbers[1].dim)
+                    ? dim_smaller(numbers[1].dim, out[axis].extent)
+                    : Dim{};
     return one(in[0]->dtype, std::move(out));
   }
   const SliceRange range =

@@ -123,6 +123,23 @@ TEST(OnnxImport, FoldsBatchNormalisation) {
   EXPECT_LE((*plan)->report().nodes_after, 10);
 }
 
+// Both extents are open; the position embeddings are a slice to T of a longer table.
+TEST(OnnxImport, FusesAttentionOfOpenExtents) {
+  const auto network = import_onnx(golden("bert.onnx"));
+  ASSERT_TRUE(network.ok()) << network.status().message();
+  BuildOptions options;
+  options.profile = {{"B", {1, 1, 4}}, {"T", {1, 7, 16}}};
+  const auto plan = build(*network, options);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  int attentions = 0, softmaxes = 0;
+  for (const LayerReport& layer : (*plan)->report().layers) {
+    attentions += layer.op == "attention" ? 1 : 0;
+    softmaxes += layer.op == "softmax" ? 1 : 0;
+  }
+  EXPECT_EQ(attentions, 2);
+  EXPECT_EQ(softmaxes, 0);
+}
+
 // The recurrences became structured loops, each of which the loop compiler takes as one program.
 TEST(OnnxImport, RecurrencesAreLoops) {
   const auto network = import_onnx(golden("speech.onnx"));

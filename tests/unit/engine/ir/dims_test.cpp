@@ -45,6 +45,24 @@ TEST(Dims, Broadcast) {
   EXPECT_FALSE(broadcast({3}, {4}).ok());
 }
 
+// x[:, :T] of 512 steps.
+TEST(Dims, TheSmallerOfASymbolAndANumber) {
+  const Dim part = dim_smaller("T", 512);
+  EXPECT_EQ(dim_text(part), "T<512");
+  EXPECT_EQ(dim_smaller(700, 512), Dim(512));
+  EXPECT_TRUE(is_unknown(dim_smaller("T+1", 512)));
+  EXPECT_FALSE(same_extent(part, "T"));
+  // What has either extent has T of them, or there is no result.
+  EXPECT_EQ(*broadcast({"B", "T"}, {1, part}), (Shape{"B", "T"}));
+  EXPECT_EQ(*broadcast({part}, {"T"}), (Shape{"T"}));
+  // A single step fits any T.
+  EXPECT_EQ(*broadcast({"T"}, {dim_smaller("T", 1)}), (Shape{Dim{}}));
+  for (const Dim& other : {Dim("U"), Dim("T+1"), dim_smaller("T", 8), dim_plus(part, 1)})
+    EXPECT_EQ(*broadcast({dim_smaller("T", 9)}, {other}), (Shape{Dim{}})) << dim_text(other);
+  EXPECT_EQ(dim_text(dim_plus(dim_times(part, 2), 4)), "2*T<512+4");
+  EXPECT_EQ(dim_plus(dim_plus(part, 4), -4), part);
+}
+
 TEST(Dims, SymbolsAreIdentifiers) {
   EXPECT_TRUE(valid_symbol("T_2"));
   for (const char* bad : {"", "2T", "T+1", "2*T", "a b"}) EXPECT_FALSE(valid_symbol(bad)) << bad;
