@@ -47,7 +47,7 @@ const std::array<Schema, kNumAllOpKinds>& table() {
       {OpKind::kCast, "cast", 1, 1, 1, 1, {"dtype"}, cast_rule},
       {OpKind::kTranspose, "transpose", 1, 1, 1, 1, {"order"}, transpose_rule},
       {OpKind::kReshape, "reshape", 1, 1, 1, 1, {"dims"}, reshape_rule},
-      {OpKind::kSlice, "slice", 1, 1, 1, 1, {"axis", "begin", "end"}, slice_rule},
+      {OpKind::kSlice, "slice", 1, 1, 1, 1, {"axis", "begin", "end", "view"}, slice_rule},
       {OpKind::kConcat, "concat", 1, kAny, 1, 1, {"axis"}, concat_rule},
       {OpKind::kRepeat, "repeat", 1, 1, 1, 1, {"times", "axis"}, repeat_rule},
       {OpKind::kReverse, "reverse", 1, 1, 1, 1, {"axis"}, reverse_rule},

@@ -49,6 +49,8 @@ Result<bool> fuse_epilogue(ir::Graph& graph);
 Result<bool> channels_last(ir::Graph& graph);
 // Convolutions and pools that write straight into the concat of their results.
 Result<bool> place_concats(ir::Graph& graph);
+// Slices that need no copy, as nothing but ones stand before their axis.
+Result<bool> view_slices(ir::Graph& graph);
 // Point-wise nodes of one shape that read each other: one program.
 Result<bool> fuse_pointwise(ir::Graph& graph);
 

@@ -44,6 +44,7 @@ constexpr Pass kPasses[] = {
     {"place_concats", place_concats, false},
     {"eliminate_common", eliminate_common},
     {"eliminate_dead", eliminate_dead},
+    {"view_slices", view_slices, false},
 };
 
 // Each node as text, bodies included.

@@ -29,6 +29,7 @@ class Replay {
     for (const ir::Node& node : graph_.nodes) {
       for (const ir::ValueId id : node.inputs) ANTIPHON_RETURN_IF_ERROR(read(id, node.name));
       const bool view = is_view(node);
+      if (view) ANTIPHON_RETURN_IF_ERROR(check_view(node));
       for (const ir::ValueId id : node.outputs) {
         if (id == ir::kNoValue) continue;
         ANTIPHON_RETURN_IF_ERROR(write(id, view ? node.inputs[0] : ir::kNoValue));
@@ -48,6 +49,19 @@ class Replay {
     return graph_.values[index(id)].kind == ir::ValueKind::kConstant;
   }
 
+  // A view lies within what it is a view of, at the place that the node says.
+  Status check_view(const ir::Node& node) const {
+    const ir::ValueId from = node.inputs[0], to = node.outputs[0];
+    const Tensor& x = tensors_[index(from)];
+    const std::size_t at = view_offset(node, x);
+    if (at == kNoOffset || at > x.bytes() || tensors_[index(to)].bytes() > x.bytes() - at)
+      return invalid_argument("memory plan: " + node.name + " is no view of its input");
+    const bool placed = !constant(plan_.root[index(from)]);
+    if (placed && plan_.offset[index(to)] != plan_.offset[index(from)] + at)
+      return invalid_argument("memory plan: " + node.name + " does not lie in its input");
+    return {};
+  }
+
   // `shares`: a view of this value stays whole although the bytes are the same.
   Status write(ir::ValueId id, ir::ValueId shares) {
     if (constant(id)) return {};
@@ -62,7 +76,7 @@ class Replay {
     }
     const std::size_t begin = plan_.offset[index(id)];
     if (begin == kNoOffset) return invalid_argument("memory plan: '" + name + "' has no place");
-    if (begin % kArenaAlignment != 0)
+    if (begin % kArenaAlignment != 0 && shares == ir::kNoValue)
       return invalid_argument("memory plan: '" + name + "' is not aligned");
     const std::size_t bytes = tensors_[index(id)].bytes(), end = begin + bytes;
     if (end < begin || end > plan_.arena_bytes)

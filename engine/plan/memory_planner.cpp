@@ -15,6 +15,10 @@ std::size_t index(ir::ValueId id) { return static_cast<std::size_t>(id); }
 
 bool in_arena(const ir::ValueInfo& info) { return info.kind != ir::ValueKind::kConstant; }
 
+bool is_view_of_part(const ir::Node& node) {
+  return node.op == ir::OpKind::kSlice && node.attrs.i("view") != 0;
+}
+
 std::vector<int> last_uses(const ir::Graph& graph) {
   std::vector<int> last(graph.values.size(), -2);
   const int end = static_cast<int>(graph.nodes.size());
@@ -34,7 +38,8 @@ std::vector<ir::ValueId> share(const ir::Graph& graph, const std::vector<Tensor>
                                const InPlace& in_place) {
   std::vector<ir::ValueId> root(graph.values.size());
   std::iota(root.begin(), root.end(), 0);
-  std::vector<int> last = last_uses(graph);  // by root, grows as values join it
+  std::vector<int> last = last_uses(graph);             // by root, grows as values join it
+  std::vector<bool> parts(graph.values.size(), false);  // views that begin within their root
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const ir::Node& node = graph.nodes[n];
     const std::size_t input =
@@ -52,7 +57,10 @@ std::vector<ir::ValueId> share(const ir::Graph& graph, const std::vector<Tensor>
     const auto readers = std::count_if(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId id) {
       return id != ir::kNoValue && root[index(id)] == from;
     });
-    const bool fits = tensors[index(to)].bytes() <= tensors[index(from)].bytes();
+    // Memory is taken over from its beginning.
+    const bool is_part = parts[index(shared)];
+    if (is_view(node)) parts[index(to)] = is_part || is_view_of_part(node);
+    const bool fits = !is_part && tensors[index(to)].bytes() <= tensors[index(from)].bytes();
     if (is_view(node) ||
         (n < in_place.size() && in_place[n] >= 0 && dies_here && readers == 1 && fits)) {
       root[index(to)] = from;
@@ -167,7 +175,21 @@ void place_best(const std::vector<Lifetime>& life, std::vector<std::size_t> orde
 
 bool is_view(const ir::Node& node) {
   return node.op == ir::OpKind::kReshape || node.op == ir::kOpReshapeTo ||
-         node.op == ir::OpKind::kIdentity;
+         node.op == ir::OpKind::kIdentity || is_view_of_part(node);
+}
+
+std::size_t view_offset(const ir::Node& node, const Tensor& x) {
+  if (!is_view_of_part(node)) return 0;
+  const std::int64_t given = node.attrs.i("axis"), begin = node.attrs.i("begin");
+  const std::int64_t axis = given < 0 ? given + x.rank : given;
+  if (axis < 0 || axis >= x.rank || begin < 0) return kNoOffset;
+  const auto extent = [&](std::int64_t i) { return x.dims[static_cast<std::size_t>(i)]; };
+  if (begin > extent(axis)) return kNoOffset;
+  std::int64_t elements = begin;
+  for (std::int64_t i = 0; i < axis; ++i)
+    if (extent(i) > 1) return kNoOffset;
+  for (std::int64_t i = axis + 1; i < x.rank; ++i) elements *= extent(i);
+  return static_cast<std::size_t>(elements) * dtype_bytes(x.dtype);
 }
 
 MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensors,
@@ -184,6 +206,11 @@ MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensor
   for (std::size_t v = 0; v < plan.offset.size(); ++v)
     if (plan.root[v] != static_cast<ir::ValueId>(v))
       plan.offset[v] = plan.offset[index(plan.root[v])];
+  for (const ir::Node& node : graph.nodes) {
+    if (!is_view(node) || plan.offset[index(node.inputs[0])] == kNoOffset) continue;
+    plan.offset[index(node.outputs[0])] =
+        plan.offset[index(node.inputs[0])] + view_offset(node, tensors[index(node.inputs[0])]);
+  }
 
   const std::vector<std::size_t> live = live_bytes(life, plan.root, graph.nodes.size());
   plan.live_bytes_bound = *std::max_element(live.begin(), live.end());

@@ -52,4 +52,7 @@ Status check_memory(const ir::Graph& graph, const std::vector<Tensor>& tensors,
 // True for nodes that only give another view of their input: no step is run for them.
 bool is_view(const ir::Node& node);
 
+// Where the view of a node begins in its input x, in bytes; kNoOffset: it is no range of x.
+std::size_t view_offset(const ir::Node& node, const Tensor& x);
+
 }  // namespace antiphon::plan

@@ -122,6 +122,13 @@ Result<std::unique_ptr<Binding>> ContextImpl::make_binding() {
     Tensor& t = binding->tensors[v];
     if (t.rank >= 0 && !t.is_constant) t.data = address(static_cast<ir::ValueId>(v));
   }
+  // Where a view begins follows from the extents of this run.
+  for (const ir::Node& node : data_.graph.nodes) {
+    if (!plan::is_view(node)) continue;
+    const Tensor& x = binding->tensors[index(node.inputs[0])];
+    binding->tensors[index(node.outputs[0])].data =
+        static_cast<std::byte*>(x.data) + plan::view_offset(node, x);
+  }
   binding->steps.reserve(data_.steps.size());
   for (const plan::Step& step : data_.steps) {
     ANTIPHON_ASSIGN_OR_RETURN(BoundStep bound, bind_step(step, binding->tensors));

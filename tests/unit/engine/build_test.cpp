@@ -65,6 +65,33 @@ class Build : public testing::Test {
   Log log_;
 };
 
+// Where a part of a value begins follows from the extents of the run, not from the largest.
+TEST_F(Build, PartsOfAValueAreReadWhereTheyLie) {
+  Network net("halves");
+  const Value x = net.relu(net.input("x", DType::kF32, {1, 6, "T"}));
+  const Value a = net.slice(x, 1, 0, 3), b = net.slice(x, 1, 3, 6);
+  net.output("y", net.concat({net.sub(b, a), net.softmax(b, 2)}, 1));
+  const auto plan = build(net, options_);
+  ASSERT_TRUE(plan.ok()) << plan.status().to_string();
+  for (const LayerReport& layer : (*plan)->report().layers) EXPECT_NE(layer.op, "slice");
+  const auto context = Context::create(*plan, nullptr);
+  ASSERT_TRUE(context.ok()) << context.status().to_string();
+  for (const std::int64_t steps : {std::int64_t{1}, std::int64_t{7}, std::int64_t{64}}) {
+    const std::int64_t dims[] = {1, 6, steps};
+    const auto memory = (*context)->input("x", dims);
+    ASSERT_TRUE(memory.ok()) << memory.status().to_string();
+    for (std::int64_t i = 0; i < 6 * steps; ++i)
+      static_cast<float*>(*memory)[i] = static_cast<float>(i);
+    ASSERT_TRUE((*context)->run().ok());
+    const auto* y = static_cast<const float*>((*context)->output("y")->data);
+    for (std::int64_t i = 0; i < 3 * steps; ++i)
+      ASSERT_EQ(y[i], static_cast<float>(3 * steps)) << steps << " steps, at " << i;
+    double sum = 0;
+    for (std::int64_t i = 0; i < steps; ++i) sum += y[3 * steps + i];
+    EXPECT_NEAR(sum, 1, 1e-5) << steps << " steps";
+  }
+}
+
 TEST_F(Build, APlanThatFitsIsLoadedAndOneThatDoesNotIsBuiltAgain) {
   EXPECT_EQ(load_or_build_with(options_), "");
   EXPECT_EQ(load_or_build_with(options_), "") << "loaded";

@@ -37,6 +37,29 @@ TEST_F(Fuse, EpilogueOfConvTakesAColumnAsBias) {
             "  %sigmoid_0: f32[B, 6, T] = conv(%x, %w, -, %b) {act=sigmoid, pad_left=2}\n");
 }
 
+TEST_F(Fuse, SlicesThatLieInTheirInputAreViews) {
+  const Value x = net_.relu(net_.input("x", DType::kF32, {1, 8, "T"}));
+  const Value a = net_.slice(x, 1, 0, 4), b = net_.slice(x, 1, 4, 8);
+  net_.output("y", net_.mul(net_.tanh(a), net_.sigmoid(b)));
+  // Not these: one is a result, one is read after the rest of the wide value, one is no range of
+  // it, and the input itself has a place of its own.
+  net_.output("part", net_.slice(x, 1, 1, 5));
+  const Value wide = net_.relu(net_.input("z", DType::kF32, {1, 32, "T"}));
+  const Value early = net_.slice(wide, 1, 2, 4), late = net_.slice(wide, 1, 30, 32);
+  net_.output("sum", net_.add(net_.add(net_.relu(early), net_.slice(x, 1, 3, 5)), late));
+  net_.output("columns", net_.relu(net_.slice(net_.relu(x), 2, 0, 3)));
+  const std::string text = nodes_text(after({view_slices}));
+  const auto views = [&] {
+    int count = 0;
+    for (std::size_t at = 0; (at = text.find("view=1", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  EXPECT_EQ(views(), 3) << text;
+  EXPECT_THAT(text, HasSubstr("slice(%relu_0) {axis=1, begin=0, end=4, view=1}"));
+  EXPECT_THAT(text, HasSubstr("slice(%relu_0) {axis=1, begin=4, end=8, view=1}"));
+  EXPECT_THAT(text, HasSubstr("slice(%relu_0) {axis=1, begin=3, end=5, view=1}"));
+}
+
 TEST_F(Fuse, ResidualThroughADelayLine) {
   const Value x = net_.input("x", DType::kF32, {"B", 2, "T"});
   const Value y = net_.conv1d(net_.delay_line("past", x, 2), weights("w", {2, 2, 3}));

@@ -106,6 +106,41 @@ TEST(MemoryPlanner, RandomGraphsPassTheChecker) {
   }
 }
 
+// Halves of a value that lie in it, and what may not be done with them.
+TEST(MemoryPlanner, PartsOfAValueLieInIt) {
+  Network net("halves");
+  const Value x = net.relu(net.input("x", DType::kF32, {1, 8, "T"}));
+  const Value a = net.slice(x, 1, 0, 4), b = net.slice(x, 1, 4, 8);
+  net.output("y", net.add(net.tanh(b), a));
+  PlanData data = data_of(net);
+  for (ir::Node& node : data.graph.nodes)
+    if (node.op == ir::OpKind::kSlice) node.attrs.set("view", std::int64_t{1});
+  const auto tensors = *resolve(data.graph, extents_at(kProfile, &DimRange::max));
+  const InPlace in_place(data.graph.nodes.size(), 0);
+  const MemoryPlan memory = plan_memory(data.graph, tensors, in_place);
+  const Status checked = check_memory(data.graph, tensors, memory);
+  ASSERT_TRUE(checked.ok()) << checked.to_string();
+  const auto output_of = [&](std::size_t node) {
+    return static_cast<std::size_t>(data.graph.nodes[node].outputs[0]);
+  };
+  const std::size_t whole = output_of(0), first = output_of(1), second = output_of(2);
+  EXPECT_EQ(memory.offset[first], memory.offset[whole]);
+  EXPECT_EQ(memory.offset[second], memory.offset[whole] + 4 * 16 * sizeof(float));
+  EXPECT_NE(memory.root[output_of(3)], memory.root[whole]) << "tanh wrote over a part";
+
+  MemoryPlan bad = memory;
+  bad.offset[second] = memory.offset[whole];
+  EXPECT_NE(check_memory(data.graph, tensors, bad).message().find("does not lie in its input"),
+            std::string::npos);
+  bad = memory;  // tanh's result over the half that is still to be read
+  bad.offset[output_of(3)] = memory.offset[whole];
+  EXPECT_NE(check_memory(data.graph, tensors, bad).message().find("overwritten"),
+            std::string::npos);
+  data.graph.nodes[2].attrs.set("axis", std::int64_t{2});  // columns of each row
+  EXPECT_NE(check_memory(data.graph, tensors, memory).message().find("no view of its input"),
+            std::string::npos);
+}
+
 TEST(MemoryChecker, FindsOverlapsMisalignmentAndEscapes) {
   const auto plan = compiled();
   ASSERT_TRUE(plan);
