@@ -37,6 +37,7 @@ constexpr Pass kPasses[] = {
     {"fuse_siblings", fuse_siblings},
     {"eliminate_dead", eliminate_dead},
     {"fuse_layer_norm", fuse_layer_norm},
+    {"stack_adds", stack_adds, false},
     {"fuse_epilogue", fuse_epilogue},
     {"fuse_pointwise", fuse_pointwise},
     {"channels_last", channels_last, false},

@@ -37,6 +37,43 @@ TEST_F(Fuse, EpilogueOfConvTakesAColumnAsBias) {
             "  %sigmoid_0: f32[B, 6, T] = conv(%x, %w, -, %b) {act=sigmoid, pad_left=2}\n");
 }
 
+// Two blocks with a residual and a skip sum: the first joins what is added, the second finds it
+// joined.
+TEST_F(Fuse, AdditionsToAllPartsOfALayerGoIntoIt) {
+  Value h = net_.input("h", DType::kF32, {1, 2, "T"}),
+        skip = net_.input("s", DType::kF32, {1, 2, "T"});
+  for (const char* w : {"w1", "w2"}) {
+    const Value y = net_.conv1d(net_.tanh(h), weights(w, {4, 2, 1}), {}, {});
+    h = net_.add(h, net_.slice(y, 1, 0, 2));
+    skip = net_.add(net_.slice(y, 1, 2, 4), skip);
+  }
+  net_.output("h_out", h);
+  net_.output("skip", skip);
+  EXPECT_EQ(nodes_text(after({stack_adds, fuse_epilogue, eliminate_dead})),
+            "  %tanh_0: f32[1, 2, T] = unary(%h) {op=tanh}\n"
+            "  %stack_0: f32[1, 4, T] = concat(%h, %s) {axis=1}\n"
+            "  %stacked_0: f32[1, 4, T] = conv(%tanh_0, %w1, -, -, %stack_0)\n"
+            "  %add_0: f32[1, 2, T] = slice(%stacked_0) {axis=1, begin=0, end=2}\n"
+            "  %tanh_1: f32[1, 2, T] = unary(%add_0) {op=tanh}\n"
+            "  %stacked_1: f32[1, 4, T] = conv(%tanh_1, %w2, -, -, %stacked_0)\n"
+            "  %add_2: f32[1, 2, T] = slice(%stacked_1) {axis=1, begin=0, end=2}\n"
+            "  %add_3: f32[1, 2, T] = slice(%stacked_1) {axis=1, begin=2, end=4}\n");
+}
+
+// A part that nothing is added to, parts that leave a gap, and an addition that needs the layer.
+TEST_F(Fuse, AdditionsToSomePartsStay) {
+  const Value x = net_.input("x", DType::kF32, {1, 2, "T"});
+  const auto layer = [&](const char* w) { return net_.conv1d(x, weights(w, {4, 2, 1}), {}, {}); };
+  const Value a = layer("a"), b = layer("b"), c = layer("c");
+  net_.output("a0", net_.add(net_.slice(a, 1, 0, 2), x));
+  net_.output("a1", net_.tanh(net_.slice(a, 1, 2, 4)));
+  net_.output("b0", net_.add(net_.slice(b, 1, 0, 2), x));
+  net_.output("b1", net_.add(net_.slice(b, 1, 1, 3), x));
+  const Value c0 = net_.add(net_.slice(c, 1, 0, 2), x);
+  net_.output("c1", net_.add(net_.slice(c, 1, 2, 4), net_.tanh(c0)));
+  after({stack_adds}, /*expect_change=*/false);
+}
+
 TEST_F(Fuse, SlicesThatLieInTheirInputAreViews) {
   const Value x = net_.relu(net_.input("x", DType::kF32, {1, 8, "T"}));
   const Value a = net_.slice(x, 1, 0, 4), b = net_.slice(x, 1, 4, 8);
