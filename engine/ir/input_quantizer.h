@@ -1,4 +1,5 @@
-// How a linear or a convolution with int8 weights turns its input into bytes: attributes of it.
+// How a linear or a convolution with int8 weights turns its input into bytes, and how a layer turns
+// its result into the bytes that the next one reads: attributes of it.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,21 @@ inline void set_input_quantizer(Attrs& attrs, const InputQuantizer& quantizer) {
   attrs.set("x_zero", std::int64_t{quantizer.zero});
   attrs.set("x_levels", std::int64_t{quantizer.levels});
   if (quantizer.exact) attrs.set("x_exact", std::int64_t{1});
+}
+
+// y of the layer is u8, of these numbers: what the reader's quantiser makes of the f32 result.
+// attrs y_scale, y_zero, y_levels.
+inline std::optional<InputQuantizer> output_quantizer(const Attrs& attrs) {
+  if (!attrs.has("y_scale")) return std::nullopt;
+  return InputQuantizer{static_cast<float>(attrs.f("y_scale")),
+                        static_cast<std::int32_t>(attrs.i("y_zero")),
+                        static_cast<std::int32_t>(attrs.i("y_levels", 255))};
+}
+
+inline void set_output_quantizer(Attrs& attrs, const InputQuantizer& quantizer) {
+  attrs.set("y_scale", static_cast<double>(quantizer.scale));
+  attrs.set("y_zero", std::int64_t{quantizer.zero});
+  attrs.set("y_levels", std::int64_t{quantizer.levels});
 }
 
 }  // namespace antiphon::ir

@@ -64,9 +64,9 @@ constexpr OpKind kOpMath = imported_op(19);
 // a, b; attr op (MathBinary); NumPy broadcasting
 constexpr OpKind kOpMathBinary = imported_op(20);
 
-// Two spatial axes with the channels last. The pass channels_last makes these of the above. Their
-// result may be a part of a wider one: attrs y_begin, y_width say which channels it becomes, the
-// others are `base`'s, or without it anything.
+// Two spatial axes with the channels last, made by channels_last. A result may be a part of a wider
+// one: attrs y_begin, y_width say which channels, the others are `base`'s, or anything. Attrs
+// y_scale, y_zero, y_levels: a result that is u8 (input_quantizer.h); x may be u8, of maxima too.
 // x [B, H, W, C] (x_first = 1: [B, C, H, W]), w [O, C/g, kh, kw], [w_scale [O]], [bias [O]],
 //    [residual [B, H', W', O]], [base [B, H', W', y_width]]; attrs of kOpConvNd
 constexpr OpKind kOpConvLast = imported_op(21);
@@ -75,7 +75,7 @@ constexpr OpKind kOpConvLast = imported_op(21);
 constexpr OpKind kOpPoolLast = imported_op(22);
 // x [B, H, W, C], w [C, O, kh, kw], [bias [O]], [base]; attr strides: windows that do not overlap
 constexpr OpKind kOpConvTransposeLast = imported_op(23);
-// x [..., C], [base [..., y_width]]
+// x [..., C] f32 or u8, [base [..., y_width]]
 constexpr OpKind kOpPlace = imported_op(24);
 constexpr int kNumAllOpKinds = static_cast<int>(kOpPlace) + 1;
 

@@ -145,7 +145,7 @@ const std::array<Schema, kNumAllOpKinds>& table() {
        1,
        1,
        {"strides", "dilations", "pads", "groups", "act", "act2", "x_first", "y_begin", "y_width",
-        "x_scale", "x_zero", "x_levels", "x_exact"},
+        "x_scale", "x_zero", "x_levels", "x_exact", "y_scale", "y_zero", "y_levels"},
        conv_last_rule},
       {kOpPoolLast,
        "pool_last",
@@ -161,7 +161,7 @@ const std::array<Schema, kNumAllOpKinds>& table() {
        4,
        1,
        1,
-       {"strides", "y_begin", "y_width"},
+       {"strides", "y_begin", "y_width", "y_scale", "y_zero", "y_levels"},
        conv_transpose_last_rule},
       {kOpPlace, "place", 1, 2, 1, 1, {"y_begin", "y_width"}, place_rule},
   }};

@@ -1,7 +1,10 @@
 // Shape rules of the operators whose channels come last: those of the usual order, on permuted
 // axes.
 #include <algorithm>
+#include <cmath>
+#include <string>
 
+#include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
 #include "engine/ir/schema_rules.h"
 
@@ -10,17 +13,19 @@ namespace {
 
 constexpr std::int64_t kMaxWidth = 1 << 24;
 
-Result<ValueType> channels_first(const ValueType* x) {
+// x f32, or bytes where the operator takes them.
+Result<ValueType> channels_first(const ValueType* x, bool takes_bytes) {
   if (!x) return invalid_argument("x is absent");
   ANTIPHON_RETURN_IF_ERROR(want_rank(*x, "x", 4));
-  ANTIPHON_RETURN_IF_ERROR(want_dtype(*x, "x", DType::kF32));
+  if (!(takes_bytes && x->dtype == DType::kU8))
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*x, "x", DType::kF32));
   return ValueType{x->dtype, {x->shape[0], x->shape[3], x->shape[1], x->shape[2]}};
 }
 
 Shape channels_last(const Shape& y) { return {y[0], y[2], y[3], y[1]}; }
 
 // `own` as a part of a wider result; checks the base.
-Types placed(const Node& node, const ValueType* base, Shape own) {
+Types placed(const Node& node, const ValueType* base, Shape own, DType dtype = DType::kF32) {
   Shape out = own;
   if (node.attrs.has("y_width")) {
     const std::int64_t width = node.attrs.i("y_width"), begin = node.attrs.i("y_begin");
@@ -33,12 +38,28 @@ Types placed(const Node& node, const ValueType* base, Shape own) {
     return invalid_argument("y_width is absent");
   }
   if (base) {
-    ANTIPHON_RETURN_IF_ERROR(want_dtype(*base, "base", DType::kF32));
+    ANTIPHON_RETURN_IF_ERROR(want_dtype(*base, "base", dtype));
     ANTIPHON_RETURN_IF_ERROR(want_shape(*base, "base", out));
   }
   std::vector<ValueType> types;
-  types.push_back({DType::kF32, std::move(out)});
+  types.push_back({dtype, std::move(out)});
   return types;
+}
+
+// The type of a result that may be made bytes, of numbers that make sense.
+Result<DType> made_type(const Node& node) {
+  const auto quantizer = output_quantizer(node.attrs);
+  if (!quantizer) {
+    for (const char* name : {"y_zero", "y_levels"})
+      if (node.attrs.has(name)) return invalid_argument(std::string(name) + ": without y_scale");
+    return DType::kF32;
+  }
+  if (!(std::isnormal(quantizer->scale) && quantizer->scale > 0))
+    return invalid_argument("y_scale: wanted more than 0");
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "y_levels", node.attrs.i("y_levels", 255), 1, 255));
+  ANTIPHON_RETURN_IF_ERROR(
+      want_range(node, "y_zero", node.attrs.i("y_zero"), 0, quantizer->levels));
+  return DType::kU8;
 }
 
 // The node as its operator with channels first takes it.
@@ -46,7 +67,8 @@ Node plain(const Node& node) {
   Node copy;
   copy.name = node.name;
   copy.attrs = node.attrs;
-  for (const char* name : {"x_first", "y_begin", "y_width"}) copy.attrs.erase(name);
+  for (const char* name : {"x_first", "y_begin", "y_width", "y_scale", "y_zero", "y_levels"})
+    copy.attrs.erase(name);
   copy.outputs = node.outputs;
   return copy;
 }
@@ -61,7 +83,9 @@ Types conv_last_rule(const Node& node, In in) {
     ANTIPHON_RETURN_IF_ERROR(want_rank(x, "x", 4));
     ANTIPHON_RETURN_IF_ERROR(want_dtype(x, "x", DType::kF32));
   } else {
-    ANTIPHON_ASSIGN_OR_RETURN(x, channels_first(in[0]));
+    const bool knows_bytes = input_quantizer(node.attrs).has_value();
+    ANTIPHON_ASSIGN_OR_RETURN(x, channels_first(in[0], knows_bytes));
+    x.dtype = DType::kF32;  // what the bytes stand for
   }
   const ValueType* inputs[] = {&x, at(in, 1), at(in, 2), at(in, 3)};
   Node as = plain(node);
@@ -72,22 +96,24 @@ Types conv_last_rule(const Node& node, In in) {
     ANTIPHON_RETURN_IF_ERROR(want_dtype(*residual, "residual", DType::kF32));
     ANTIPHON_RETURN_IF_ERROR(want_shape(*residual, "residual", own));
   }
-  return placed(node, at(in, 5), own);
+  ANTIPHON_ASSIGN_OR_RETURN(const DType made, made_type(node));
+  return placed(node, at(in, 5), own, made);
 }
 
 Types pool_last_rule(const Node& node, In in) {
-  ANTIPHON_ASSIGN_OR_RETURN(const ValueType x, channels_first(in[0]));
+  const bool largest = node.attrs.i("op", -1) == static_cast<std::int64_t>(Pool::kMax);
+  ANTIPHON_ASSIGN_OR_RETURN(const ValueType x, channels_first(in[0], largest));
   const ValueType* inputs[] = {&x};
   Node as = plain(node);
   as.op = kOpPool;
   ANTIPHON_RETURN_IF_ERROR(
       want_range(node, "op", node.attrs.i("op", -1), 0, static_cast<int>(Pool::kAverage)));
   ANTIPHON_ASSIGN_OR_RETURN(const std::vector<ValueType> y, pool_rule(as, inputs));
-  return placed(node, at(in, 1), channels_last(y[0].shape));
+  return placed(node, at(in, 1), channels_last(y[0].shape), x.dtype);
 }
 
 Types conv_transpose_last_rule(const Node& node, In in) {
-  ANTIPHON_ASSIGN_OR_RETURN(const ValueType x, channels_first(in[0]));
+  ANTIPHON_ASSIGN_OR_RETURN(const ValueType x, channels_first(in[0], false));
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "w"));
   const ValueType* inputs[] = {&x, in[1], at(in, 2)};
   Node as = plain(node);
@@ -97,15 +123,16 @@ Types conv_transpose_last_rule(const Node& node, In in) {
   for (std::size_t i = 0; i < 2; ++i)
     if (in[1]->shape[2 + i] != Dim(strides.empty() ? 1 : strides[i]))
       return invalid_argument("strides: wanted those of windows that do not overlap");
-  return placed(node, at(in, 3), channels_last(y[0].shape));
+  ANTIPHON_ASSIGN_OR_RETURN(const DType made, made_type(node));
+  return placed(node, at(in, 3), channels_last(y[0].shape), made);
 }
 
 Types place_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
   ANTIPHON_RETURN_IF_ERROR(want_min_rank(*in[0], "x", 1));
-  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
   if (!node.attrs.has("y_width")) return invalid_argument("y_width is absent");
-  return placed(node, at(in, 1), in[0]->shape);
+  if (in[0]->dtype != DType::kU8) ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
+  return placed(node, at(in, 1), in[0]->shape, in[0]->dtype);
 }
 
 }  // namespace antiphon::ir

@@ -8,10 +8,12 @@
 
 namespace antiphon {
 
-// The highest level that both the CPU and this build have. Any thread.
+// The highest level that both the CPU and this build have. Any thread. Asks the system for the tile
+// registers of AMX, once for the process.
 Isa detect_isa();
 
-// "portable", "avx2", "avx512_vnni". kInvalidArgument: another word; the message lists these.
+// "portable", "avx2", "avx512_vnni", "amx_int8". kInvalidArgument: another word; the message lists
+// these.
 Result<Isa> parse_isa(std::string_view text);
 std::string_view isa_name(Isa isa);
 

@@ -34,7 +34,7 @@ struct Tensor {
 };
 
 // Levels of our SIMD paths and of oneDNN. Ordered.
-enum class Isa : std::uint8_t { kPortable, kAvx2, kAvx512Vnni };
+enum class Isa : std::uint8_t { kPortable, kAvx2, kAvx512Vnni, kAmxInt8 };
 
 // The threads that run phases; the caller is member 0. One run() at a time.
 class Team {

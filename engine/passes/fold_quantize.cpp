@@ -1,5 +1,7 @@
 // Layers between Dequantize nodes run on the bytes: y = w x of int8 weights and a quantised input
-// becomes one node that takes x in f32 and says how it becomes these bytes.
+// becomes one node that takes x in f32 and says how it becomes these bytes. Pairs of Quantize and
+// Dequantize that such layers make good by rounding in the same way themselves go.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -52,17 +54,70 @@ ir::ValueId row_scales(ir::Graph& graph, ir::ValueId scale, std::int64_t rows) {
   return add_constant(graph, info_of(graph, scale).name + ".rows", DType::kF32, {rows}, all.data());
 }
 
-// What the bytes were made of by the same numbers: then the layer makes them itself. Else what they
-// stand for, of which it makes the same bytes again.
-ir::ValueId source_of(const ir::Graph& graph, const Uses& uses, const ir::Node& expand,
-                      const ir::InputQuantizer& quantizer) {
+// What the bytes of a Dequantize were made of by the same numbers; kNoValue where it was by others.
+ir::ValueId rounded_from(const ir::Graph& graph, const Uses& uses, const ir::Node& expand,
+                         const ir::InputQuantizer& quantizer) {
   const ir::Node* made = made_by(graph, uses, expand.inputs[0], ir::OpKind::kQuantize);
   float scale = 0;
   const bool whole = made && made->attrs.i("low", -127) != -127;
   if (whole && scalar_constant(graph, made->inputs[1], scale) && scale == quantizer.scale &&
       made->attrs.i("zero") == expand.attrs.i("zero"))
     return made->inputs[0];
-  return expand.outputs[0];
+  return ir::kNoValue;
+}
+
+// What the bytes were made of by the same numbers: then the layer makes them itself. Else what they
+// stand for, of which it makes the same bytes again.
+ir::ValueId source_of(const ir::Graph& graph, const Uses& uses, const ir::Node& expand,
+                      const ir::InputQuantizer& quantizer) {
+  const ir::ValueId from = rounded_from(graph, uses, expand, quantizer);
+  return from == ir::kNoValue ? expand.outputs[0] : from;
+}
+
+// What gives the same bytes before and behind it: maxima, relu, joins.
+bool passes_bytes(const ir::Node& node) {
+  if (node.op == ir::kOpPool)
+    return static_cast<ir::Pool>(node.attrs.i("op")) == ir::Pool::kMax && node.outputs.size() == 1;
+  if (node.op == ir::OpKind::kUnary) return static_cast<Unary>(node.attrs.i("op")) == Unary::kRelu;
+  return node.op == ir::OpKind::kConcat;
+}
+
+// True: a Quantize by these numbers.
+bool rounds_by(const ir::Graph& graph, const ir::Node& node, const ir::InputQuantizer& quantizer) {
+  float scale = 0;
+  if (node.op != ir::OpKind::kQuantize || !scalar_constant(graph, node.inputs[1], scale))
+    return false;
+  const std::int64_t low = node.attrs.i("low", -127);
+  return low != -127 && scale == quantizer.scale && node.attrs.i("zero") - low == quantizer.zero;
+}
+
+// True: all that reads the value makes these bytes of it.
+bool becomes_bytes(const ir::Graph& graph, const Uses& uses, ir::ValueId id,
+                   const ir::InputQuantizer& quantizer, int most_steps) {
+  if (most_steps == 0 || uses.num_results(id) != 0 || uses.readers(id).empty()) return false;
+  for (const int reader : uses.readers(id)) {
+    const ir::Node& node = graph.nodes[static_cast<std::size_t>(reader)];
+    const bool once = std::count(node.inputs.begin(), node.inputs.end(), id) == 1;
+    const bool same = is_layer(node) && once && node.inputs[0] == id &&
+                      ir::input_quantizer(node.attrs) == quantizer;
+    if (!same && !rounds_by(graph, node, quantizer) &&
+        !(passes_bytes(node) &&
+          becomes_bytes(graph, uses, node.outputs[0], quantizer, most_steps - 1)))
+      return false;
+  }
+  return true;
+}
+
+bool drop_pair(ir::Graph& graph, const Uses& uses, int index) {
+  const ir::Node& node = node_at(graph, index);
+  ir::InputQuantizer quantizer;
+  if (node.op != ir::OpKind::kDequantize || !read_quantizer(graph, node, quantizer)) return false;
+  const ir::ValueId from = rounded_from(graph, uses, node, quantizer);
+  constexpr int kMostSteps = 6;
+  if (from == ir::kNoValue || !becomes_bytes(graph, uses, node.outputs[0], quantizer, kMostSteps))
+    return false;
+  replace_uses(graph, node.outputs[0], from);
+  return true;
 }
 
 bool try_node(ir::Graph& graph, const Uses& uses, int index) {
@@ -84,6 +139,9 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
 
 }  // namespace
 
-Result<bool> fold_quantize(ir::Graph& graph) { return rewrite_all(graph, try_node); }
+Result<bool> fold_quantize(ir::Graph& graph) {
+  const bool folded = rewrite_all(graph, try_node);
+  return rewrite_all(graph, drop_pair) || folded;
+}
 
 }  // namespace antiphon::passes

@@ -49,6 +49,8 @@ Result<bool> stack_adds(ir::Graph& graph);
 Result<bool> fuse_epilogue(ir::Graph& graph);
 // Convolutions over two axes, and what lies between them, with the channels last.
 Result<bool> channels_last(ir::Graph& graph);
+// Between convolutions on bytes values stay bytes.
+Result<bool> keep_bytes(ir::Graph& graph);
 // Convolutions and pools that write straight into the concat of their results.
 Result<bool> place_concats(ir::Graph& graph);
 // Slices that need no copy, as nothing but ones stand before their axis.

@@ -42,6 +42,7 @@ constexpr Pass kPasses[] = {
     {"fuse_pointwise", fuse_pointwise},
     {"channels_last", channels_last, false},
     {"eliminate_identity", eliminate_identity},
+    {"keep_bytes", keep_bytes, false},
     {"place_concats", place_concats, false},
     {"eliminate_common", eliminate_common},
     {"eliminate_dead", eliminate_dead},

@@ -24,8 +24,8 @@ std::size_t base_input(ir::OpKind op) {
 bool joins_channels(const ir::Graph& graph, const Node& node) {
   if (node.op != ir::OpKind::kConcat) return false;
   const Shape& shape = info_of(graph, node.outputs[0]).shape;
-  if (shape.size() != 4 || !shape[3].is_static() ||
-      info_of(graph, node.outputs[0]).dtype != DType::kF32)
+  const DType dtype = info_of(graph, node.outputs[0]).dtype;
+  if (shape.size() != 4 || !shape[3].is_static() || (dtype != DType::kF32 && dtype != DType::kU8))
     return false;
   const std::int64_t axis = node.attrs.i("axis");
   return (axis == 3 || axis == -1) &&

@@ -108,7 +108,7 @@ void fill_report(PlanData& data, const std::vector<Tensor>& usual,
   report.constant_bytes = 0;
   for (const ir::ValueInfo& v : data.graph.values)
     if (v.kind == ir::ValueKind::kConstant) report.constant_bytes += v.constant.bytes;
-  static constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512_vnni"};
+  static constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512_vnni", "amx_int8"};
   report.tuned = data.tuned;
   report.isa = kIsaNames[static_cast<int>(data.isa)];
   report.layers.clear();

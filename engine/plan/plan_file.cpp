@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::string_view kMagic = "ANTPLAN2";
 constexpr std::size_t kPrefixBytes = 32;
-constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512_vnni"};
+constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512_vnni", "amx_int8"};
 constexpr std::string_view kDevice = "cpu";
 
 std::uint64_t fnv(std::string_view bytes) {
@@ -99,7 +99,7 @@ void read_identity(ByteReader& in, Isa most, PlanData& data) {
   if (in.status().ok() && device != kDevice)
     in.fail("device", "is '" + device + "', wanted '" + std::string(kDevice) + "'");
   data.isa = in.number<Isa>("isa");
-  if (data.isa > Isa::kAvx512Vnni) {
+  if (data.isa > Isa::kAmxInt8) {
     in.fail("isa", "is unknown");
   } else if (data.isa > most) {
     in.fail("isa", std::string("is ") + kIsaNames[static_cast<int>(data.isa)] +

@@ -141,12 +141,21 @@ double weighted(const Kernel& kernel, double time_us) {
 
 }  // namespace
 
+namespace {
+
+// Time does not depend on a range.
+bool numbers_of_bytes(const std::string& attr) {
+  return attr == "x_scale" || attr == "x_zero" || attr == "y_scale" || attr == "y_zero";
+}
+
+}  // namespace
+
 std::string timing_key(const NodeView& view, bool cold) {
   std::string key =
       std::string(cold ? "cold " : "") + "isa" + std::to_string(static_cast<int>(view.isa)) +
       " threads" + std::to_string(view.num_threads) + " " + std::string(ir::op_name(view.node->op));
-  for (const auto& [name, value] : view.node->attrs.all())  // time does not depend on a range
-    if (name != "x_scale" && name != "x_zero") key += " " + name + "=" + text_of(value);
+  for (const auto& [name, value] : view.node->attrs.all())
+    if (!numbers_of_bytes(name)) key.append(" ").append(name).append("=").append(text_of(value));
   for (const ir::PointwiseStep& s : view.node->pointwise.steps)
     key += " p" + std::to_string(static_cast<int>(s.kind)) + "." + std::to_string(s.op);
   if (view.node->body)

@@ -1,8 +1,10 @@
 // Reference interpreter: the operators whose channels come last, by permuting what those with the
 // channels first give.
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
+#include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
 #include "tests/support/reference_ops.h"
 
@@ -34,7 +36,8 @@ RefTensor last(const RefTensor& x) { return permuted(x, {0, 2, 3, 1}); }
 ir::Node plain(const ir::Node& node, ir::OpKind op) {
   ir::Node copy = ir::clone(node);
   copy.op = op;
-  for (const char* name : {"x_first", "y_begin", "y_width"}) copy.attrs.erase(name);
+  for (const char* name : {"x_first", "y_begin", "y_width", "y_scale", "y_zero", "y_levels"})
+    copy.attrs.erase(name);
   return copy;
 }
 
@@ -54,17 +57,39 @@ Outs placed(const ir::Node& node, const RefTensor* base, RefTensor y) {
   return only(std::move(out));
 }
 
+// What the bytes of x stand for.
+RefTensor expanded(const ir::Node& node, RefTensor x) {
+  if (x.dtype != DType::kU8) return x;
+  const ir::InputQuantizer quantizer = *ir::input_quantizer(node.attrs);
+  for (double& v : x.values) v = (v - quantizer.zero) * double{quantizer.scale};
+  x.dtype = DType::kF32;
+  return x;
+}
+
+// y as the bytes that the node says.
+RefTensor as_bytes(const ir::Node& node, RefTensor y) {
+  const auto quantizer = ir::output_quantizer(node.attrs);
+  if (!quantizer) return y;
+  for (double& v : y.values) {
+    const double steps = std::nearbyint(static_cast<float>(v) / quantizer->scale);
+    v = std::clamp(steps + quantizer->zero, 0.0, static_cast<double>(quantizer->levels));
+  }
+  y.dtype = DType::kU8;
+  return y;
+}
+
 }  // namespace
 
 Outs ref_conv_last(const ir::Node& node, const Ins& in) {
-  const RefTensor x = node.attrs.i("x_first") != 0 ? *in[0] : first(*in[0]);
+  const RefTensor x = expanded(node, node.attrs.i("x_first") != 0 ? *in[0] : first(*in[0]));
   RefTensor residual;
   Ins inputs = {&x, in[1], at(in, 2), at(in, 3)};
   if (const RefTensor* r = at(in, 4)) {
     residual = first(*r);
     inputs.push_back(&residual);
   }
-  return placed(node, at(in, 5), last(ref_conv_nd(plain(node, ir::kOpConvNd), inputs).value()[0]));
+  return placed(node, at(in, 5),
+                as_bytes(node, last(ref_conv_nd(plain(node, ir::kOpConvNd), inputs).value()[0])));
 }
 
 Outs ref_pool_last(const ir::Node& node, const Ins& in) {
@@ -75,7 +100,8 @@ Outs ref_pool_last(const ir::Node& node, const Ins& in) {
 Outs ref_conv_transpose_last(const ir::Node& node, const Ins& in) {
   const RefTensor x = first(*in[0]);
   const ir::Node as = plain(node, ir::kOpConvTranspose);
-  return placed(node, at(in, 3), last(ref_conv_transpose(as, {&x, in[1], at(in, 2)}).value()[0]));
+  return placed(node, at(in, 3),
+                as_bytes(node, last(ref_conv_transpose(as, {&x, in[1], at(in, 2)}).value()[0])));
 }
 
 Outs ref_place(const ir::Node& node, const Ins& in) { return placed(node, at(in, 1), *in[0]); }

@@ -29,8 +29,11 @@ inline Placed placed_at(const NodeView& view) {
 inline void copy_base(const NodeView& view, std::size_t base_input, Team& team) {
   const Tensor* base = input_or_null(view, base_input);
   if (!base || base->data == view.outputs[0].data) return;
-  split(team, base->num_elements(), 65536, [&](std::int64_t begin, std::int64_t end, int) {
-    std::copy(base->f32() + begin, base->f32() + end, view.outputs[0].f32() + begin);
+  const auto* from = static_cast<const std::byte*>(base->data);
+  auto* to = static_cast<std::byte*>(view.outputs[0].data);
+  const auto bytes = static_cast<std::int64_t>(base->bytes());
+  split(team, bytes, 262144, [&](std::int64_t begin, std::int64_t end, int) {
+    std::copy(from + begin, from + end, to + begin);
   });
 }
 
@@ -97,6 +100,8 @@ constexpr std::size_t kConvLastBase = 5;
 inline bool conv_last_in_place(const NodeView& view) { return has_input(view, kConvLastBase); }
 
 inline const char* refuse_conv_last(const NodeView& view) {
+  if (view.inputs[0].dtype != DType::kF32 || view.outputs[0].dtype != DType::kF32)
+    return "needs f32";
   if (view.inputs[1].num_elements() == 0) return "needs channels and a window";
   if (!view.inputs[1].is_constant) return "needs constant weights";
   if (view.inputs[1].dtype != DType::kF32) return "needs f32 weights";
@@ -121,6 +126,15 @@ inline SplitEpilogue split_epilogue(const NodeView& view, std::int64_t residual_
   e.finish.residual_stride = residual_stride;
   if (e.rest.act2 && is_relu("act2")) e.finish.relu_last = std::exchange(e.rest.act2, nullptr);
   return e;
+}
+
+// For convolutions on bytes: x f32 or u8, y f32, or u8 where the product can make it.
+inline const char* refuse_bytes(const NodeView& view) {
+  const DType x = view.inputs[0].dtype, y = view.outputs[0].dtype;
+  if (x != DType::kF32 && x != DType::kU8) return "needs x in f32 or u8";
+  if (y == DType::kU8 && !split_epilogue(view, 0).rest.is_empty())
+    return "makes bytes behind bias, relu and residual only";
+  return refuse_epilogue(view);
 }
 
 }  // namespace antiphon

@@ -5,6 +5,7 @@
 // belong. The team divides blocks of positions, and outputs where there are few.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "engine/ir/input_quantizer.h"
@@ -38,7 +39,10 @@ struct Shape final : Prepared {
   bool direct = false;                 // a window is a run of bytes: nothing is copied
   std::size_t tiles_at = 0, patches_at = 0, tile_bytes = 0, patch_bytes = 0, all = 0;
 
+  std::int64_t grain = 4;  // of the packed columns
+
   std::int64_t columns() const { return group_channels * taps; }
+  std::int64_t packed_columns() const { return (columns() + grain - 1) / grain * grain; }
   std::int64_t row() const { return fours(channels); }  // bytes of a position of x
 };
 
@@ -80,6 +84,7 @@ Shape shape_of(const NodeView& view) {
   s.out = s.window.out_elements();
   s.taps = s.window.kernel_elements();
   s.quantizer = *ir::input_quantizer(view.node->attrs);
+  s.grain = u8_grain(view.isa);
   // Blocks of one size, and enough units for the team.
   s.blocks = std::max<std::int64_t>(1, (s.out + kBlockPositions - 1) / kBlockPositions);
   s.block = std::max<std::int64_t>(1, (s.out + s.blocks - 1) / s.blocks);
@@ -90,11 +95,12 @@ Shape shape_of(const NodeView& view) {
   const auto& stride = s.window.stride;
   s.direct = s.taps == 1 && s.in == s.out && stride[0] * stride[1] * stride[2] == 1 &&
              (s.groups == 1 || s.group_channels % 4 == 0);
-  s.tiles_at = aligned_bytes(static_cast<std::size_t>(s.batch * s.in * s.row()) + 4);
+  // A row may be read to the end of its columns, which meet zero weights.
+  s.tiles_at = aligned_bytes(static_cast<std::size_t>(s.batch * s.in * s.row() + s.grain));
   s.tile_bytes = aligned_bytes(kBlockPositions * kBlockOutputs * sizeof(float));
   s.patches_at = s.tiles_at + static_cast<std::size_t>(view.num_threads) * s.tile_bytes;
   s.patch_bytes =
-      s.direct ? 0 : aligned_bytes(static_cast<std::size_t>(s.block * fours(s.columns())));
+      s.direct ? 0 : aligned_bytes(static_cast<std::size_t>(s.block * s.packed_columns()));
   s.all = s.patches_at + static_cast<std::size_t>(view.num_threads) * s.patch_bytes;
   return s;
 }
@@ -108,7 +114,7 @@ const char* refuse(const NodeView& view) {
     return "needs constant weights and scales";
   if (w.num_elements() / std::max<std::int64_t>(1, w.dims[0]) > kMaxU8Cols)
     return "takes at most 65536 weights an output";
-  return refuse_weights(view, true);
+  return view.node->op == ir::kOpConvLast ? refuse_bytes(view) : refuse_weights(view, true);
 }
 
 // One matrix a group, columns in the order [tap][channel].
@@ -134,7 +140,7 @@ Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
           turned[at++] = w[((g * s.group_outputs + o) * s.group_channels + c) * s.taps + tap];
     packed->groups.push_back(pack_u8(s.group_outputs, s.columns(), turned.data(),
                                      view.inputs[2].f32() + g * s.group_outputs, view.isa, 1,
-                                     s.quantizer.levels));
+                                     s.quantizer.levels, u8_grain(view.isa)));
   }
   return std::unique_ptr<Packed>(std::move(packed));
 }
@@ -145,7 +151,17 @@ Result<std::unique_ptr<Prepared>> prepare(const NodeView& view, const Packed*) {
 
 std::size_t workspace_bytes(const NodeView& view) { return shape_of(view).all; }
 
-// Positions [begin, end) of an item as bytes: x [S, C] to rows [S][C].
+// Positions [begin, end) of an item that is bytes: x [S, C] to rows [S][C].
+void copy_rows_last(const Shape& s, const std::uint8_t* x, std::int64_t begin, std::int64_t end,
+                    std::uint8_t* rows) {
+  const bool dense = s.row() == s.channels;
+  const std::int64_t at_once = dense ? end - begin : 1;
+  for (std::int64_t t = begin; t < end; t += at_once)
+    std::memcpy(rows + t * s.row(), x + t * s.channels,
+                static_cast<std::size_t>(at_once * s.channels));
+}
+
+// The same of f32.
 void to_rows_last(const Shape& s, Isa isa, const float* x, std::int64_t begin, std::int64_t end,
                   std::uint8_t* rows) {
   const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
@@ -246,6 +262,8 @@ struct Results {
   SplitEpilogue parted;  // channels last
   Placed to;
   float* y;
+  std::optional<ir::InputQuantizer> numbers;  // y is bytes, channels last
+  std::uint8_t* bytes;                        // first written channel of them
 };
 
 void multiply_last(const Shape& s, const U8Matrix& w, const Results& results, const Unit& u,
@@ -256,8 +274,16 @@ void multiply_last(const Shape& s, const U8Matrix& w, const Results& results, co
   GemmFinish finish = results.parted.finish;
   if (finish.bias) finish.bias += first;
   if (finish.residual) finish.residual += position * outputs + first;
-  gemm_u8(w, x, &numbers, 0, u.count, results.to.pixel(position) + first, results.to.width, u.begin,
-          u.end, &finish);
+  U8Sink sink;
+  sink.stride = results.to.width;
+  if (results.numbers) {
+    sink.bytes = results.bytes + position * sink.stride + first;
+    sink.numbers = {results.numbers->scale, results.numbers->zero};
+    sink.levels = results.numbers->levels;
+  } else {
+    sink.y = results.to.pixel(position) + first;
+  }
+  gemm_u8(w, x, numbers, u.count, sink, u.begin, u.end, finish);
   const Epilogue& rest = results.parted.rest;
   if (rest.is_empty()) return;
   for (std::int64_t p = position; p < position + u.count; ++p)
@@ -268,7 +294,7 @@ void multiply_last(const Shape& s, const U8Matrix& w, const Results& results, co
 void run_unit(const Shape& s, const U8Matrix& w, const Results& results, const Unit& u,
               const std::uint8_t* rows, std::uint8_t* patch, float* tile) {
   const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
-  const std::int64_t columns = fours(s.columns());
+  const std::int64_t columns = s.packed_columns();
   TappedRows<std::uint8_t> x{rows + u.first * s.row(), s.row(), 1, 0, columns};
   if (!s.direct) {
     for (std::int64_t i = 0; i < u.count; ++i) {
@@ -288,8 +314,13 @@ void run_unit(const Shape& s, const U8Matrix& w, const Results& results, const U
 
 Results results_of(const NodeView& view, const Shape& s) {
   float* y = view.outputs[0].f32();
-  if (!s.last) return {epilogue_of(view), {}, {}, y};
-  return {{}, split_epilogue(view, s.groups * s.group_outputs), placed_at(view), y};
+  if (!s.last) return {epilogue_of(view), {}, {}, y, {}, nullptr};
+  return {{},
+          split_epilogue(view, s.groups * s.group_outputs),
+          placed_at(view),
+          y,
+          ir::output_quantizer(view.node->attrs),
+          static_cast<std::uint8_t*>(view.outputs[0].data) + view.node->attrs.i("y_begin")};
 }
 
 Status run(const NodeView& view, const LaunchArgs& args) {
@@ -298,12 +329,16 @@ Status run(const NodeView& view, const LaunchArgs& args) {
   if (view.outputs[0].num_elements() == 0) return {};
   if (s.last) copy_base(view, kConvLastBase, *args.team);
   auto* rows = reinterpret_cast<std::uint8_t*>(args.workspace);
-  const float* x = view.inputs[0].f32();
+  const Tensor& x = view.inputs[0];
   for (std::int64_t b = 0; b < s.batch; ++b)
     split(*args.team, s.in, std::max(kTilePositions, row_grain(s.channels)),
           [&](std::int64_t begin, std::int64_t end, int) {
-            (s.last ? to_rows_last : to_rows_first)(s, view.isa, x + b * s.channels * s.in, begin,
-                                                    end, rows + b * s.in * s.row());
+            const std::int64_t item = b * s.channels * s.in;
+            std::uint8_t* to = rows + b * s.in * s.row();
+            if (x.dtype == DType::kU8)
+              return copy_rows_last(s, static_cast<const std::uint8_t*>(x.data) + item, begin, end,
+                                    to);
+            (s.last ? to_rows_last : to_rows_first)(s, view.isa, x.f32() + item, begin, end, to);
           });
   const Results results = results_of(view, s);
   split(*args.team, s.batch * s.groups * s.blocks * s.parts, 1,

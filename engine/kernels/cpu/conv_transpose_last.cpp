@@ -2,8 +2,10 @@
 // place of the window, written straight to its pixels.
 #include <vector>
 
+#include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
 #include "engine/kernels/cpu/conv_last.h"
+#include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/import_kernels.h"
 
 namespace antiphon::cpu {
@@ -38,6 +40,16 @@ Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
   return std::unique_ptr<Packed>(std::move(packed));
 }
 
+// Of one line of x with one place of the window: where results become bytes.
+std::size_t line_bytes(const NodeView& view) {
+  if (view.outputs[0].dtype != DType::kU8) return 0;
+  return aligned_bytes(static_cast<std::size_t>(view.inputs[0].dims[2] * view.inputs[1].dims[1]) *
+                       sizeof(float));
+}
+std::size_t workspace_bytes(const NodeView& view) {
+  return static_cast<std::size_t>(view.num_threads) * line_bytes(view);
+}
+
 Status run(const NodeView& view, const LaunchArgs& args) {
   const Tensor &x = view.inputs[0], &w = view.inputs[1], &y = view.outputs[0];
   if (y.num_elements() == 0) return {};
@@ -46,16 +58,26 @@ Status run(const NodeView& view, const LaunchArgs& args) {
   const std::int64_t channels = w.dims[0], outputs = w.dims[1], kh = w.dims[2], kw = w.dims[3];
   const std::int64_t columns = x.dims[2];
   const Placed to = placed_at(view);
+  const auto quantizer = ir::output_quantizer(view.node->attrs);
+  auto* bytes = static_cast<std::uint8_t*>(y.data) + view.node->attrs.i("y_begin");
   GemmFinish finish;
   if (has_input(view, kBias)) finish.bias = view.inputs[kBias].f32();
   split(*args.team, x.dims[0] * x.dims[1], row_grain(columns * channels),
-        [&](std::int64_t begin, std::int64_t end, int) {
+        [&](std::int64_t begin, std::int64_t end, int member) {
+          auto* line = reinterpret_cast<float*>(args.workspace + static_cast<std::size_t>(member) *
+                                                                     line_bytes(view));
           for (std::int64_t r = begin; r < end; ++r)
-            for (std::int64_t k = 0; k < kh * kw; ++k)
+            for (std::int64_t k = 0; k < kh * kw; ++k) {
+              const std::int64_t pixel = (r * kh + k / kw) * columns * kw + k % kw;
               gemm_f32(packed.places[static_cast<std::size_t>(k)],
                        {x.f32() + r * columns * channels, channels, 1, 0, channels}, columns,
-                       to.pixel((r * kh + k / kw) * columns * kw + k % kw), kw * to.width, 0,
+                       quantizer ? line : to.pixel(pixel), quantizer ? outputs : kw * to.width, 0,
                        outputs, &finish);
+              for (std::int64_t i = 0; quantizer && i < columns; ++i)
+                quantize_u8_static(view.isa, line + i * outputs, outputs,
+                                   {quantizer->scale, quantizer->zero}, quantizer->levels,
+                                   bytes + (pixel + i * kw) * to.width);
+            }
         });
   return {};
 }
@@ -67,7 +89,7 @@ bool in_place(const NodeView& view) { return has_input(view, kBase); }
 constinit const Kernel kConvTransposeLast = {.op = ir::kOpConvTransposeLast,
                                              .name = "cpu/conv_transpose_last",
                                              .refuse = refuse,
-                                             .workspace_bytes = nullptr,
+                                             .workspace_bytes = workspace_bytes,
                                              .run = run,
                                              .pack = pack,
                                              .in_place = in_place,

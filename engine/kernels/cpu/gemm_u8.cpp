@@ -19,12 +19,14 @@ void tile_portable(const std::int8_t* w, const TappedRows<std::uint8_t>& x, std:
   }
 }
 
+constexpr std::int64_t kFewRows = 8;  // for AMX
+
 constexpr U8Tile kPortableTiles[] = {tile_portable};
 constexpr U8Tiles kPortable = {1, kPortableTiles, finish_u8_portable};
 
 const U8Tiles& tiles_for(const U8Matrix& w) {
 #if defined(__x86_64__)
-  if (w.isa == Isa::kAvx512Vnni) return u8_tiles_vnni();
+  if (w.isa >= Isa::kAvx512Vnni) return u8_tiles_vnni();
   if (w.isa == Isa::kAvx2) return w.wide ? u8_tiles_avx2_wide() : u8_tiles_avx2();
 #endif
   (void)w;
@@ -58,10 +60,99 @@ void to_u8_portable(const float* x, std::int64_t n, float inverse, std::int32_t 
   }
 }
 
+void to_u8_static_portable(const float* x, std::int64_t n, const U8Row& row, std::int32_t levels,
+                           std::uint8_t* values) {
+  const float least = static_cast<float>(-row.zero), most = static_cast<float>(levels - row.zero);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float scaled = x[i] / row.scale;
+    const float kept = std::isnan(scaled) ? 0.0f : std::clamp(scaled, least, most);
+    values[i] =
+        static_cast<std::uint8_t>(static_cast<std::int32_t>(std::nearbyint(kept)) + row.zero);
+  }
+}
+
+// One product.
+struct Product {
+  const U8Matrix& w;
+  const TappedRows<std::uint8_t>& x;
+  const U8Row* rows;
+  std::int64_t rows_stride, num_rows;
+  const U8Sink& sink;
+  const GemmFinish& finish;
+};
+
+// Sums [count][16] of rows [i, i + count) with the panel of outputs [r, r_end) to results.
+void finish_rows(const Product& p, U8Finish finish, const std::int32_t* sums, std::int64_t i,
+                 std::int64_t count, std::int64_t r, std::int64_t r_end) {
+  const GemmFinish& last = p.finish;
+  U8Outputs to;
+  to.of_weights = p.w.sums.data() + r;
+  to.scales = p.w.scales.data() + r;
+  to.outputs = std::min(kPanelRows, r_end - r);
+  to.bias = last.bias ? last.bias + r : nullptr;
+  to.relu = last.relu;
+  to.relu_last = last.relu_last;
+  to.numbers = p.sink.numbers;
+  to.levels = p.sink.levels;
+  for (std::int64_t j = 0; j < count; ++j) {
+    const std::int64_t place = p.sink.places ? p.sink.places[i + j] : i + j;
+    if (place < 0) continue;
+    if (last.residual) to.residual = last.residual + place * last.residual_stride + r;
+    if (p.sink.bytes)
+      to.bytes = p.sink.bytes + place * p.sink.stride + r;
+    else
+      to.y = p.sink.y + place * p.sink.stride + r;
+    finish(sums + j * kPanelRows, p.rows[(i + j) * p.rows_stride], to);
+  }
+}
+
+#if defined(__x86_64__)
+void multiply_amx(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
+  const U8Finish finish = tiles_for(p.w).finish;
+  TappedRows<std::uint8_t> part = p.x;
+  alignas(64) std::int32_t sums[2 * kAmxRows * kPanelRows];
+  std::int64_t begun = 0;
+  for (std::int64_t r = row_begin; r < row_end; r += 2 * kPanelRows)
+    for (std::int64_t i = 0; i < p.num_rows; i += kAmxRows) {
+      const std::int64_t count = std::min(kAmxRows, p.num_rows - i), second = r + kPanelRows;
+      if (count != begun) u8_amx_begin(begun = count);
+      part.x = p.x.x + i * p.x.row_stride;
+      u8_amx_block(p.w.panel(r / kPanelRows),
+                   second < row_end ? p.w.panel(second / kPanelRows) : nullptr, part, count, sums);
+      finish_rows(p, finish, sums, i, count, r, row_end);
+      if (second < row_end)
+        finish_rows(p, finish, sums + kAmxRows * kPanelRows, i, count, second, row_end);
+    }
+  u8_amx_end();
+}
+#endif
+
+void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
+#if defined(__x86_64__)
+  // Few rows leave most of a tile empty, and weights are read all the same.
+  if (p.w.isa == Isa::kAmxInt8 && p.w.grain % kAmxGrain == 0 && p.num_rows >= kFewRows)
+    return multiply_amx(p, row_begin, row_end);
+#endif
+  const U8Tiles& tiles = tiles_for(p.w);
+  TappedRows<std::uint8_t> part = p.x;
+  alignas(64) std::int32_t sums[kMostU8Rows * kPanelRows];
+  for (std::int64_t r = row_begin; r < row_end; r += kPanelRows)
+    for (std::int64_t i = 0; i < p.num_rows;) {
+      const std::int64_t num_tiles = (p.num_rows - i + tiles.most_rows - 1) / tiles.most_rows;
+      const std::int64_t count = (p.num_rows - i + num_tiles - 1) / num_tiles;
+      part.x = p.x.x + i * p.x.row_stride;
+      tiles.tile[count - 1](p.w.panel(r / kPanelRows), part, sums);
+      finish_rows(p, tiles.finish, sums, i, count, r, row_end);
+      i += count;
+    }
+}
+
 }  // namespace
 
 // The zero point's share goes off, then the scales.
-void finish_u8_portable(const std::int32_t* sums, const U8Row& row, const U8Outputs& to, float* y) {
+void finish_u8_portable(const std::int32_t* sums, const U8Row& row, const U8Outputs& to) {
+  float values[kPanelRows];
+  float* y = to.bytes ? values : to.y;
   for (std::int64_t o = 0; o < to.outputs; ++o) {
     float v =
         static_cast<float>(sums[o] - row.zero * to.of_weights[o]) * (to.scales[o] * row.scale);
@@ -70,14 +161,16 @@ void finish_u8_portable(const std::int32_t* sums, const U8Row& row, const U8Outp
     if (to.residual) v += to.residual[o];
     y[o] = to.relu_last ? std::max(v, 0.0f) : v;
   }
+  if (to.bytes) to_u8_static_portable(values, to.outputs, to.numbers, to.levels, to.bytes);
 }
 
 U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,
-                 Isa isa, int taps, int levels) {
+                 Isa isa, int taps, int levels, int grain) {
   U8Matrix m;
   m.rows = rows;
   m.cols = cols;
   m.taps = taps;
+  m.grain = grain;
   m.isa = isa;
   const std::int64_t num_panels = (rows + kPanelRows - 1) / kPanelRows;
   m.panels.resize(static_cast<std::size_t>(num_panels * kPanelRows * m.padded_cols()) + 64);
@@ -127,44 +220,23 @@ void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& ro
   if (isa != Isa::kPortable) return to_u8_static_avx2(x, n, row, levels, values);
 #endif
   (void)isa;
-  const float least = static_cast<float>(-row.zero), most = static_cast<float>(levels - row.zero);
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float scaled = x[i] / row.scale;
-    const float kept = std::isnan(scaled) ? 0.0f : std::clamp(scaled, least, most);
-    values[i] =
-        static_cast<std::uint8_t>(static_cast<std::int32_t>(std::nearbyint(kept)) + row.zero);
-  }
+  to_u8_static_portable(x, n, row, levels, values);
 }
 
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* rows,
              std::int64_t rows_stride, std::int64_t num_rows, float* y, std::int64_t y_stride,
              std::int64_t row_begin, std::int64_t row_end, const GemmFinish* finish) {
-  const U8Tiles& tiles = tiles_for(w);
-  const GemmFinish none, &last = finish ? *finish : none;
-  TappedRows<std::uint8_t> part = x;
-  alignas(64) std::int32_t sums[kMostU8Rows * kPanelRows];
-  for (std::int64_t r = row_begin; r < row_end; r += kPanelRows) {
-    const std::int8_t* panel = w.panel(r / kPanelRows);
-    U8Outputs to{w.sums.data() + r,
-                 w.scales.data() + r,
-                 std::min(kPanelRows, row_end - r),
-                 last.bias ? last.bias + r : nullptr,
-                 nullptr,
-                 last.relu,
-                 last.relu_last};
-    for (std::int64_t i = 0; i < num_rows;) {
-      const std::int64_t num_tiles = (num_rows - i + tiles.most_rows - 1) / tiles.most_rows;
-      const std::int64_t count = (num_rows - i + num_tiles - 1) / num_tiles;
-      part.x = x.x + i * x.row_stride;
-      tiles.tile[count - 1](panel, part, sums);
-      for (std::int64_t j = 0; j < count; ++j) {
-        if (last.residual) to.residual = last.residual + (i + j) * last.residual_stride + r;
-        tiles.finish(sums + j * kPanelRows, rows[(i + j) * rows_stride], to,
-                     y + (i + j) * y_stride + r);
-      }
-      i += count;
-    }
-  }
+  U8Sink sink;
+  sink.y = y;
+  sink.stride = y_stride;
+  multiply({w, x, rows, rows_stride, num_rows, sink, finish ? *finish : GemmFinish()}, row_begin,
+           row_end);
+}
+
+void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row& row,
+             std::int64_t num_rows, const U8Sink& sink, std::int64_t row_begin,
+             std::int64_t row_end, const GemmFinish& finish) {
+  multiply({w, x, &row, 0, num_rows, sink, finish}, row_begin, row_end);
 }
 
 }  // namespace antiphon

@@ -15,10 +15,11 @@
 namespace antiphon {
 
 // Weights [rows, cols] as [ceil(rows / 16)][ceil(cols / 4)][16][4] int8, filled up with zeros. With
-// taps, each tap's columns are filled up to a multiple of 4. Immutable; any thread.
+// taps, each tap's columns are filled up to a multiple of `grain`. Immutable; any thread.
 struct U8Matrix {
   std::int64_t rows = 0, cols = 0;
   int taps = 1;
+  int grain = 4;
   std::vector<std::int8_t, HugePageAllocator<std::int8_t>> panels;
   std::size_t offset = 0;          // of the first panel, so that it is 64-byte aligned
   std::vector<float> scales;       // [rows], filled up to whole panels
@@ -26,7 +27,7 @@ struct U8Matrix {
   Isa isa = Isa::kPortable;
   bool wide = false;  // AVX2: two products of bytes may not fit 16 bits
 
-  std::int64_t padded_tap_cols() const { return (cols / taps + 3) / 4 * 4; }
+  std::int64_t padded_tap_cols() const { return (cols / taps + grain - 1) / grain * grain; }
   std::int64_t padded_cols() const { return taps * padded_tap_cols(); }
   const std::int8_t* panel(std::int64_t p) const {
     return panels.data() + offset + static_cast<std::size_t>(p * padded_cols() * kPanelRows);
@@ -42,9 +43,12 @@ constexpr std::int64_t kMaxU8Cols = 65536;
 
 // w: [rows, cols] row-major; columns are taps x (cols / taps); cols <= kMaxU8Cols. levels: the
 // largest value of an activation, 0: u8_levels(isa). Above what AVX2 adds in 16 bits for these
-// weights, a tile of half the speed is taken. Allocates.
+// weights, a tile of half the speed is taken. grain: a multiple of 4; AMX wants kAmxGrain.
+// Allocates.
 U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,
-                 Isa isa, int taps = 1, int levels = 0);
+                 Isa isa, int taps = 1, int levels = 0, int grain = 4);
+constexpr int kAmxGrain = 64;  // columns of a tile
+constexpr int u8_grain(Isa isa) { return isa == Isa::kAmxInt8 ? kAmxGrain : 4; }
 
 // x is about (value - zero) * scale; values in 0..u8_levels; x = 0 is met exactly.
 struct U8Row {
@@ -69,5 +73,20 @@ void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& ro
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* rows,
              std::int64_t rows_stride, std::int64_t num_rows, float* y, std::int64_t y_stride,
              std::int64_t row_begin, std::int64_t row_end, const GemmFinish* finish = nullptr);
+
+// Where the rows of a product go: row i to the outputs at [places[i] * stride], as f32 or as bytes.
+struct U8Sink {
+  float* y = nullptr;
+  std::uint8_t* bytes = nullptr;  // instead of y: round(value / numbers.scale) + numbers.zero
+  U8Row numbers;
+  std::int32_t levels = 255;
+  std::int64_t stride = 0;
+  const std::int32_t* places = nullptr;  // -1: nobody wants the row; null: row i goes to i
+};
+// The same with one row's numbers for all. The residual's rows have places, too; the values as
+// bytes are what quantize_u8_static makes of those in f32.
+void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row& row,
+             std::int64_t num_rows, const U8Sink& sink, std::int64_t row_begin,
+             std::int64_t row_end, const GemmFinish& finish);
 
 }  // namespace antiphon

@@ -32,6 +32,23 @@ ANTIPHON_VNNI inline __m512i four512(const std::uint8_t* x) {
   return _mm512_set1_epi32(four);
 }
 
+// round(v / scale) + zero, within 0..levels.
+struct ByteSteps {
+  __m256 scale, low, high;
+  __m256i zero;
+  ANTIPHON_AVX2 ByteSteps(const U8Row& row, std::int32_t levels)
+      : scale(_mm256_set1_ps(row.scale)),
+        low(_mm256_set1_ps(static_cast<float>(-row.zero))),
+        high(_mm256_set1_ps(static_cast<float>(levels - row.zero))),
+        zero(_mm256_set1_epi32(row.zero)) {}
+  ANTIPHON_AVX2 __m256i of(__m256 v) const {
+    v = _mm256_div_ps(v, scale);
+    v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));  // NaN to 0
+    v = _mm256_min_ps(_mm256_max_ps(v, low), high);
+    return _mm256_add_epi32(_mm256_cvtps_epi32(v), zero);
+  }
+};
+
 template <int kRows>
 ANTIPHON_AVX2 void tile_avx2(const std::int8_t* w, const TappedRows<std::uint8_t>& x,
                              std::int32_t* out) {
@@ -128,9 +145,9 @@ ANTIPHON_VNNI void tile_vnni(const std::int8_t* w, const TappedRows<std::uint8_t
   }
 }
 
-ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Row& row, const U8Outputs& to,
-                               float* y) {
-  if (to.outputs < kPanelRows) return finish_u8_portable(sums, row, to, y);
+ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Row& row, const U8Outputs& to) {
+  if (to.outputs < kPanelRows) return finish_u8_portable(sums, row, to);
+  __m256 values[2];
   const __m256i zero = _mm256_set1_epi32(row.zero);
   const __m256 scale = _mm256_set1_ps(row.scale), none = _mm256_setzero_ps();
 #pragma GCC unroll 2
@@ -145,12 +162,20 @@ ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Row& row, const
     if (to.relu) v = _mm256_max_ps(v, none);
     if (to.residual) v = _mm256_add_ps(v, _mm256_loadu_ps(to.residual + i));
     if (to.relu_last) v = _mm256_max_ps(v, none);
-    _mm256_storeu_ps(y + i, v);
+    values[i / 8] = v;
   }
+  if (!to.bytes) {
+    _mm256_storeu_ps(to.y, values[0]);
+    return _mm256_storeu_ps(to.y + 8, values[1]);
+  }
+  const ByteSteps steps(to.numbers, to.levels);
+  const __m256i words = _mm256_packs_epi32(steps.of(values[0]), steps.of(values[1]));
+  const __m128i low = _mm256_castsi256_si128(words), high = _mm256_extracti128_si256(words, 1);
+  const __m128i bytes = _mm_packus_epi16(low, high);  // quads 0, 2, 1, 3
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to.bytes), _mm_shuffle_epi32(bytes, 0xd8));
 }
 
-ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Row& row, const U8Outputs& to,
-                               float* y) {
+ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Row& row, const U8Outputs& to) {
   const auto wanted = static_cast<__mmask16>((1u << to.outputs) - 1u);
   const __m512 none = _mm512_setzero_ps();
   const __m512i share =
@@ -162,7 +187,13 @@ ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Row& row, const
   if (to.relu) v = _mm512_max_ps(v, none);
   if (to.residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.residual));
   if (to.relu_last) v = _mm512_max_ps(v, none);
-  _mm512_mask_storeu_ps(y, wanted, v);
+  if (!to.bytes) return _mm512_mask_storeu_ps(to.y, wanted, v);
+  v = _mm512_div_ps(v, _mm512_set1_ps(to.numbers.scale));
+  v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v);  // NaN to 0
+  v = _mm512_max_ps(v, _mm512_set1_ps(static_cast<float>(-to.numbers.zero)));
+  v = _mm512_min_ps(v, _mm512_set1_ps(static_cast<float>(to.levels - to.numbers.zero)));
+  const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(to.numbers.zero));
+  _mm512_mask_cvtepi32_storeu_epi8(to.bytes, wanted, q);
 }
 
 constexpr U8Tile kAvx2Tiles[] = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>,
@@ -240,16 +271,9 @@ ANTIPHON_AVX2 void to_u8_avx2(const float* x, std::int64_t n, float inverse, std
 
 ANTIPHON_AVX2 void to_u8_static_avx2(const float* x, std::int64_t n, const U8Row& row,
                                      std::int32_t levels, std::uint8_t* values) {
-  const __m256 scale = _mm256_set1_ps(row.scale),
-               low = _mm256_set1_ps(static_cast<float>(-row.zero)),
-               high = _mm256_set1_ps(static_cast<float>(levels - row.zero));
-  const __m256i shift = _mm256_set1_epi32(row.zero);
-  const auto eight = [&](const float* from) ANTIPHON_AVX2 {
-    __m256 v = _mm256_div_ps(_mm256_loadu_ps(from), scale);
-    v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));  // NaN to 0
-    v = _mm256_min_ps(_mm256_max_ps(v, low), high);
-    return _mm256_add_epi32(_mm256_cvtps_epi32(v), shift);
-  };
+  const ByteSteps steps(row, levels);
+  const auto eight = [&](const float* from)
+                         ANTIPHON_AVX2 { return steps.of(_mm256_loadu_ps(from)); };
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   const auto store = [&](const float* from, std::uint8_t* to) ANTIPHON_AVX2 {
     const __m256i a = _mm256_packs_epi32(eight(from), eight(from + 8));

@@ -32,18 +32,23 @@ Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
   const Tensor& w = view.inputs[1];
   const auto quantizer = ir::input_quantizer(view.node->attrs);
   auto packed = std::make_unique<PackedU8>();
-  packed->matrix = pack_u8(w.dims[0], w.dims[1], static_cast<const std::int8_t*>(w.data),
-                           view.inputs[2].f32(), view.isa, 1, quantizer ? quantizer->levels : 0);
+  packed->matrix =
+      pack_u8(w.dims[0], w.dims[1], static_cast<const std::int8_t*>(w.data), view.inputs[2].f32(),
+              view.isa, 1, quantizer ? quantizer->levels : 0, u8_grain(view.isa));
   return std::unique_ptr<Packed>(std::move(packed));
 }
 
-std::int64_t padded(std::int64_t k) { return (k + 3) / 4 * 4; }
-std::size_t values_bytes(const LinearExtents& e) {
-  return aligned_bytes(static_cast<std::size_t>(e.rows * padded(e.k)));
+std::int64_t padded(std::int64_t k, Isa isa) {
+  const std::int64_t grain = u8_grain(isa);
+  return (k + grain - 1) / grain * grain;
+}
+std::size_t values_bytes(const LinearExtents& e, Isa isa) {
+  return aligned_bytes(static_cast<std::size_t>(e.rows * padded(e.k, isa)));
 }
 std::size_t workspace_bytes(const NodeView& view) {
   const LinearExtents e = linear_extents(view);
-  return values_bytes(e) + aligned_bytes(static_cast<std::size_t>(e.rows) * sizeof(U8Row));
+  return values_bytes(e, view.isa) +
+         aligned_bytes(static_cast<std::size_t>(e.rows) * sizeof(U8Row));
 }
 
 // x [rows][K] as bytes, and the product. quantize(row of x, its bytes): its numbers.
@@ -51,9 +56,9 @@ template <typename F>
 Status run_with(const NodeView& view, const LaunchArgs& args, F quantize) {
   const LinearExtents e = linear_extents(view);
   const U8Matrix& w = static_cast<const PackedU8&>(*args.packed).matrix;
-  const std::int64_t stride = padded(e.k);
+  const std::int64_t stride = padded(e.k, view.isa);
   auto* values = reinterpret_cast<std::uint8_t*>(args.workspace);
-  auto* numbers = reinterpret_cast<U8Row*>(args.workspace + values_bytes(e));
+  auto* numbers = reinterpret_cast<U8Row*>(args.workspace + values_bytes(e, view.isa));
   const float* x = view.inputs[0].f32();
   float* y = view.outputs[0].f32();
   split(*args.team, e.rows, row_grain(e.k), [&](std::int64_t begin, std::int64_t end, int) {

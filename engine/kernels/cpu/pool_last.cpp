@@ -60,7 +60,37 @@ void window(const Window& w, std::int64_t channels, float factor, float* y) {
   }
 }
 
+// The same maxima of bytes.
+void byte_window(const std::uint8_t* x, const Window& w, std::int64_t channels, std::uint8_t* y) {
+  const hn::ScalableTag<std::uint8_t> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) {
+    auto most = hn::Zero(d);
+    for (std::int64_t i = 0; i < w.rows; ++i)
+      for (std::int64_t j = 0; j < w.columns; ++j)
+        most = hn::Max(most, hn::LoadU(d, x + i * w.row_stride + j * w.column_stride + c));
+    hn::StoreU(most, d, y + c);
+  }
+  for (; c < channels; ++c) {
+    std::uint8_t most = 0;
+    for (std::int64_t i = 0; i < w.rows; ++i)
+      for (std::int64_t j = 0; j < w.columns; ++j)
+        most = std::max(most, x[i * w.row_stride + j * w.column_stride + c]);
+    y[c] = most;
+  }
+}
+
 }  // namespace
+
+void pool_bytes(const std::uint8_t* x, std::int64_t rows, std::int64_t columns,
+                std::int64_t row_stride, std::int64_t column_stride, std::int64_t channels,
+                std::uint8_t* y) {
+  byte_window(x, {nullptr, rows, columns, row_stride, column_stride}, channels, y);
+}
+using PoolBytes = void (*)(const std::uint8_t*, std::int64_t, std::int64_t, std::int64_t,
+                           std::int64_t, std::int64_t, std::uint8_t*);
+PoolBytes pool_bytes_function() { return pool_bytes; }
 
 template <bool kMax>
 void pool_window(const float* x, std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
@@ -85,10 +115,15 @@ using PoolFunction = void (*)(const float*, std::int64_t, std::int64_t, std::int
 PoolFunction max_for(Isa isa) { ANTIPHON_BY_ISA(isa, pool_max_function); }
 PoolFunction sum_for(Isa isa) { ANTIPHON_BY_ISA(isa, pool_sum_function); }
 
+using PoolBytes = void (*)(const std::uint8_t*, std::int64_t, std::int64_t, std::int64_t,
+                           std::int64_t, std::int64_t, std::uint8_t*);
+PoolBytes bytes_for(Isa isa) { ANTIPHON_BY_ISA(isa, pool_bytes_function); }
+
 constexpr std::size_t kBase = 1;
 
 const char* refuse(const NodeView& view) {
-  return view.inputs[0].dtype == DType::kF32 ? nullptr : "needs f32";
+  const DType x = view.inputs[0].dtype;
+  return x == DType::kF32 || x == DType::kU8 ? nullptr : "needs f32, or maxima of u8";
 }
 
 // One spatial axis: the taps of window `o` that lie inside.
@@ -130,10 +165,35 @@ Result<std::unique_ptr<Prepared>> prepare(const NodeView& view, const Packed*) {
   return std::unique_ptr<Prepared>(std::move(prepared));
 }
 
+// Maxima of bytes. A window that lies in the padding alone gives 0: there is none such.
+Status run_bytes(const NodeView& view, const LaunchArgs& args) {
+  const Tensor &x = view.inputs[0], &y = view.outputs[0];
+  const auto& prepared = static_cast<const PreparedAxes&>(*args.prepared);
+  const Axis &rows = prepared.rows, &columns = prepared.columns;
+  const std::int64_t channels = x.dims[3], width = y.dims[3];
+  const auto* from = static_cast<const std::uint8_t*>(x.data);
+  auto* to = static_cast<std::uint8_t*>(y.data) + view.node->attrs.i("y_begin");
+  const PoolBytes pool = bytes_for(view.isa);
+  split(*args.team, y.dims[0] * rows.out * columns.out,
+        row_grain(rows.kernel * columns.kernel * channels),
+        [&](std::int64_t begin, std::int64_t end, int) {
+          for (std::int64_t p = begin; p < end; ++p) {
+            const Axis::Span h = rows.span(p / columns.out % rows.out);
+            const Axis::Span w = columns.span(p % columns.out);
+            const std::int64_t image = p / (columns.out * rows.out) * rows.in * columns.in;
+            pool(from + (image + h.first * columns.in + w.first) * channels, h.count, w.count,
+                 rows.dilation * columns.in * channels, columns.dilation * channels, channels,
+                 to + p * width);
+          }
+        });
+  return {};
+}
+
 Status run(const NodeView& view, const LaunchArgs& args) {
   const Tensor &x = view.inputs[0], &y = view.outputs[0];
   if (y.num_elements() == 0) return {};
   copy_base(view, kBase, *args.team);
+  if (x.dtype == DType::kU8) return run_bytes(view, args);
   const bool max = static_cast<ir::Pool>(view.node->attrs.i("op")) == ir::Pool::kMax;
   const bool count_pad = view.node->attrs.i("count_pad") != 0;
   const auto& prepared = static_cast<const PreparedAxes&>(*args.prepared);

@@ -58,6 +58,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kStridedSliceCopy,
     &cpu::kConvNdStaticU8,
     &cpu::kConvNdPlain,
+    &cpu::kConvLastTappedU8,
     &cpu::kConvLastStaticU8,
     &cpu::kConvLastDepthwise,
     &cpu::kConvLastPanels,

@@ -65,14 +65,14 @@ std::vector<std::string> kernels_of(const Plan& plan) {
 std::ptrdiff_t count_static(const Plan& plan) {
   const auto kernels = kernels_of(plan);
   return std::count_if(kernels.begin(), kernels.end(), [](const std::string& k) {
-    return k.find("static_u8") != std::string::npos;
+    return k.find("static_u8") != std::string::npos || k.find("tapped_u8") != std::string::npos;
   });
 }
 
 TEST(Int8, EqualsOnnxRuntimeOnTheSameBytes) {
   const auto calibration = golden_calibration();
   const auto samples = test::golden_samples();
-  for (const char* isa : {"portable", "avx2", "avx512_vnni"}) {
+  for (const char* isa : {"portable", "avx2", "avx512_vnni", "amx_int8"}) {
     const auto plan = build_golden(options_for(calibration, isa));
     EXPECT_EQ(count_static(*plan), 6) << isa;
     const std::string name = plan->report().isa == "avx2" ? "u7." : "u8.";
@@ -155,7 +155,7 @@ TEST(Int8, ExplicitPairsRunOnTheirBytes) {
   const OnnxNetwork network = test::golden_network("qdq.onnx");
   const auto samples = test::golden_samples();
   for (const Precision precision : {Precision::kInt8, Precision::kF32})
-    for (const char* isa : {"portable", "avx2", "avx512_vnni"}) {
+    for (const char* isa : {"portable", "avx2", "avx512_vnni", "amx_int8"}) {
       BuildOptions options = options_for(nullptr, isa);
       options.precision = precision;
       const auto plan = build(network, options);
@@ -172,6 +172,33 @@ TEST(Int8, ExplicitPairsRunOnTheirBytes) {
                   4e-3)
             << isa << " sample " << i;
     }
+}
+
+// Bytes stay bytes from layer to layer, through maxima and a join, where the model's pairs agree.
+TEST(Int8, ExplicitPairsKeepBytesBetweenLayers) {
+  const OnnxNetwork network = test::golden_network("bytes.onnx");
+  const auto data = Weights::load(test::golden_path("bytes.safetensors"));
+  ASSERT_TRUE(data.ok()) << data.status().message();
+  for (const char* isa : {"portable", "avx2", "avx512_vnni", "amx_int8"}) {
+    BuildOptions options = options_for(nullptr, isa);
+    options.profile.clear();
+    const auto plan = build(network, options);
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    int bytes = 0;
+    for (const LayerReport& layer : (*plan)->report().layers) {
+      EXPECT_NE(layer.op, "quantize") << layer.name;
+      EXPECT_NE(layer.op, "dequantize") << layer.name;
+      bytes += layer.output.starts_with("u8[") ? 1 : 0;
+    }
+    EXPECT_GE(bytes, 5) << isa;  // a, its maxima, b, c and d
+    for (int i = 0; i < 3; ++i) {
+      const auto x = (*data)->tensor("in.x." + std::to_string(i))->f32();
+      const auto want = (*data)->tensor("out.y." + std::to_string(i))->f32();
+      const Sample sample{"", {{"x", test::tensor_of({2, 3, 12, 26}, {x.begin(), x.end()})}}};
+      EXPECT_LT(rms(test::output_of(*plan, sample), {want.begin(), want.end()}), 4e-3)
+          << isa << " input " << i;
+    }
+  }
 }
 
 // The weights of a loop's layers become bytes; what multiplies them stays nearly lossless.

@@ -1,6 +1,7 @@
 // Convolution, pooling and placement with the channels last, against the reference.
 #include <gtest/gtest.h>
 
+#include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
 #include "tests/unit/engine/kernels/kernel_harness.h"
 
@@ -129,6 +130,41 @@ TEST(ConvTransposeLastKernels, WindowsThatDoNotOverlap) {
   }
 }
 
+TEST(ConvTransposeLastKernels, MakeBytes) {
+  for (const Dims& w : {Dims{5, 7, 2, 2}, Dims{16, 33, 3, 1}}) {
+    KernelCase k{
+        .node = node_of(ir::kOpConvTransposeLast, {{"strides", Dims{w[2], w[3]}}}, 3),
+        .inputs = {random_ref({2, 3, 5, w[0]}, 1), random_ref(w, 2), random_ref({w[1]}, 3)},
+        .constant = {false, true, true},
+        .absolute = 1,  // next to the middle of two steps
+        .bounds = {}};
+    ir::set_output_quantizer(k.node.attrs, {0.02f, 117, 255});
+    check_kernels(k);
+    k.node.inputs = node_of(ir::kOpConvTransposeLast, {}, 4).inputs;
+    k.node.attrs.set("y_begin", std::int64_t{1});
+    k.node.attrs.set("y_width", w[1] + 3);
+    k.inputs.push_back(random_whole({2, 3 * w[2], 5 * w[3], w[1] + 3}, 4, DType::kU8, 0, 255));
+    check_kernels(k);
+  }
+}
+
+TEST(PoolLastKernels, MaximaOfBytes) {
+  for (const std::int64_t ceil : {0, 1})
+    for (const Dims& dims : {Dims{2, 7, 9, 3}, Dims{1, 5, 33, 37}, Dims{1, 8, 6, 200}}) {
+      KernelCase k{
+          .node = node_of(ir::kOpPoolLast, {{"op", static_cast<std::int64_t>(ir::Pool::kMax)},
+                                            {"kernel", Dims{3, 2}},
+                                            {"strides", Dims{2, 3}},
+                                            {"dilations", Dims{1, 2}},
+                                            {"pads", Dims{1, 0, 2, 1}},
+                                            {"ceil", ceil}}),
+          .inputs = {random_whole(dims, 1, DType::kU8, 0, 255)},
+          .constant = {},
+          .bounds = {}};
+      check_kernels(k);
+    }
+}
+
 TEST(PoolLastKernels, AllWaysOfPooling) {
   for (const auto op : {ir::Pool::kMax, ir::Pool::kAverage})
     for (const std::int64_t ceil : {0, 1})
@@ -156,6 +192,9 @@ TEST(PlaceKernels, CopiesBesideTheBase) {
                .inputs = {random_ref({2, 5, 17}, 1), random_ref({2, 5, 24}, 2)},
                .constant = {},
                .bounds = {}};
+  check_kernels(k);
+  k.inputs = {random_whole({2, 5, 17}, 1, DType::kU8, 0, 255),
+              random_whole({2, 5, 24}, 2, DType::kU8, 0, 255)};
   check_kernels(k);
 }
 

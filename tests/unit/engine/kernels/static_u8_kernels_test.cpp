@@ -42,7 +42,8 @@ KernelCase case_of(ir::Node node, Dims x, Dims w, Dims y, const ir::InputQuantiz
   const double range = double{quantizer.scale} * std::max(quantizer.zero, quantizer.levels);
   const double largest = columns * range * 128 * kMostScale;
   // Whole sums are exact; two products of scales and the epilogue round.
-  c.bounds = {{"static", kEpsilon * (4 * largest + 8), 0}};
+  c.bounds = {{"static", kEpsilon * (4 * largest + 8), 0},
+              {"tapped", kEpsilon * (4 * largest + 8), 0}};
   // Kernels that take x as it is: what saturates is another number altogether.
   c.absolute = columns * 128 * kMostScale * (double{quantizer.scale} + 1.0) + 1e-4;
   return c;
@@ -143,6 +144,10 @@ const LastConv kLastConvs[] = {
     {{1, 6, 7, 32}, {24, 16, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 2, {1, 6, 7, 24}},
     {{1, 10, 4, 8}, {9, 8, 1, 1}, {2, 2}, {1, 1}, {0, 0, 0, 0}, 1, {1, 5, 2, 9}},
     {{1, 8, 9, 24}, {80, 24, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1, {1, 8, 9, 80}},
+    {{1, 14, 21, 20}, {36, 20, 3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, 1, {1, 7, 11, 36}},
+    {{2, 5, 30, 16}, {18, 16, 3, 3}, {1, 1}, {2, 1}, {2, 1, 2, 1}, 1, {2, 5, 30, 18}},
+    {{1, 6, 7, 64}, {33, 64, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {1, 6, 7, 33}},
+    {{1, 3, 80, 6}, {17, 6, 2, 5}, {1, 1}, {1, 1}, {3, 6, 0, 7}, 1, {1, 5, 89, 17}},
     {{0, 5, 5, 3}, {2, 3, 3, 3}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {0, 3, 3, 2}}};
 
 KernelCase last_case(const LastConv& v, const ir::InputQuantizer& quantizer, bool extras) {
@@ -155,10 +160,12 @@ KernelCase last_case(const LastConv& v, const ir::InputQuantizer& quantizer, boo
 }
 
 TEST(StaticU8, ConvLastEqualsTheBytesItStandsFor) {
-  const std::vector<std::string> ours = {"cpu/conv_last_static_u8"};
+  const std::vector<std::string> any = {"cpu/conv_last_tapped_u8", "cpu/conv_last_static_u8"};
+  const std::vector<std::string> gaps = {"cpu/conv_last_static_u8"};
   for (const LastConv& v : kLastConvs)
     for (const ir::InputQuantizer& quantizer : kQuantizers) {
       SCOPED_TRACE(testing::PrintToString(v.x) + " " + testing::PrintToString(v.w));
+      const auto& ours = v.groups == 1 && v.dilations[1] == 1 ? any : gaps;
       KernelCase c = last_case(v, quantizer, quantizer.zero != 0);
       EXPECT_EQ(check_kernels(c), ours);
       // What the product does in registers.
@@ -178,8 +185,34 @@ TEST(StaticU8, ConvLastPlacesItsResult) {
     Dims base = v.y;
     base.back() += 5;
     c.inputs.push_back(test::random_ref(base, 6));
-    EXPECT_EQ(check_kernels(c).front(), "cpu/conv_last_static_u8");
+    EXPECT_EQ(check_kernels(c).back(), "cpu/conv_last_static_u8");
   }
+}
+
+// x that is bytes, y that becomes bytes, alone and placed.
+TEST(StaticU8, ConvLastReadsAndMakesBytes) {
+  for (const LastConv& v : kLastConvs)
+    for (const ir::InputQuantizer& quantizer : kQuantizers)
+      for (const bool placed : {false, true}) {
+        SCOPED_TRACE(testing::PrintToString(v.x) + " " + testing::PrintToString(v.w));
+        KernelCase c = last_case(v, quantizer, quantizer.zero != 0);
+        c.node.attrs.erase("act");
+        if (quantizer.zero != 0) c.node.attrs.set("act", static_cast<std::int64_t>(Unary::kRelu));
+        c.inputs[0] = test::random_whole(v.x, 8, DType::kU8, 0, quantizer.levels);
+        const bool same = check_kernels(c).back() == "cpu/conv_last_static_u8";
+        EXPECT_TRUE(same);
+        ir::set_output_quantizer(c.node.attrs, {0.04f, 30, quantizer.levels});
+        c.bounds = {{"_u8", 1, 0}};  // next to the middle of two steps
+        if (placed) {
+          c.node.inputs = test::node_of(ir::kOpConvLast, {}, 6).inputs;
+          c.node.attrs.set("y_begin", std::int64_t{3});
+          c.node.attrs.set("y_width", v.w[0] + 4);
+          Dims base = v.y;
+          base.back() += 4;
+          c.inputs.push_back(test::random_whole(base, 9, DType::kU8, 0, 255));
+        }
+        EXPECT_EQ(check_kernels(c).back(), "cpu/conv_last_static_u8");
+      }
 }
 
 TEST(StaticU8, BytesAreTheSameOnEveryIsaAndRoundLikeTheDefinition) {
