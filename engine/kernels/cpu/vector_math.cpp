@@ -131,7 +131,9 @@ float max_row(const float* x, std::int64_t n) {
   if (n >= lanes()) {
     V best = load(x);
     for (i = lanes(); i + lanes() <= n; i += lanes()) best = hn::Max(best, load(x + i));
-    peak = hn::GetLane(hn::MaxOfLanes(kF, best));
+    HWY_ALIGN float each[hn::MaxLanes(kF)];  // MaxOfLanes() of emulated vectors begins at -FLT_MAX
+    hn::Store(best, kF, each);
+    for (std::int64_t k = 0; k < lanes(); ++k) peak = each[k] > peak ? each[k] : peak;
   }
   for (; i < n; ++i) peak = x[i] > peak ? x[i] : peak;
   return peak;

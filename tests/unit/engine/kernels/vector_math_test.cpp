@@ -91,6 +91,16 @@ TEST(VectorMath, EdgesOfExpLogAndTanh) {
   }
 }
 
+TEST(VectorMath, TheLargestOfRowsOfMinusInfinity) {
+  const float low = -std::numeric_limits<float>::infinity();
+  for (const Isa isa : test::isas()) {
+    const VectorMath& math = vector_math(isa);
+    for (std::size_t n = 1; n < 70; ++n)
+      EXPECT_EQ(math.max(std::vector<float>(n, low).data(), static_cast<std::int64_t>(n)), low)
+          << static_cast<int>(isa) << " " << n;
+  }
+}
+
 TEST(VectorMath, ReductionsOfEveryLength) {
   for (const Isa isa : test::isas()) {
     const VectorMath& math = vector_math(isa);
