@@ -1,11 +1,11 @@
 """Prints every accuracy of a trained network at f32 and with its INT8 weights.
 
-    python3 -m training.nlu.evaluate CHECKPOINT.pt --prepared FOLDER [--json OUT.json]
+    python3 -m training.nlu.evaluate CHECKPOINT.pt --prepared FOLDER [--data DATA --heard HEARD.tsv] [--json OUT.json]
 
 Intents: share of the test utterances whose best in-scope intent of their domain is right ("intent"), and the same counting
 refusals as wrong ("intent_accepted"); *_spoken: as a recogniser writes them. Slots: F1 of whole spans (conlleval). Questions:
 SQuAD's exact match and F1 on the kept-out paragraphs of XQuAD, best span whatever its score, and the share refused at threshold 0.
-embed_cosine: mean cosine with the start network's sentence embedding on test utterances.
+recognised/*: of text that was recognised (recognised.py). embed_cosine: mean cosine with the start network's sentence embedding on test utterances.
 """
 import argparse
 import json
@@ -36,12 +36,13 @@ def embed_cosine(net, data, prepared, device, most=1500):
     return float((ours * theirs).sum(-1).mean())
 
 
-def evaluate(state, data, prepared, device, questions=None, most=None):
-    """-> {"f32": figures, "int8": figures}, thresholds (of the INT8 weights)."""
+def evaluate(state, data, prepared, device, questions=None, most=None, heard=None):
+    """-> {"f32": figures, "int8": figures}, thresholds (of the INT8 weights). heard: a net's figures on recognised text, if any."""
     out = {}
     for name, weights in (("f32", state), ("int8", unpack(pack(state)))):
         net = load_network(data, weights, device)
         out[name], thresholds = measure(net, data, device, questions=questions, most=most)
+        out[name] |= heard(net) if heard else {}
         out[name]["embed_cosine"] = embed_cosine(net, data, prepared, device, most or 1500)
     return out, thresholds
 
@@ -54,9 +55,13 @@ def main():
     parser.add_argument("--questions", type=int, help="only the questions of so many paragraphs")
     parser.add_argument("--most", type=int, help="only so many utterances of each part")
     parser.add_argument("--json", help="writes the figures here")
+    parser.add_argument("--data"), parser.add_argument("--heard", help="what recognised.py gathered")
     a = parser.parse_args()
-    data = Prepared(a.prepared)
-    figures, thresholds = evaluate(torch.load(a.checkpoint, map_location="cpu")["net"], data, a.prepared, a.device, a.questions, a.most)
+    data, heard = Prepared(a.prepared), None
+    if a.heard:
+        from . import recognised  # which evaluates networks too
+        heard = lambda net: recognised.flat(recognised.measure(net, data, os.path.join(a.data, "nlu"), a.heard, a.device))
+    figures, thresholds = evaluate(torch.load(a.checkpoint, map_location="cpu")["net"], data, a.prepared, a.device, a.questions, a.most, heard)
     print(f"{'':44}{'f32':>8}{'int8':>8}")
     for key, value in figures["f32"].items():
         print(f"{key:44}{value:8.2f}{figures['int8'][key]:8.2f}")

@@ -1,9 +1,9 @@
 """Every accuracy of the pack as the C++ engine computes it, at f32 and INT8.
 
-    python3 -m training.nlu.evaluate_engine models/nlu-en --prepared FOLDER --program build/bin/nlu_outputs [--write]
+    python3 -m training.nlu.evaluate_engine models/nlu-en --prepared FOLDER --program build/bin/nlu_outputs [--data DATA --heard HEARD.tsv] [--write]
 
-The same figures as evaluate.py, from the same code; only the network's outputs come from the engine. --write puts the INT8
-column into the pack's manifest.
+The same figures as evaluate.py, from the same code; only the network's outputs come from the engine. --heard adds those of recognised
+text (recognised.py). --write puts the INT8 column into the pack's manifest.
 """
 import argparse
 import json
@@ -20,6 +20,7 @@ from .examples import Prepared
 from .measure import measure
 from .model import WIDTH
 from .quantise import unpack
+from .recognised import flat, measure as measure_heard
 
 
 class EngineNet:
@@ -27,7 +28,7 @@ class EngineNet:
 
     def __init__(self, program, pack, precision, intents, labels):
         self.pipe = subprocess.Popen([program, pack, precision], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.intents, self.labels = intents, labels
+        self.intents, self.labels, self.known = intents, labels, {}
         weights = unpack(load_file(os.path.join(pack, "weights.safetensors")))
         self.slot_next = weights.get("slot_next", torch.zeros(labels, labels))
 
@@ -36,6 +37,12 @@ class EngineNet:
 
     def run(self, ids, types):
         """Without padding -> sentence, intent logits, slot logits [T, labels], answer logits [T, 2]."""
+        key = (*ids, *types)
+        if key not in self.known:  # most sentences are the same as written and as said
+            self.known[key] = self.compute(ids, types)
+        return self.known[key]
+
+    def compute(self, ids, types):
         n = len(ids)
         self.pipe.stdin.write(np.array([n, *ids, *types], "<i4").tobytes())
         self.pipe.stdin.flush()
@@ -82,12 +89,14 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("pack"), ap.add_argument("--prepared", required=True), ap.add_argument("--program", required=True)
     ap.add_argument("--precisions", default="f32,int8"), ap.add_argument("--write", action="store_true")
-    ap.add_argument("--questions", type=int), ap.add_argument("--most", type=int)
+    ap.add_argument("--questions", type=int), ap.add_argument("--most", type=int), ap.add_argument("--data"), ap.add_argument("--heard")
     a = ap.parse_args()
     data, figures = Prepared(a.prepared), {}
     for precision in a.precisions.split(","):
         net = EngineNet(a.program, a.pack, precision, len(data.labels["intents"]), len(data.labels["slots"]))
         figures[precision], thresholds = measure(net, data, "cpu", questions=a.questions, most=a.most)
+        if a.heard:
+            figures[precision] |= flat(measure_heard(net, data, os.path.join(a.data, "nlu"), a.heard, "cpu"))
         net.pipe.stdin.close()
         print(precision, json.dumps(dict({k: round(v, 2) for k, v in figures[precision].items()}, thresholds=thresholds)), flush=True)
     if a.write:

@@ -108,6 +108,11 @@ def measure(net, data, nlu, path, device):
     return out
 
 
+def flat(out):
+    """What measure() gave of heard sentences, as figures of a manifest."""
+    return {f"recognised/{domain}/{key}": value for domain, x in out.items() for key, value in x["heard"].items()}
+
+
 def load_state(path):
     if not os.path.isdir(path):
         return torch.load(path, map_location="cpu")["net"]
