@@ -1,4 +1,4 @@
-// Viterbi's search over the tags of one domain.
+// Viterbi's search over the tags of one domain; the learnt scores of a pack.
 #include "nlu/tag_chain.h"
 
 #include <algorithm>
@@ -51,6 +51,22 @@ std::vector<int> TagChain::best(std::span<const int> tags,
   std::vector<int> path(words.size());
   for (std::size_t w = words.size(); w-- > 0; at = back[w * num_tags + at]) path[w] = tags[at];
   return path;
+}
+
+Result<std::vector<float>> read_next_tags(const Weights& weights) {
+  if (!weights.has("slot_next")) return std::vector<float>();
+  ANTIPHON_ASSIGN_OR_RETURN(const TensorView scores, weights.tensor("slot_next"));
+  ANTIPHON_ASSIGN_OR_RETURN(const TensorView scales, weights.tensor("slot_next.scale"));
+  if (scores.dtype != DType::kI8 || scores.dims.size() != 2 || scales.dtype != DType::kF32 ||
+      scales.num_elements() != scores.dims[0])
+    return invalid_argument(weights.path() +
+                            ": slot_next: wanted int8 [tags, tags] and slot_next.scale f32 [tags]");
+  std::vector<float> next(static_cast<std::size_t>(scores.num_elements()));
+  const std::size_t width = static_cast<std::size_t>(scores.dims[1]);
+  const auto* value = static_cast<const std::int8_t*>(scores.data);
+  for (std::size_t i = 0; i < next.size(); ++i)
+    next[i] = static_cast<float>(value[i]) * scales.f32()[i / width];
+  return next;
 }
 
 }  // namespace antiphon::nlu

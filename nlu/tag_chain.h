@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/weights.h"
 #include "nlu/labels.h"
 
 namespace antiphon::nlu {
@@ -23,5 +24,9 @@ class TagChain {
   std::vector<bool> begins_;  // whether a sentence may begin with the tag
   std::vector<float> step_;   // [tag, tag before it]
 };
+
+// Learnt scores of a pack for TagChain: its tensor slot_next, I8 [tags, tags] with a scale a row;
+// empty where it has none. kInvalidArgument: another type or shape; names the file.
+Result<std::vector<float>> read_next_tags(const Weights& weights);
 
 }  // namespace antiphon::nlu

@@ -7,6 +7,7 @@
 #include "engine/weights.h"
 #include "nlu/encoder.h"
 #include "nlu/pack.h"
+#include "nlu/tag_chain.h"
 #include "nlu/text_understander.h"
 
 namespace antiphon::nlu {
@@ -40,23 +41,6 @@ Result<EncoderConfig> encoder_config(const PackManifest& manifest, const Weights
   return config;
 }
 
-// Scores of pairs of tags, [tags, tags], INT8 with a scale a row; empty where the pack has none.
-Result<std::vector<float>> next_tags(const Weights& weights) {
-  if (!weights.has("slot_next")) return std::vector<float>();
-  ANTIPHON_ASSIGN_OR_RETURN(const TensorView scores, weights.tensor("slot_next"));
-  ANTIPHON_ASSIGN_OR_RETURN(const TensorView scales, weights.tensor("slot_next.scale"));
-  if (scores.dtype != DType::kI8 || scores.dims.size() != 2 || scales.dtype != DType::kF32 ||
-      scales.num_elements() != scores.dims[0])
-    return invalid_argument(weights.path() +
-                            ": slot_next: wanted int8 [tags, tags] and slot_next.scale f32 [tags]");
-  std::vector<float> next(static_cast<std::size_t>(scores.num_elements()));
-  const std::size_t width = static_cast<std::size_t>(scores.dims[1]);
-  const auto* value = static_cast<const std::int8_t*>(scores.data);
-  for (std::size_t i = 0; i < next.size(); ++i)
-    next[i] = static_cast<float>(value[i]) * scales.f32()[i / width];
-  return next;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Understander>> create_understander(const UnderstanderConfig& config) {
@@ -73,7 +57,7 @@ Result<std::unique_ptr<Understander>> create_understander(const UnderstanderConf
   options.logger = config.logger;
   ANTIPHON_ASSIGN_OR_RETURN(std::unique_ptr<TextEncoder> encoder,
                             Encoder::create(*weights, options));
-  ANTIPHON_ASSIGN_OR_RETURN(std::vector<float> scores, next_tags(*weights));
+  ANTIPHON_ASSIGN_OR_RETURN(std::vector<float> scores, read_next_tags(*weights));
   std::vector<std::string> served = config.domains;
   if (served.empty() && !manifest.labels.default_domain.empty())
     served.push_back(manifest.labels.default_domain);

@@ -4,6 +4,7 @@
 
 NAME.safetensors: ids and types i32 [T]; under "int8." (dequantised INT8 weights; with --checkpoint also "f32."):
 embeddings, layer0 and hidden [T, 384], and intent [intents], slots [T, labels], embed [384] for an utterance or start, end [T] for a question.
+Of an utterance also: places i32 [W], the first piece of each word, and chain.DOMAIN i32 [W], the words' best labels in a domain (INT8 weights).
 tokenizer.tsv: a JSON string, a tab, the ids that Hugging Face's BERT tokenizer gives with the pack's vocabulary (no special pieces).
 """
 import argparse
@@ -11,8 +12,10 @@ import json
 import os
 import random
 
+import numpy as np
 import torch
 
+from .chain import Chain
 from .examples import question_row
 from .model import Understanding
 from .quantise import unpack
@@ -85,6 +88,17 @@ def values(net, ids, types, question):
     return {k: v[0].float().contiguous() for k, v in out.items()}
 
 
+def best_chains(labels, slots, next, first):
+    """slots [T, labels] of a sentence, `first` of its pieces -> places and the best labelling in each domain that has slots."""
+    places = [i + 1 for i, begins in enumerate(first) if begins]  # behind [CLS]
+    out = {"places": places}
+    for name, domain in labels["domains"].items():
+        if len(domain["slots"]) > 1:
+            mask = np.isin(np.arange(len(labels["slots"])), domain["slots"])
+            out["chain." + name] = Chain(labels["slots"]).best(next.numpy(), slots[places].numpy(), mask)
+    return {k: torch.tensor(v, dtype=torch.int32) for k, v in out.items()}
+
+
 def main():
     from safetensors.torch import load_file, save_file
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -100,6 +114,8 @@ def main():
     if a.tokenizer_only:
         return
     tokenizer = WordPiece.load(vocab)
+    with open(os.path.join(a.pack, "labels.json"), encoding="utf-8") as f:
+        labels = json.load(f)
     states = {"int8": unpack(load_file(os.path.join(a.pack, "weights.safetensors")))}
     if a.checkpoint:
         states["f32"] = torch.load(a.checkpoint, map_location="cpu")["net"]
@@ -115,6 +131,8 @@ def main():
             net = Understanding(len(tokenizer.pieces), state["intent.out.bias"].numel(), state["slots.bias"].numel())
             net.load_state_dict({"slot_next": net.slot_next} | state)
             out |= {f"{precision}.{k}": v for k, v in values(net.eval(), ids, types, question).items()}
+            if precision == "int8" and not question:
+                out |= best_chains(labels, out["int8.slots"], net.slot_next.detach(), tokenizer.encode(text)[2])
         path = os.path.join(a.out, name + ".safetensors")
         save_file(out, path, {"text": text[0] if question else text, "context": text[1] if question else ""})
         os.chmod(path, 0o644)

@@ -7,6 +7,7 @@
 #include "nlu/encoder.h"
 #include "nlu/labels.h"
 #include "nlu/pack.h"
+#include "nlu/tag_chain.h"
 
 namespace antiphon::nlu {
 namespace {
@@ -64,6 +65,28 @@ std::unique_ptr<Encoder> encoder_of(Precision precision, const std::string& isa)
   return std::move(encoder).value();
 }
 
+// The words' best tags with the pack's learnt scores, in each domain that has tags.
+void expect_chains(const Weights& golden, std::span<const float> logits, const char* name) {
+  const std::string dir = ANTIPHON_SOURCE_DIR "/models/nlu-en";
+  const auto manifest = read_pack(dir);
+  ASSERT_TRUE(manifest.ok());
+  const auto weights = Weights::load(manifest->weights_path);
+  ASSERT_TRUE(weights.ok());
+  const auto next = read_next_tags(**weights);
+  ASSERT_TRUE(next.ok()) << next.status().message();
+  const std::size_t num_tags = manifest->labels.tags.size();
+  ASSERT_EQ(next->size(), num_tags * num_tags) << "the pack has learnt scores";
+  const TagChain chain(manifest->labels, *next);
+  std::vector<const float*> words;
+  for (const std::int32_t place : golden_ids(golden, "places"))
+    words.push_back(logits.data() + static_cast<std::size_t>(place) * num_tags);
+  ASSERT_FALSE(words.empty());
+  for (const char* domain : {"snips", "hwu64"})
+    EXPECT_EQ(chain.best(manifest->labels.domains.at(domain).tags, words),
+              golden_ids(golden, std::string("chain.") + domain))
+        << name << " " << domain;
+}
+
 // Errors of all heads over all cases stay below `bound`; `family` says which golden values.
 void expect_close(Encoder& encoder, const std::string& family, double bound) {
   for (const Case& c : kCases) {
@@ -85,6 +108,7 @@ void expect_close(Encoder& encoder, const std::string& family, double bound) {
     }
     EXPECT_LT(error_of(got->intent, want("intent")), bound) << c.name << " intent";
     EXPECT_LT(error_of(got->tags, want("slots")), bound) << c.name << " slots";
+    expect_chains(**golden, got->tags, c.name);
     std::vector<float> unit(got->sentence.begin(), got->sentence.end());
     double square = 0;
     for (const float x : unit) square += static_cast<double>(x) * x;

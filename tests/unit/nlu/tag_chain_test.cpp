@@ -1,8 +1,10 @@
-// The best labelling against every labelling there is.
+// The best labelling against every labelling there is; the scores of a pack.
 #include "nlu/tag_chain.h"
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <fstream>
 #include <limits>
 #include <random>
 
@@ -86,6 +88,58 @@ TEST(TagChain, LearntScoresDecideBetweenEqualWords) {
   c.next.assign(49, 0);
   c.next[3 * 7 + 1] = 1;  // B-d/a behind B-d/b
   EXPECT_EQ(c.got(), (std::vector<int>{3, 1}));
+}
+
+// A pack's weights with these tensors, one entry of `header` each; `bytes` are their values.
+std::shared_ptr<const Weights> weights_of(const std::string& header, const std::string& bytes) {
+  const std::string path = testing::TempDir() + "/next_tags.safetensors";
+  std::uint64_t header_bytes = header.size();
+  std::string head(8, '\0');
+  std::memcpy(head.data(), &header_bytes, 8);
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << head << header << bytes;
+  auto weights = Weights::load(path);
+  EXPECT_TRUE(weights.ok()) << weights.status().message();
+  return std::move(weights).value();
+}
+
+std::string f32_bytes(std::vector<float> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+TEST(NextTags, EachRowHasItsScale) {
+  const auto weights =
+      weights_of(R"({"slot_next":{"dtype":"I8","shape":[2,2],"data_offsets":[0,4]},)"
+                 R"("slot_next.scale":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+                 std::string("\x02\xff\x04\x7f", 4) + f32_bytes({0.5f, 0.25f}));
+  const auto next = read_next_tags(*weights);
+  ASSERT_TRUE(next.ok()) << next.status().message();
+  EXPECT_EQ(*next, (std::vector<float>{1.0f, -0.5f, 1.0f, 31.75f}));
+}
+
+TEST(NextTags, NoneInAPackWithoutThem) {
+  const auto next = read_next_tags(
+      *weights_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", f32_bytes({1})));
+  ASSERT_TRUE(next.ok()) << next.status().message();
+  EXPECT_TRUE(next->empty());
+}
+
+TEST(NextTags, OtherTypesAndMissingScalesAreRefused) {
+  const std::string scale =
+      R"(,"slot_next.scale":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})";
+  const auto refused = [](const std::string& header) {
+    const auto next = read_next_tags(*weights_of(header, f32_bytes({1, 1})));
+    EXPECT_FALSE(next.ok());
+    return next.ok() ? std::string() : next.status().message();
+  };
+  EXPECT_NE(refused(R"({"slot_next":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]})" + scale)
+                .find("next_tags.safetensors: slot_next: wanted int8 [tags, tags]"),
+            std::string::npos);
+  EXPECT_NE(refused(R"({"slot_next":{"dtype":"I8","shape":[2,2],"data_offsets":[0,4]})" + scale)
+                .find("slot_next.scale f32 [tags]"),
+            std::string::npos);
+  EXPECT_NE(refused(R"({"slot_next":{"dtype":"I8","shape":[2,4],"data_offsets":[0,8]}})")
+                .find("slot_next.scale"),
+            std::string::npos);
 }
 
 }  // namespace
