@@ -14,7 +14,7 @@ extern const Kernel kPointwiseBlocks;
 extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPanelsU8, kLinearStaticU8,
     kLinearOnednnConv, kLinearOnednnSgemm, kLinearPlain;
 extern const Kernel kConvDepthwise, kConvPanelsInt8, kConvPanelsF32, kConvPanelsU8, kConvStaticU8,
-    kConvOnednn, kConvPlain;
+    kConvColumns, kConvOnednn, kConvPlain;
 extern const Kernel kMatMulRows;
 extern const Kernel kEmbeddingRows;
 extern const Kernel kSoftmaxRows, kLogSoftmaxRows;

@@ -27,6 +27,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kConvPanelsInt8,
     &cpu::kConvPanelsF32,
     &cpu::kConvPanelsU8,
+    &cpu::kConvColumns,
     &cpu::kConvOnednn,
     &cpu::kConvPlain,
     &cpu::kMatMulRows,
