@@ -9,6 +9,12 @@ namespace antiphon {
 namespace runtime {
 namespace {
 std::size_t index(ir::ValueId id) { return static_cast<std::size_t>(id); }
+
+// A larger team than the plan was made for: its members need as much each as the planned ones.
+std::size_t workspace_bytes(const plan::PlanData& data, int num_threads) {
+  const int planned = std::max(data.num_threads, 1);
+  return data.workspace_bytes * static_cast<std::size_t>((num_threads + planned - 1) / planned);
+}
 }  // namespace
 
 ContextImpl::ContextImpl(std::shared_ptr<const Plan> plan, ThreadTeam* team)
@@ -16,7 +22,8 @@ ContextImpl::ContextImpl(std::shared_ptr<const Plan> plan, ThreadTeam* team)
       data_(static_cast<const plan::PlanImpl&>(*plan_).data()),
       team_(team ? &static_cast<ThreadTeamImpl*>(team)->team() : &solo_),
       arena_(data_.memory.arena_bytes + plan::kArenaAlignment),
-      workspace_(data_.workspace_bytes) {}
+      workspace_bytes_(workspace_bytes(data_, team_->size())),
+      workspace_(workspace_bytes_) {}
 
 Status ContextImpl::init() {
   if (!arena_.data() || !workspace_.data())
@@ -99,7 +106,7 @@ Result<BoundStep> ContextImpl::bind_step(const plan::Step& step,
     bound.kernel = candidate.kernel;
     bound.args = {workspace_.data(), team_, candidate.packed.get(), nullptr};
     if (candidate.kernel->workspace_bytes &&
-        candidate.kernel->workspace_bytes(bound.view) > data_.workspace_bytes)
+        candidate.kernel->workspace_bytes(bound.view) > workspace_bytes_)
       return internal_error(node.name + ": wants more workspace than was planned");
     if (candidate.kernel->prepare) {
       auto prepared = candidate.kernel->prepare(bound.view, candidate.packed.get());

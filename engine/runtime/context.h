@@ -53,7 +53,9 @@ class ContextImpl final : public Context {
   const plan::PlanData& data_;
   SoloTeam solo_;
   Team* team_;
-  AlignedBuffer arena_, workspace_;
+  AlignedBuffer arena_;
+  std::size_t workspace_bytes_;
+  AlignedBuffer workspace_;
   std::vector<std::string> symbols_;
   std::vector<std::int64_t> extents_;  // by symbol; -1: not set since the last run
   std::vector<bool> input_set_;
