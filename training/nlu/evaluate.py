@@ -57,6 +57,8 @@ def main():
     parser.add_argument("--json", help="writes the figures here")
     parser.add_argument("--data"), parser.add_argument("--heard", help="what recognised.py gathered")
     a = parser.parse_args()
+    if a.heard and not a.data:
+        parser.error("--heard needs --data: the sentences that were said")
     data, heard = Prepared(a.prepared), None
     if a.heard:
         from . import recognised  # which evaluates networks too

@@ -91,6 +91,8 @@ def main():
     ap.add_argument("--precisions", default="f32,int8"), ap.add_argument("--write", action="store_true")
     ap.add_argument("--questions", type=int), ap.add_argument("--most", type=int), ap.add_argument("--data"), ap.add_argument("--heard")
     a = ap.parse_args()
+    if a.heard and not a.data:
+        ap.error("--heard needs --data: the sentences that were said")
     data, figures = Prepared(a.prepared), {}
     for precision in a.precisions.split(","):
         net = EngineNet(a.program, a.pack, precision, len(data.labels["intents"]), len(data.labels["slots"]))
