@@ -69,10 +69,15 @@ def without_test(examples):
     return [e for e in examples if e.split != "train" or not wordings(e) & tests]
 
 
+def kept_out_wordings(examples):
+    """What no training form may be: the utterances of tests and validation."""
+    return {w for e in examples if e.split != "train" for w in wordings(e)}
+
+
 def more_forms(allowed, sentences, seed, varied, heard):
     """Training forms with other slot values and with a recogniser's errors (forms.py); none is an utterance of a test or validation split."""
     train = [e for e in allowed if e.split == "train"]
-    kept = {w for e in allowed if e.split != "train" for w in wordings(e)}
+    kept = kept_out_wordings(allowed)
     common = Counter(w for e in train for w in clean(" ".join(e.words)).split()) + Counter(w for s in sentences[:100000] for w in clean(s).split())
     with open(os.path.join(os.path.dirname(__file__), "confusions.json"), encoding="utf-8") as f:
         confusions = Confusions(json.load(f), common, random.Random(seed))
@@ -206,8 +211,10 @@ def main():
         utterances.add(split, e)
     for e in more_forms(allowed, books, 17, a.varied, a.heard):
         utterances.add("train", e)
+    kept = kept_out_wordings(allowed)
     for e in heard_examples(a.recognised, nlu) if a.recognised else ():
-        utterances.add("train", e)
+        if clean(" ".join(e.words)) not in kept:
+            utterances.add("train", e)
     short = [s for s in books[-200000:] if 3 <= len(s.split()) <= 16]
     for i, s in enumerate(short[:a.out_of_scope + 500]):  # the last 500: validation of thresholds
         e = Example("any", "train" if i < a.out_of_scope else "valid", OOS, s.split())
