@@ -30,7 +30,7 @@ class Values:
                 if name:
                     self.known[e.domain, name].append(tuple(e.words[begin:end]))
         for key, values in self.known.items():
-            values += set(values)  # rare ones a little more
+            values += sorted(set(values))  # rare ones a little more
 
     def run_of_words(self):
         words = [w.strip(".,;:!?\"'()").lower() for w in self.rng.choice(self.sentences)]
