@@ -29,6 +29,7 @@ stop_server() {
 trap stop_server EXIT
 trap 'exit 130' INT TERM
 
+: > "$log"  # else the last server's address can be read before the new one has opened it
 "$antiphon" serve --port 0 --models "$models" --assistant "$assistant" --plans "$build/demo/plans" > "$log" 2>&1 &
 server=$!
 echo "starting the server with $assistant (log: $log)"
