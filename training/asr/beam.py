@@ -137,7 +137,7 @@ def main():
         rows = []
         for u in group:
             x, _, n = speech.samples([u])
-            rows.append(net(mel_of(x))[0][:output_steps(int(n[0]))])
+            rows.append(net(mel_of(x))[0][:output_steps(int(n[0]), net.outputs)])
         plain = [word_errors(u["text"], greedy(r.argmax(-1)[None], [len(r)])[0]) for u, r in zip(group, rows)]
         total = sum(w for _, w in plain)
         print(json.dumps(dict(corpus=corpus, words=total, greedy=round(100 * sum(e for e, _ in plain) / total, 2))), flush=True)

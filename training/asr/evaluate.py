@@ -46,7 +46,7 @@ def error_rates(net, mel_of, speech, sets, seconds=1600, context=torch.no_grad()
             x, _, n = speech.samples(part)
             with context:
                 best = net(mel_of(x)).argmax(-1)
-            for u, heard in zip(part, greedy(best, [output_steps(int(k)) for k in n])):
+            for u, heard in zip(part, greedy(best, [output_steps(int(k), net.outputs) for k in n])):
                 e, w = word_errors(u["text"], heard)
                 errors, words = errors + e, words + w
         if words:
@@ -68,7 +68,7 @@ def held_losses(net, mel_of, speech, sets, seconds=400):
             x, _, n = speech.samples(part)
             flat, lengths = targets(part, speech.device)
             logp = net(mel_of(x)).transpose(0, 1)
-            steps = torch.tensor([output_steps(int(k)) for k in n])
+            steps = torch.tensor([output_steps(int(k), net.outputs) for k in n])
             total += torch.nn.functional.ctc_loss(logp, flat, steps, lengths, reduction="sum", zero_infinity=True).item()
             symbols += int(lengths.sum())
         if symbols:

@@ -83,7 +83,7 @@ def manifest(folder, shape, a):
              f"source = {quoted('trained by training/asr: ' + a.source)}"] + [f"note = {quoted(a.note)}"] * bool(a.note)
     lines += ["", "[pack]", 'name = "asr-en"', "", "[network]",
              f"mel_bins = {MELS}", f"front = {shape['front']}", f"width = {shape['width']}", f"layers = {shape['layers']}",
-             f"lookahead = {LOOKAHEAD}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
+             f"lookahead = {LOOKAHEAD}", f"outputs_per_step = {shape.get('outputs', 1)}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
              f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}",
              f"unknown_letter = {a.unknown_letter}", f"delay_ms = {a.delay}", "",
              "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)

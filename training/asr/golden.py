@@ -3,7 +3,7 @@
     python3 -m training.asr.golden PACK OUT_DIR --data DATA [--checkpoint CHECKPOINT.pt]
 
 OUT_DIR/NAME.safetensors, NAME being the pack's folder: weights_sha256 I32 [8], pcm I32 [n] of 16-bit samples, features F32 [T, 80],
-logp F32 [T / 4, 29] with the pack's weights expanded to f32, all arithmetic f32. T = 4 ceil(n / 640); zeros follow the last sample.
+logp F32 [outputs T / 4, 29] with the pack's weights expanded to f32, all arithmetic f32. T = 4 ceil(n / 640); zeros follow the last sample.
 With a checkpoint it also says what INT8 costs beside the f32 weights. The utterance is the beginning of one of Common Voice (CC0).
 """
 import argparse
@@ -17,7 +17,7 @@ from ..common.data import corpus_rows, decode
 from ..common.digest import sha256_of
 from ..common.text import clean
 from .evaluate import greedy, load_net
-from .model import Acoustic, LogMel
+from .model import SYMBOLS, Acoustic, LogMel
 from .tensors import load_tensors, save_tensors
 
 CORPUS, SECONDS, KEPT = "commonvoice_v6_sample", (2.0, 4.0), 40000  # KEPT: samples
@@ -39,7 +39,8 @@ def restored(path):
                 state[name.replace("bias_ih", "bias_hh")] = torch.zeros_like(w)
         state[name] = w
     layers = sum(name.endswith("weight_hh_l0") for name in state)
-    net = Acoustic(width=len(state["conv2.bias"]), layers=layers, front=len(state["conv1.bias"])).eval()
+    net = Acoustic(width=len(state["conv2.bias"]), layers=layers, front=len(state["conv1.bias"]),
+                   outputs=len(state["out.bias"]) // SYMBOLS).eval()
     net.load_state_dict(state)
     return net
 

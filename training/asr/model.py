@@ -1,7 +1,7 @@
 """Log-mel features and the streaming acoustic model: convolutions, LSTM layers, look-ahead, CTC log-probabilities.
 
-One output step is 640 samples (40 ms) at 16 kHz. The only future that a step needs is LOOKAHEAD steps and the reach of
-its own features. LSTM: Hochreiter and Schmidhuber 1997; CTC: Graves et al. 2006; look-ahead convolution: Wang et al. 2016
+One step of the network is 640 samples (40 ms) at 16 kHz; it tells `outputs` symbols one after the other, each of its own share of
+the step. The only future that a step needs is LOOKAHEAD steps and the reach of its own features. LSTM: Hochreiter and Schmidhuber 1997; CTC: Graves et al. 2006; look-ahead convolution: Wang et al. 2016
 (arXiv 1609.03193).
 """
 import torch
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from ..common.lstm import run as lstm_run
 
 RATE, WINDOW, HOP, FFT, MELS = 16000, 400, 160, 512, 80
-STEP = 640  # samples an output step
+STEP = 640  # samples a step
 LOOKAHEAD = 4  # steps
 SYMBOLS = 29  # blank, space, apostrophe, a-z
 
@@ -52,16 +52,20 @@ class LogMel(nn.Module):
 
 
 class Acoustic(nn.Module):
-    """mel [B, 80, T], T a multiple of 4 -> log-probabilities [B, T / 4, 29] f32; symbol 0 is the blank."""
+    """mel [B, 80, T], T a multiple of 4 -> log-probabilities [B, outputs T / 4, 29] f32; symbol 0 is the blank.
 
-    def __init__(self, width=688, layers=4, front=256, drop=0.1):
+    People say up to 25 letters a second, and CTC wants a blank between equal ones: one output a step of 40 ms leaves no slack.
+    """
+
+    def __init__(self, width=688, layers=4, front=256, drop=0.1, outputs=1):
         super().__init__()
+        self.outputs = outputs
         self.conv1 = nn.Conv1d(MELS, front, 5, 2)
         self.conv2 = nn.Conv1d(front, width, 5, 2)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
         self.lstms = nn.ModuleList(nn.LSTM(width, width, batch_first=True) for _ in range(layers))
         self.ahead = nn.Conv1d(width, width, LOOKAHEAD + 1, groups=width)
-        self.out = nn.Linear(width, SYMBOLS)
+        self.out = nn.Linear(width, outputs * SYMBOLS)
         self.drop = drop
         for lstm in self.lstms:  # remember at first: forget gate's bias at 1 (Jozefowicz et al. 2015)
             with torch.no_grad():
@@ -83,12 +87,12 @@ class Acoustic(nn.Module):
         return F.gelu(x + a)
 
     def log_probabilities(self, top):
-        return self.out(top).float().log_softmax(-1)
+        return self.out(top).float().unflatten(-1, (self.outputs, SYMBOLS)).flatten(1, 2).log_softmax(-1)
 
     def forward(self, mel):
         return self.log_probabilities(self.top(mel))
 
 
-def output_steps(samples):
-    """Output steps of an utterance of so many samples."""
-    return (samples + STEP - 1) // STEP
+def output_steps(samples, outputs=1):
+    """Rows of log-probabilities of an utterance of so many samples; outputs: of a step."""
+    return (samples + STEP - 1) // STEP * outputs
