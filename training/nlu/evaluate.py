@@ -17,6 +17,7 @@ import torch
 from .examples import Prepared
 from .measure import measure, run_utterances
 from .model import Understanding
+from .packed import load_weights
 from .quantise import pack, unpack
 
 
@@ -63,7 +64,7 @@ def main():
     if a.heard:
         from . import recognised  # which evaluates networks too
         heard = lambda net: recognised.flat(recognised.measure(net, data, os.path.join(a.data, "nlu"), a.heard, a.device))
-    figures, thresholds = evaluate(torch.load(a.checkpoint, map_location="cpu")["net"], data, a.prepared, a.device, a.questions, a.most, heard)
+    figures, thresholds = evaluate(load_weights(a.checkpoint), data, a.prepared, a.device, a.questions, a.most, heard)
     print(f"{'':44}{'f32':>8}{'int8':>8}")
     for key, value in figures["f32"].items():
         print(f"{key:44}{value:8.2f}{figures['int8'][key]:8.2f}")

@@ -9,6 +9,7 @@ import torch
 
 from .tokenizer import CLS, PAD, SEP, WordPiece
 
+KINDS = ("written", "said", "varied", "distorted", "recognised")  # of a training utterance's form
 WINDOW = 320  # pieces of question, paragraph and three special ones
 STRIDE = 128
 
@@ -20,6 +21,8 @@ class Prepared:
         with lzma.open(os.path.join(folder, "examples.npz.xz")) as f:
             arrays = np.load(io.BytesIO(f.read()))
         self.__dict__.update({k: arrays[k] for k in arrays.files})
+        if "utt_kind" not in arrays:  # folders of before
+            self.utt_kind = np.zeros_like(self.utt_n)
         for kind in ("utt", "ctx", "q"):
             n = getattr(self, kind + "_n").astype(np.int64)
             setattr(self, kind + "_at", np.cumsum(n) - n)
@@ -63,11 +66,23 @@ def padded(lists, fill, width=None):
 
 def utterance_batch(data, rows):
     """-> ids, keep, tags (-1: not trained), all [B, T]; [CLS] and [SEP] around each utterance."""
-    parts = [data.part("utt", "ids", i) for i in rows]
-    ids = padded([np.concatenate([[CLS], p, [SEP]]) for p in parts], PAD)
-    tags = padded([np.concatenate([[-1], data.part("utt", "tags", i), [-1]]) for i in rows], -1)
-    keep = padded([np.ones(len(p) + 2) for p in parts], 0, ids.shape[1]).bool()
-    return ids, keep, tags
+    n = data.utt_n[rows].astype(np.int64)
+    width = -(-(int(n.max()) + 2) // 8) * 8
+    places = np.arange(width)[None] - 1
+    inside = (places >= 0) & (places < n[:, None])
+    at = np.where(inside, data.utt_at[rows][:, None] + places, 0)
+    ids = np.where(inside, data.utt_ids[at], PAD).astype(np.int64)
+    ids[:, 0] = CLS
+    ids[np.arange(len(rows)), n + 1] = SEP
+    tags = np.where(inside, data.utt_tags[at], -1).astype(np.int64)
+    return torch.from_numpy(ids), torch.from_numpy(places <= n[:, None]), torch.from_numpy(tags)
+
+
+def drawn_again(kinds, shares, rng):
+    """What one round over the training rows takes: of kind k the share shares[k], drawn anew; above 1 every row as often as it says,
+    and a fraction once more. -> numbers of rows, sorted."""
+    often = np.asarray(shares)[kinds]
+    return np.repeat(np.arange(len(kinds)), (often + rng.random(len(kinds))).astype(np.int64))
 
 
 def by_length(lengths, size, rng, pool=16):

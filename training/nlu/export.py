@@ -13,11 +13,11 @@ import os
 import shutil
 
 import numpy as np
-import torch
 
 from .examples import STRIDE, WINDOW, Prepared
 from .measure import LONGEST_ANSWER
 from .model import EPSILON, HEADS, INNER, LAYERS, POSITIONS, WIDTH
+from .packed import load_weights
 from .quantise import pack
 
 LIMIT_BYTES = 17_000_000
@@ -106,7 +106,7 @@ def main():
     if a.figures:
         with open(a.figures, encoding="utf-8") as f:
             figures = json.load(f)
-    export(torch.load(a.checkpoint, map_location="cpu")["net"], a.out, Prepared(a.prepared), figures, a.licence)
+    export(load_weights(a.checkpoint), a.out, Prepared(a.prepared), figures, a.licence)
 
 
 if __name__ == "__main__":

@@ -54,18 +54,19 @@ class Values:
 
 
 def further(example, values, confusions, varied, heard):
-    """Yields `varied` forms with other values, of three one as written, one as said, one as heard; and `heard` of the utterance itself as heard.
+    """Yields (form, its kind): `varied` forms with other values, of three one as written, one as said, one as heard; and `heard` of the utterance itself as heard.
 
     Fewer where a form comes out as the utterance itself, or cannot be said.
     """
     for i in range(varied if any(t != "O" for t in example.tags) else 0):
         other = values.other(example)
         said = as_spoken(other) if i % 3 else other
-        form = confusions.distorted(said) or said if i % 3 == 2 and said else said
+        errors = confusions.distorted(said) if i % 3 == 2 and said else None
+        form = errors or said
         if form and form.words != example.words:
-            yield form
+            yield form, "distorted" if errors else "varied"
     said = as_spoken(example)
     for _ in range(heard if said else 0):
         form = confusions.distorted(said)
         if form:
-            yield form
+            yield form, "distorted"

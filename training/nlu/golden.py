@@ -18,6 +18,7 @@ import torch
 from .chain import Chain
 from .examples import question_row
 from .model import Understanding
+from .packed import load_weights
 from .quantise import unpack
 from .tokenizer import CLS, SEP, WordPiece
 
@@ -118,7 +119,7 @@ def main():
         labels = json.load(f)
     states = {"int8": unpack(load_file(os.path.join(a.pack, "weights.safetensors")))}
     if a.checkpoint:
-        states["f32"] = torch.load(a.checkpoint, map_location="cpu")["net"]
+        states["f32"] = load_weights(a.checkpoint)
     for name, text in (SENTENCES | QUESTIONS).items():
         question = isinstance(text, tuple)
         if question:

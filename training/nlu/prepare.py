@@ -6,7 +6,7 @@ OUT/vocab.txt, OUT/labels.json, OUT/minilm.safetensors (F16, names without "bert
 (held-out questions with their text). examples.npz holds flat arrays beside counts:
 
     utt_ids i16 [sum n], utt_tags i16 [sum n] (-1: not trained), utt_head u8 [sum n] (first piece of an annotated word),
-    utt_n u8, utt_domain u8, utt_intent i16 (-1: only the sentence embedding is taught), utt_split u8 [utterances]
+    utt_n u8, utt_domain u8, utt_intent i16 (-1: only the sentence embedding is taught), utt_split u8, utt_kind u8 (examples.KINDS) [utterances]
     ctx_ids i16, ctx_n i16 [paragraphs]; q_ids i16, q_n u8, q_ctx i32, q_begin i16, q_end i16 [questions] (-1: no answer;
     positions in the paragraph's pieces, end included), q_real u8 (asked by a person)
 """
@@ -24,6 +24,7 @@ import numpy as np
 from ..common.text import KeptOut, clean
 from .cloze import questions
 from .corpora import DOMAINS, OOS, READERS, Example, as_spoken, read_xquad
+from .examples import KINDS
 from .forms import Values, further
 from .heard import Confusions
 from .to_speak import heard_examples
@@ -48,14 +49,14 @@ def read_texts(data, rng, kept_out):
 
 
 def merged(examples):
-    """Every example, and its spoken form where that differs (test and validation: as a split of its own)."""
+    """(split, form, its kind): every example, and its spoken form where that differs (test and validation: as a split of its own)."""
     for e in examples:
         s = as_spoken(e)
-        yield e.split, e
+        yield e.split, e, "written"
         if e.split != "train":
-            yield e.split + "_spoken", s or e
+            yield e.split + "_spoken", s or e, "said"
         elif s and s.words != [w.lower() for w in e.words]:
-            yield "train", s
+            yield "train", s, "said"
 
 
 def wordings(example):
@@ -75,7 +76,7 @@ def kept_out_wordings(examples):
 
 
 def more_forms(allowed, sentences, seed, varied, heard):
-    """Training forms with other slot values and with a recogniser's errors (forms.py); none is an utterance of a test or validation split."""
+    """(form, its kind): training forms with other slot values and with a recogniser's errors (forms.py); none is an utterance of a test or validation split."""
     train = [e for e in allowed if e.split == "train"]
     kept = kept_out_wordings(allowed)
     common = Counter(w for e in train for w in clean(" ".join(e.words)).split()) + Counter(w for s in sentences[:100000] for w in clean(s).split())
@@ -83,9 +84,9 @@ def more_forms(allowed, sentences, seed, varied, heard):
         confusions = Confusions(json.load(f), common, random.Random(seed))
     values = Values(train, [s for s in sentences if 4 <= len(s.split()) <= 30][:60000], random.Random(seed + 1))
     for e in train:
-        for form in further(e, values, confusions, varied, heard if e.tags else (heard + 1) // 2):
+        for form, kind in further(e, values, confusions, varied, heard if e.tags else (heard + 1) // 2):
             if clean(" ".join(form.words)) not in kept:
-                yield form
+                yield form, kind
 
 
 def lists(examples):
@@ -104,7 +105,7 @@ class Utterances:
         self.slot_id = {s: i for i, s in enumerate(slots)}
         self.ids, self.tags, self.head, self.rows = [], [], [], []
 
-    def add(self, split, example, embed_only=False):
+    def add(self, split, example, embed_only=False, kind="written"):
         plain = example.tags or ["O"] * len(example.words)
         ids, tags, head = self.tokenizer.encode_tagged(example.words, plain)
         if not ids or len(ids) > LONGEST:
@@ -115,12 +116,12 @@ class Utterances:
         self.ids += ids
         self.tags += [named(t) if t and example.tags else -1 for t in tags]
         self.head += head
-        self.rows.append((len(ids), DOMAINS.index(example.domain), -1 if embed_only else self.intent_id[example.intent], SPLITS.index(split)))
+        self.rows.append((len(ids), DOMAINS.index(example.domain), -1 if embed_only else self.intent_id[example.intent], SPLITS.index(split), KINDS.index(kind)))
 
     def arrays(self):
-        n, domain, intent, split = zip(*self.rows)
+        n, domain, intent, split, kind = zip(*self.rows)
         return dict(utt_ids=np.array(self.ids, np.int16), utt_tags=np.array(self.tags, np.int16), utt_head=np.array(self.head, np.uint8), utt_n=np.array(n, np.uint8),
-                    utt_domain=np.array(domain, np.uint8), utt_intent=np.array(intent, np.int16), utt_split=np.array(split, np.uint8))
+                    utt_domain=np.array(domain, np.uint8), utt_intent=np.array(intent, np.int16), utt_split=np.array(split, np.uint8), utt_kind=np.array(kind, np.uint8))
 
 
 class Questions:
@@ -207,14 +208,14 @@ def main():
     intents, slots = lists(allowed)
     utterances = Utterances(tokenizer, intents, slots)
     allowed = without_test(allowed)
-    for split, e in merged(allowed):
-        utterances.add(split, e)
-    for e in more_forms(allowed, books, 17, a.varied, a.heard):
-        utterances.add("train", e)
+    for split, e, kind in merged(allowed):
+        utterances.add(split, e, kind=kind)
+    for e, kind in more_forms(allowed, books, 17, a.varied, a.heard):
+        utterances.add("train", e, kind=kind)
     kept = kept_out_wordings(allowed)
     for e in heard_examples(a.recognised, nlu) if a.recognised else ():
         if clean(" ".join(e.words)) not in kept:
-            utterances.add("train", e)
+            utterances.add("train", e, kind="recognised")
     short = [s for s in books[-200000:] if 3 <= len(s.split()) <= 16]
     for i, s in enumerate(short[:a.out_of_scope + 500]):  # the last 500: validation of thresholds
         e = Example("any", "train" if i < a.out_of_scope else "valid", OOS, s.split())
@@ -247,6 +248,7 @@ def main():
     for i, split in enumerate(SPLITS):
         rows = arrays["utt_split"] == i
         print(split, {d: int((rows & (arrays["utt_domain"] == j)).sum()) for j, d in enumerate(DOMAINS)})
+    print("train", {k: int(((arrays["utt_split"] == 0) & (arrays["utt_kind"] == j)).sum()) for j, k in enumerate(KINDS)})
     print(f"{len(intents)} intents, {len(slots)} slot labels, {len(arrays['q_n'])} questions ({int(arrays['q_real'].sum())} by people) on {len(arrays['ctx_n'])} paragraphs, "
           f"{sum(len(p['questions']) for p in held_out)} held out")
 

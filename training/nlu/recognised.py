@@ -23,6 +23,7 @@ from .evaluate import load_network
 from .examples import Prepared
 from .heard import groups, pairs_of, words_of
 from .measure import f1, probabilities, run_utterances, slot_f1, spans
+from .packed import load_weights
 from .prepare import Utterances
 from .quantise import unpack
 from .to_speak import CORPORA, as_said, heard_examples, read_back
@@ -115,7 +116,7 @@ def flat(out):
 
 def load_state(path):
     if not os.path.isdir(path):
-        return torch.load(path, map_location="cpu")["net"]
+        return load_weights(path)
     from safetensors.torch import load_file
     return unpack(load_file(os.path.join(path, "weights.safetensors")))
 

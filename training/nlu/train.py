@@ -1,10 +1,13 @@
 """Trains the understanding network on utterances and questions at once.
 
-    python3 -m training.nlu.train OUT --prepared FOLDER --minutes 4
+    python3 -m training.nlu.train OUT --prepared FOLDER --minutes 8 --w-agree 1 --round 1 1 0.35 0.5 3
 
 --minutes is the whole schedule over all stays: one cosine by the clock; a stay that ends earlier (--stop MINUTES) leaves
 OUT/last.pt, from which the next goes on with weights, optimiser, step, clock and random states. OUT/log.jsonl gets a line
-every 50 steps and the accuracies on validation data, OUT/log.png draws it, OUT/final.pt holds averaged weights (F16) for export.
+every 50 steps and the accuracies on validation data, OUT/log.png draws it, OUT/final.pt holds averaged weights (F16, packed.py) for export.
+
+--w-agree: two views of each utterance, with other pieces hidden and other units dropped, must agree on intent and labels
+(R-Drop, arXiv 2106.14448). --round: how often one round takes a form of each kind (examples.KINDS), the ones taken drawn anew.
 """
 import argparse
 import json
@@ -17,9 +20,10 @@ import torch
 import torch.nn.functional as F
 
 from .chain import NEVER, Chain, words_first
-from .examples import Prepared, by_length, question_batch, utterance_batch
+from .examples import KINDS, Prepared, by_length, drawn_again, question_batch, utterance_batch
 from .measure import measure
 from .model import Understanding, mean_pool
+from .packed import save_packed
 from .tokenizer import MASK
 
 
@@ -51,6 +55,12 @@ def start_embeddings(net, data, rows, device, size=1024):
     return out
 
 
+def disagreement(log_p):
+    """Mean of both divergences of the first half of the rows from the second, row by row. log_p [2 B, ..., labels] -> [B, ...]."""
+    a, b = log_p.chunk(2)
+    return 0.5 * ((a.exp() - b.exp()) * (a - b)).sum(-1)
+
+
 class Trainer:
     """Owns network, average, teacher's embeddings, optimiser, clock and random states."""
 
@@ -72,7 +82,8 @@ class Trainer:
         self.teacher = start_embeddings(self.net, self.data, self.rows, a.device)
         self.question_rows = np.concatenate([np.flatnonzero(self.data.q_real == 0), np.repeat(np.flatnonzero(self.data.q_real), a.real_questions)])
         self.opt = torch.optim.AdamW(groups(self.net, a), a.lr, betas=(0.9, 0.98), fused=a.device == "cuda")
-        self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
+        self.live = self.net.state_dict()
+        self.average = {k: v.detach().clone().float() for k, v in self.live.items()}
         self.autocast = torch.autocast(a.device, {"fp16": torch.float16}.get(a.amp, torch.bfloat16), enabled=a.amp in ("bf16", "fp16"))
         self.scaler = torch.amp.GradScaler(a.device, enabled=a.amp == "fp16")
         torch.backends.cuda.matmul.allow_tf32 = a.amp != "fp32"
@@ -96,49 +107,68 @@ class Trainer:
         if s["random"]["cuda"] is not None and self.a.device == "cuda":
             torch.cuda.set_rng_state(s["random"]["cuda"])
 
-    def utterance_loss(self, picks):
-        """Intents over the labels of the example's domain, slots, and distance to the start network's embedding."""
-        rows, device = self.rows[picks], self.a.device
-        ids, keep, tags = utterance_batch(self.data, rows)
+    def sent(self, *tensors):
+        """To the device; from pinned memory, so that the host need not wait for what the device still has to do."""
+        if self.a.device != "cuda":
+            return [x.to(self.a.device) for x in tensors]
+        return [(x.pin_memory() if x.numel() else x).to("cuda", non_blocking=True) for x in tensors]
+
+    def utterances(self, picks):
+        """A batch on the device: pieces, places kept, domains, intents, the start network's embeddings, words (words_first); with --w-agree each row twice."""
+        rows = self.rows[picks]
         domain = self.data.utt_domain[rows].astype(np.int64)
         intent = self.data.utt_intent[rows].astype(np.int64)
         # A bank's questions are out of scope for the home and media domains.
         moved = (domain == 3) & (self.rng.random(len(rows)) < 0.15)
         domain = np.where(moved, self.rng.integers(0, 2, len(rows)), domain)
         intent = np.where(moved & (intent >= 0), self.oos, intent)
+        ids, keep, tags = utterance_batch(self.data, rows)
+        views = 2 if self.a.w_agree else 1
+        ids, keep, tags, domain, intent, picks = (torch.cat([x] * views) for x in (ids, keep, tags, *map(torch.from_numpy, (domain, intent, picks))))
         hide = (torch.rand(ids.shape) < self.a.hide) & (ids > MASK)
-        ids = torch.where(hide, MASK, ids)
-        words = [x.to(device, non_blocking=True) for x in words_first(tags)]
-        ids, keep, domain, intent, teacher = (x.to(device, non_blocking=True) for x in (
-            ids, keep, torch.from_numpy(domain), torch.from_numpy(intent), self.teacher[torch.from_numpy(picks).to(device)].float()))
+        *words, ids, keep, domain, intent, picks = self.sent(*words_first(tags), torch.where(hide, MASK, ids), keep, domain, intent, picks)
+        return ids, keep, domain, intent, self.teacher[picks].float(), words
+
+    def losses(self, picks, ask):
+        """Of a batch of utterances and, where ask is not None, of questions."""
+        ids, keep, domain, intent, teacher, words = self.utterances(picks)
+        asked = None if ask is None else self.sent(*question_batch(self.data, self.question_rows[ask], self.rng))
         with self.autocast:
             logits, slots, embed, _ = self.net.utterance(ids, keep)
+            answers = None if ask is None else self.net.question(*asked[:3])[:2]
+        losses, apart = self.intent_loss(logits, domain, intent)
+        labels, labels_apart = self.slot_loss(slots, words, domain)
+        losses = {"intent": losses, "slots": labels, "embed": (1 - (embed * teacher).sum(-1)).mean()}
+        if self.a.w_agree:
+            losses["agree"] = apart + labels_apart
+        if answers:  # cross entropy of start and end; position 0 where there is no answer
+            losses["qa"] = 0.5 * sum(F.cross_entropy(x, place) for x, place in zip(answers, asked[3:]))
+        return losses
+
+    def intent_loss(self, logits, domain, intent):
+        """Over the labels of each example's domain, and how far both views are apart."""
         mask = self.domain_intents[domain]
-        logits = logits.float().masked_fill(~mask, -30.0)
+        log_p = F.log_softmax(logits.float().masked_fill(~mask, -30.0), -1)
         smooth = mask.float() * self.a.smooth / mask.sum(-1, keepdim=True)
-        log_p = F.log_softmax(logits, -1)
         taught = (intent >= 0).float()
         target = smooth + (1 - self.a.smooth) * F.one_hot(intent.clamp_min(0), logits.shape[-1])
-        intent_loss = (-(target * log_p).sum(-1) * taught).sum() / taught.sum().clamp_min(1)
-        slot_loss = self.slot_loss(slots, words, domain)
-        embed_loss = (1 - (embed * teacher).sum(-1)).mean()
-        return {"intent": intent_loss, "slots": slot_loss, "embed": embed_loss}
+        total = taught.sum().clamp_min(1)
+        loss = (-(target * log_p).sum(-1) * taught).sum() / total
+        return loss, 2 * (disagreement(log_p) * taught.chunk(2)[0]).sum() / total if self.a.w_agree else 0.0
 
     def slot_loss(self, slots, words, domain):
-        """Of the whole labelling, a word; 0 where no sentence of the batch has labels. words: words_first()."""
+        """Of the whole labelling, a word, and how far both views of a word are apart; 0 where no sentence of the batch has labels. words: words_first()."""
         rows, places, tags = words
         if not tags.numel():
-            return slots.sum() * 0.0
+            return slots.sum() * 0.0, 0.0
         logits = slots[rows].float().gather(1, places[..., None].expand(-1, -1, slots.shape[-1]))
         logits = logits.masked_fill(~self.domain_slots[domain[rows]][:, None], NEVER)
-        return (self.chain.loss(self.net.slot_next, logits, tags) / (tags >= 0).sum()).float()
-
-    def question_loss(self, picks):
-        """Cross entropy of start and end; position 0 where there is no answer."""
-        ids, types, keep, begin, end = (x.to(self.a.device, non_blocking=True) for x in question_batch(self.data, self.question_rows[picks], self.rng))
-        with self.autocast:
-            s, e, _ = self.net.question(ids, types, keep)
-        return {"qa": 0.5 * (F.cross_entropy(s, begin) + F.cross_entropy(e, end))}
+        number = (tags >= 0).sum()
+        loss = (self.chain.loss(self.net.slot_next, logits, tags) / number).float()
+        if not self.a.w_agree:
+            return loss, 0.0
+        apart = disagreement(F.log_softmax(logits, -1)) * (tags.chunk(2)[0] >= 0)
+        return loss, 2 * apart.sum() / number
 
     def update(self, losses, share):
         factor = learning_rate(share)
@@ -151,9 +181,13 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.scaler.step(self.opt)
         self.scaler.update()
-        decay = min(0.998, (self.step + 1) / (self.step + 20))
-        state = self.net.state_dict()
-        torch._foreach_lerp_([self.average[k] for k in state], [v.float() for v in state.values()], 1 - decay)
+        decay = min(self.a.decay, (self.step + 1) / (self.step + 20))
+        torch._foreach_lerp_([self.average[k] for k in self.live], list(self.live.values()), 1 - decay)
+
+    def round(self):
+        """Numbers of the training rows that the next round takes, in batches."""
+        taken = drawn_again(self.data.utt_kind[self.rows], self.a.round, self.rng)
+        return (taken[x] for x in by_length(self.data.utt_n[self.rows[taken]], self.a.batch, self.rng))
 
     def run(self, log):
         a, began, came = self.a, time.time(), self.elapsed
@@ -166,19 +200,19 @@ class Trainer:
                 return share >= 1
             picks = next(batches, None)
             if picks is None:
-                batches = by_length(self.data.utt_n[self.rows], a.batch, self.rng)
+                batches = self.round()
                 continue
-            ask = next(asked, None)
-            if ask is None:
+            ask = next(asked, None) if self.step % a.question_every == 0 else None
+            if ask is None and self.step % a.question_every == 0:
                 lengths = self.data.ctx_n[self.data.q_ctx[self.question_rows]]
                 asked = by_length(lengths, a.question_batch, self.rng)
                 continue
             self.net.train()
-            losses = self.utterance_loss(picks) | self.question_loss(ask)
+            losses = self.losses(picks, ask)
             self.update(losses, share)
             self.step += 1
             for k, v in losses.items():
-                sums[k] = sums.get(k, 0) + v.detach()
+                sums[k] = sums.get(k, 0) + v.detach() * (a.question_every if k == "qa" else 1)
             if self.step % a.log_every == 0:
                 log({"step": self.step, "seconds": round(self.elapsed, 1), "lr": a.lr * learning_rate(share)} | {k: round(float(v) / a.log_every, 4) for k, v in sums.items()})
                 sums = {}
@@ -217,16 +251,21 @@ def arguments():
     parser.add_argument("--amp", choices=("fp32", "tf32", "bf16", "fp16"), default="bf16")
     parser.add_argument("--batch", type=int, default=192)
     parser.add_argument("--question-batch", type=int, default=40)
+    parser.add_argument("--question-every", type=int, default=1, help="steps from one batch of questions to the next")
     parser.add_argument("--real-questions", type=int, default=8, help="times that questions by people are repeated")
     parser.add_argument("--lr", type=float, default=2e-4)
     parser.add_argument("--head-lr", type=float, default=1e-3)
     parser.add_argument("--drop", type=float, default=0.1)
     parser.add_argument("--hide", type=float, default=0.04, help="share of pieces replaced by [MASK]")
     parser.add_argument("--smooth", type=float, default=0.05, help="label smoothing of intents")
+    parser.add_argument("--decay", type=float, default=0.998, help="of the running average of the weights, a step")
+    parser.add_argument("--round", type=float, nargs=len(KINDS), default=[1.0] * len(KINDS), metavar="TIMES",
+                        help="how often a round takes a form: " + ", ".join(KINDS))
     parser.add_argument("--w-intent", type=float, default=1.0)
     parser.add_argument("--w-slots", type=float, default=1.5)
     parser.add_argument("--w-embed", type=float, default=2.0)
     parser.add_argument("--w-qa", type=float, default=0.5)
+    parser.add_argument("--w-agree", type=float, default=0.0, help="of two views of each utterance; 0: one view")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--save-every", type=int, default=1000)
@@ -238,6 +277,8 @@ def arguments():
 def main():
     a = arguments()
     os.makedirs(a.out, exist_ok=True)
+    if a.device == "cuda":
+        torch.set_num_threads(1)  # the host only gathers batches and launches
     log_path = os.path.join(a.out, "log.jsonl")
     trainer = Trainer(a)
     last = os.path.join(a.out, "last.pt")
@@ -253,7 +294,7 @@ def main():
     done = trainer.run(log)
     trainer.save(last)
     trainer.net.load_state_dict(trainer.average)
-    torch.save({"net": {k: v.half().cpu() for k, v in trainer.average.items()}, "done": done, "step": trainer.step}, os.path.join(a.out, "final.pt"))
+    save_packed(os.path.join(a.out, "final.pt"), trainer.average, done=done, step=trainer.step)
     if not a.no_measure:
         figures, thresholds = measure(trainer.net, trainer.data, a.device, ("valid", "valid_spoken"))
         log({"step": trainer.step} | {k: round(v, 2) for k, v in figures.items()} | {"thresholds": thresholds})
