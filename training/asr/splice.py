@@ -81,10 +81,10 @@ def find_words(speech, weights, mel_of, seconds=400):
         part, waiting = waiting[-most:], waiting[:-most]
         x, _, n = speech.samples(part)
         logp = net(mel_of(x))
-        firsts = viterbi(logp, output_steps(n), [np.array([SYMBOL[c] for c in u["text"]]) for u in part])
+        firsts = viterbi(logp, output_steps(n, net.outputs), [np.array([SYMBOL[c] for c in u["text"]]) for u in part])
         for u, first in zip(part, firsts):
             pcm = speech.audio[u["start"]:u["start"] + u["n"]].cpu().numpy()
-            u["cuts"], u["quiet"] = cuts(pcm, u["text"], first)
+            u["cuts"], u["quiet"] = cuts(pcm, u["text"], first // net.outputs)
             u["rms"] = float(np.sqrt((pcm.astype(np.float64) ** 2).mean())) + 1.0
     return found
 

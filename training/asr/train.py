@@ -4,7 +4,7 @@
 
 --minutes is the whole schedule over all stays; a stay that stops earlier (--stop) leaves OUT/last.pt, from which the next
 one goes on with weights, average, optimiser, step, clock and random states: one cosine by the clock. OUT/log.jsonl gets a
-line every 50 steps and the word error rates of kept-out speech.
+line every 50 steps and the word error rates of kept-out speech. --workers N: that many GPUs learn one network (workers.py).
 """
 import argparse
 import json
@@ -20,9 +20,9 @@ from .augment import Augment, mask, stretch
 from .batches import REAL, Pools, Speech, read_texts, subset, tables_of, targets
 from .evaluate import error_rates, held_losses
 from .golden import restored
-from .guide import Guidance, Offline
 from .model import Acoustic, LogMel, output_steps
 from .splice import Splicer, find_words
+from .workers import start
 
 SPEEDS = (0.88, 0.94, 1.0, 1.0, 1.0, 1.06, 1.12)
 
@@ -50,23 +50,27 @@ def disagreement(logp, steps, lengths):
     return (apart * weight.to(logp.device, non_blocking=True)).sum(1).mean()
 
 
-class Trainer:
-    """Owns network, average, optimiser, clock and random states."""
+def together_every(step, workers):
+    """Steps between two averages of the weights: few while the network takes shape."""
+    return 1 if workers.count == 1 else 5 if step < 1000 else 25
 
-    def __init__(self, a):
+
+class Trainer:
+    """Owns network, average, optimiser, clock and random states of one worker."""
+
+    def __init__(self, a, workers):
         torch.manual_seed(a.seed)
-        self.a, self.device = a, a.device
-        self.shape = dict(width=a.width, layers=a.layers, front=a.front)
+        self.a, self.device, self.workers = a, a.device, workers
+        self.shape = dict(width=a.width, layers=a.layers, front=a.front, outputs=a.outputs)
         self.net = Acoustic(**self.shape, drop=a.drop).to(a.device)
         if a.start:
             self.net.load_state_dict(restored(a.start).state_dict())
         self.mel_of = LogMel().to(a.device)
         self.fused = a.device == "cuda"
-        self.guidance = Guidance(a.guide, a.width, a.posteriors, a.guide_lr, a.guide_share).to(a.device) if a.guide else None
-        self.trained = list(self.net.parameters()) + (list(self.guidance.to_features.parameters()) if a.guide else [])
-        self.opt = torch.optim.AdamW(self.trained, a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
+        self.opt = torch.optim.AdamW(self.net.parameters(), a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
         self.ema = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
-        self.step, self.elapsed, self.rng = 0, a.elapsed, np.random.default_rng(a.seed)
+        self.step, self.elapsed, self.rng = 0, a.elapsed, np.random.default_rng(a.seed + workers.rank)
+        torch.manual_seed(a.seed + workers.rank)
         self.context = torch.autocast(a.device, dict(bf16=torch.bfloat16, fp16=torch.float16).get(a.amp),
                                       enabled=a.amp in ("bf16", "fp16"))
         self.scaler = torch.amp.GradScaler(a.device, enabled=a.amp == "fp16")
@@ -77,8 +81,6 @@ class Trainer:
                       cuda=torch.cuda.get_rng_state() if self.device == "cuda" else None)
         state = dict(shape=self.shape, net=self.net.state_dict(), ema=self.ema, opt=self.opt.state_dict(), step=self.step,
                      elapsed=self.elapsed, scaler=self.scaler.state_dict(), random=random)
-        if self.guidance:
-            state["guidance"] = self.guidance.save()
         torch.save(state, path + ".part")
         os.replace(path + ".part", path)
 
@@ -94,58 +96,45 @@ class Trainer:
         self.ema = {k: v.to(self.device) for k, v in s["ema"].items()}
         self.opt.load_state_dict(s["opt"])
         self.scaler.load_state_dict(s["scaler"])
-        if self.guidance:
-            self.guidance.load(s["guidance"])
         self.step, self.elapsed = s["step"], s["elapsed"]
+        if self.workers.rank:  # the random states are rank 0's
+            torch.manual_seed(self.a.seed + self.workers.rank + self.step)
+            return
         torch.set_rng_state(s["random"]["torch"])
         self.rng.bit_generator.state = s["random"]["numpy"]
         if s["random"]["cuda"] is not None and self.device == "cuda":
             torch.cuda.set_rng_state(s["random"]["cuda"])
 
     def batch(self, speech, group, augment, hard):
-        """Augmented features [B, 80, T], twice the group where two views are compared; clean samples x [b, n] and output steps
-        [b], on the host, of the group."""
+        """Augmented features [B, 80, T], twice the group where two views are compared; rows of log-probabilities [b], on the
+        host, of the group."""
         margin = self.rng.integers(0, 2400, (len(group), 2))  # up to 0.15 s of the pause around it
         x, n, host = speech.samples(group, margin)
         factor = self.rng.choice(SPEEDS)
         x, n = stretch(x, n, factor)
-        steps = output_steps((host / factor).astype(np.int64))
+        steps = output_steps((host / factor).astype(np.int64), self.net.outputs)
         views = 2 if self.a.consistency else 1
         with torch.no_grad():
             heard = x.repeat(views, 1)
             heard = augment.speech(heard, n.repeat(views), hard) if hard > 0 else heard
             mel = augment.features(self.mel_of(heard), hard, self.a.spans)
-        return mel, x, torch.from_numpy(steps)
-
-    def teach_guide(self, share, hard, speech, group, augment):
-        """One step of the guide alone, on speech as the network will hear it; share: of its own time."""
-        x, n, host = speech.samples(group)
-        with torch.no_grad():
-            heard = mask(self.guidance.mel(augment.speech(x, n, hard)), hard)
-        flat, lengths = targets(group, self.device)
-        return self.guidance.learn(share, heard, torch.from_numpy(output_steps(host)), flat, lengths, self.context)
+        return mel, torch.from_numpy(steps)
 
     def learn(self, batch, flat, lengths):
-        """One step; returns losses and gradient norm as tensors of the device, so that the host runs ahead."""
-        mel, x, steps = batch
-        steps = steps.clamp_max(mel.shape[2] // 4)
-        guided = [torch.zeros((), device=self.device)] * 2
+        """One step; returns loss and gradient norm as tensors of the device, so that the host runs ahead."""
+        mel, steps = batch
+        steps = steps.clamp_max(mel.shape[2] // 4 * self.net.outputs)
         with self.context:
-            top = self.net.top(mel)
-            logp = self.net.log_probabilities(top)
-            if self.guidance:
-                guided = self.guidance(x, steps, top, logp, lengths)
+            logp = self.net(mel)
         if self.a.consistency:
             flat, lengths, steps = flat.repeat(2), lengths.repeat(2), steps.repeat(2)
         loss = F.ctc_loss(logp.transpose(0, 1), flat, steps, lengths, zero_infinity=True)
         if self.a.consistency:
             loss = loss + self.a.consistency * disagreement(logp, steps, lengths)
-        told = torch.stack([loss.detach(), *(g.detach() for g in guided)])
-        loss = loss + self.a.features * guided[0] + guided[1]
         self.opt.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.opt)
-        norm = torch.nn.utils.clip_grad_norm_(self.trained, self.a.clip, foreach=True)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.a.clip, foreach=True)
         if self.fused and not self.scaler.is_enabled():  # the fused kernel skips the step where this is 1
             self.opt.found_inf = (~torch.isfinite(norm)).float()
             self.opt.step()
@@ -156,13 +145,19 @@ class Trainer:
             self.opt.step()
         self.step += 1
         self.average()
-        return told, norm.detach()
+        return loss.detach(), norm.detach()
 
     @torch.no_grad()
     def average(self):
         """Exponential average of the weights; short at first."""
         keep = min(self.a.ema, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.ema.values()), [v.detach() for v in self.net.state_dict().values()], 1 - keep)
+
+    def together(self):
+        """Weights and averages of all workers become their mean, the clocks rank 0's."""
+        self.workers.mean([p.detach() for p in self.net.parameters()])
+        self.workers.mean(list(self.ema.values()))
+        self.elapsed = self.workers.agreed(self.elapsed)
 
     def averaged(self):
         net = Acoustic(**self.shape).to(self.device)
@@ -182,68 +177,80 @@ class Log:
         print(text, flush=True)
 
 
-def guide_first(t, pools, speech, augment, sets, log, total):
-    """The guide's own time: the first share of the clock, which ends it."""
-    own, told, steps = t.guidance.until * total, 0.0, 0
-    mark = time.time()
-    while t.elapsed < own:
-        loss = t.teach_guide(t.elapsed / own, t.a.hard, speech, pools.next(), augment)
-        steps, now = steps + 1, time.time()
-        t.elapsed, mark = t.elapsed + now - mark, now
-        if t.elapsed - told > 10:
-            told = t.elapsed
-            log(kind="guide", step=steps, elapsed=round(t.elapsed, 1), loss=round(loss.item(), 4))
-    if steps:
-        rates = error_rates(Offline(t.guidance.guide), t.guidance.mel, speech, sets, 800 if t.fused else 60, t.context)
-        log(kind="guide", step=steps, elapsed=round(t.elapsed), final=True, **rates)
-    return own
+class Progress:
+    """What rank 0 says and keeps."""
+
+    def __init__(self, a, t, speech, log):
+        self.a, self.t, self.speech, self.log = a, t, speech, log
+        self.sets = subset(speech.held, a.limit)
+        self.told, self.heard_s, self.evaluated = time.time(), 0.0, t.elapsed
+
+    def step(self, group, loss, norm):
+        t = self.t
+        self.heard_s += sum(u["n"] for u in group) / 16000
+        if t.step % self.a.tell and t.step > 1:
+            return
+        self.log(kind="step", step=t.step, elapsed=round(t.elapsed, 1), norm=round(norm.item(), 2), loss=round(loss.item(), 4),
+                 lr=round(t.opt.param_groups[0]["lr"], 6), times_real_time=round(self.heard_s / max(time.time() - self.told, 1e-3)),
+                 gib=round(torch.cuda.max_memory_allocated() / 2 ** 30, 1) if self.a.device == "cuda" else 0)
+        self.told, self.heard_s = time.time(), 0.0
+
+    def save(self):
+        self.t.save(os.path.join(self.a.out, "last.pt"))
+        self.t.save_small(os.path.join(self.a.out, "asr.pt"))
+
+    def evaluate(self):
+        """Every so often."""
+        t = self.t
+        if t.elapsed - self.evaluated > self.a.every:
+            self.evaluated = t.elapsed
+            self.save()
+            self.log(kind="wer", step=t.step, elapsed=round(t.elapsed), **error_rates(t.averaged(), t.mel_of, self.speech, self.sets, 1600, t.context))
+            self.told, self.heard_s = time.time(), 0.0
+
+    def end(self):
+        t, a = self.t, self.a
+        self.save()
+        self.log(kind="held_loss", **held_losses(t.averaged(), t.mel_of, self.speech, self.sets))
+        self.log(kind="wer", step=t.step, elapsed=round(t.elapsed), final=True,
+                 **error_rates(t.averaged(), t.mel_of, self.speech, subset(self.speech.held, a.final_limit), 1600 if a.device == "cuda" else 60))
 
 
-def run(a):
-    began = time.time()
+def run(a, workers):
+    began, first = time.time(), workers.rank == 0
     os.makedirs(a.out, exist_ok=True)
-    log = Log(os.path.join(a.out, "log.jsonl"))
+    log = Log(os.path.join(a.out, "log.jsonl") if first else os.devnull)
     speech = Speech(tables_of(a.data, a.teacher, a.corpora), a.device, read_texts(a.texts), a.jobs)
-    t, last, small = Trainer(a), os.path.join(a.out, "last.pt"), os.path.join(a.out, "asr.pt")
+    t, last = Trainer(a, workers), os.path.join(a.out, "last.pt")
     if os.path.exists(last) and not a.fresh:
         t.resume(last)
     augment = Augment(a.noise, a.device)
-    sets = subset(speech.held, a.limit)
     if a.splice:
         log(kind="words", found=find_words(speech, a.aligner, t.mel_of), seconds=round(time.time() - began, 1))
     pools = Pools(speech.train, a.batch_seconds / (2 if a.consistency else 1), a.weight, t.rng,
                   change=Splicer(speech.train, a.splice, t.rng))
     log(kind="start", loaded_s=round(time.time() - began, 1), hours=speech.hours(), step=t.step, elapsed=t.elapsed,
         parameters=sum(p.numel() for p in t.net.parameters()), settings=vars(a))
-    total = a.minutes * 60
-    own = guide_first(t, pools, speech, augment, sets, log, total) if t.guidance else 0.0
-    mark, told, heard_s, evaluated = time.time(), time.time(), 0.0, t.elapsed
+    total, progress = a.minutes * 60, Progress(a, t, speech, log)
+    t.together()
+    mark = time.time()
     while t.elapsed < min(total, a.stop * 60) and t.step < a.max_steps:
-        share = (t.elapsed - own) / (total - own)
-        for g in t.opt.param_groups:
-            g["lr"] = learning_rate(share, a.lr)
-        group = pools.next()
-        heard_s += sum(u["n"] for u in group) / 16000
-        losses, norm = t.learn(t.batch(speech, group, augment, hardness(share, a.hard)), *targets(group, a.device))
-        now = time.time()
-        t.elapsed, mark = t.elapsed + (a.step_s or now - mark), now
-        if t.step % a.tell == 0 or t.step == 1:
-            log(kind="step", step=t.step, elapsed=round(t.elapsed, 1), norm=round(norm.item(), 2),
-                **{name: round(x, 4) for name, x in zip(("loss", "features", "posteriors"), losses.tolist())},
-                lr=round(t.opt.param_groups[0]["lr"], 6), times_real_time=round(heard_s / max(time.time() - told, 1e-3)),
-                gib=round(torch.cuda.max_memory_allocated() / 2 ** 30, 1) if a.device == "cuda" else 0)
-            told, heard_s = time.time(), 0.0
-        if t.elapsed - evaluated > a.every:
-            evaluated = t.elapsed
-            log(kind="wer", step=t.step, elapsed=round(t.elapsed), **error_rates(t.averaged(), t.mel_of, speech, sets, 1600, t.context))
-            t.save(last)
-            t.save_small(small)
-            told, heard_s = time.time(), 0.0
-    t.save(last)
-    t.save_small(small)
-    log(kind="held_loss", **held_losses(t.averaged(), t.mel_of, speech, sets))
-    log(kind="wer", step=t.step, elapsed=round(t.elapsed), final=True,
-        **error_rates(t.averaged(), t.mel_of, speech, subset(speech.held, a.final_limit), 1600 if a.device == "cuda" else 60))
+        for _ in range(together_every(t.step, workers)):
+            share = t.elapsed / total
+            for g in t.opt.param_groups:
+                g["lr"] = learning_rate(share, a.lr)
+            group = pools.next()
+            loss, norm = t.learn(t.batch(speech, group, augment, hardness(share, a.hard)), *targets(group, a.device))
+            now = time.time()
+            t.elapsed, mark = t.elapsed + (a.step_s or now - mark), now
+            if first:
+                progress.step(group, loss, norm)
+        t.together()
+        if first:
+            progress.evaluate()
+    if first:
+        progress.end()
+    workers.agreed(0)  # nobody leaves before rank 0
 
 
 def main():
@@ -268,11 +275,6 @@ def main():
                     help="weight of the difference between two augmented views of each utterance (0.2); 0: one view")
     ap.add_argument("--splice", type=float, default=0, help="share of people's utterances that are put together from others' pieces")
     ap.add_argument("--aligner", default="models/asr-en/weights.safetensors", help="weights that find the words for it")
-    ap.add_argument("--guide", help="encoder that guide.py took out of Whisper")
-    ap.add_argument("--features", type=float, default=1.0, help="weight of the distance to its features")
-    ap.add_argument("--posteriors", type=float, default=0, help="weight of the distance to its posteriors, after a CTC training of its own")
-    ap.add_argument("--guide-share", type=float, default=0.2, help="of the clock, for that training")
-    ap.add_argument("--guide-lr", type=float, default=2e-4)
     ap.add_argument("--spans", type=int, default=3, help="masked spans an utterance; more for two views")
     ap.add_argument("--lr", type=float, default=1.2e-3)
     ap.add_argument("--clip", type=float, default=1.0)
@@ -281,6 +283,8 @@ def main():
     ap.add_argument("--width", type=int, default=688)
     ap.add_argument("--layers", type=int, default=4)
     ap.add_argument("--front", type=int, default=256)
+    ap.add_argument("--outputs", type=int, default=1, help="symbols a step of 40 ms")
+    ap.add_argument("--workers", type=int, default=1, help="GPUs, or processes on the CPU; 0: as many GPUs as there are")
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")
     ap.add_argument("--seed", type=int, default=3)
     ap.add_argument("--device", default="cuda")
@@ -289,7 +293,8 @@ def main():
     ap.add_argument("--every", type=float, default=120, help="seconds between evaluations")
     ap.add_argument("--limit", type=int, default=120, help="utterances a kept-out set on the way")
     ap.add_argument("--final-limit", type=int, default=600, help="and at the end")
-    run(ap.parse_args())
+    a = ap.parse_args()
+    start(run, a, a.workers or max(1, torch.cuda.device_count()))
 
 
 if __name__ == "__main__":

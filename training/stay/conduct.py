@@ -5,7 +5,8 @@
 
 STAY/in holds what stage.sh unpacked; it may still be arriving. Writes STAY/speech, STAY/out, STAY/logs and STAY/state.json
 after every change. A step starts when what it needs is there and its GPU is free of generators; one that fails starts again,
-three times at most, from its checkpoint. Every step's time is what the one clock leaves; plan.toml is its timetable.
+three times at most, from its checkpoint. Every step's time is what the one clock leaves; plan.toml is its timetable. STAY/end, if it is
+there when a step starts, holds another end than the plan's.
 """
 import argparse
 import glob
@@ -26,8 +27,9 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 class Step:
     """One process, its tries and its end."""
 
-    def __init__(self, name, gpu, command, seconds, checkpoint="", resume=""):
-        self.name, self.gpu, self.command, self.seconds = name, gpu, command, seconds
+    def __init__(self, name, gpus, command, seconds, checkpoint="", resume="", load=0):
+        self.name, self.command, self.seconds, self.load = name, command, seconds, load
+        self.gpu = ",".join(map(str, gpus))
         self.checkpoint, self.resume = checkpoint, resume
         self.shares = False  # by the multi-process service; a training stays out of it, so that it can end
         self.process, self.tries, self.state, self.limit = None, 0, "waiting", 0.0
@@ -70,13 +72,14 @@ class Stay:
 
     def start(self, step):
         """Begins or resumes a step with the time that is left to it."""
+        self.change_end()
         left = min(step.seconds, self.end - self.now())
         there = step.checkpoint and os.path.exists(self.path("out", step.checkpoint))
         command = self.filled(step.command, seconds=int(left), minutes=f"{self.minutes(step, left, there):.2f}",
                               resume=self.filled(step.resume) if there else "")
         step.tries, step.state = step.tries + 1, "running"
-        step.limit = self.now() + left + self.load if step.checkpoint else self.now() + step.seconds + self.dry.get("grace", GRACE_S)
-        env = dict(os.environ, CUDA_VISIBLE_DEVICES=str(step.gpu), PYTHONUNBUFFERED="1",
+        step.limit = self.now() + left + step.load if step.checkpoint else self.now() + step.seconds + self.dry.get("grace", GRACE_S)
+        env = dict(os.environ, CUDA_VISIBLE_DEVICES=step.gpu, PYTHONUNBUFFERED="1",
                    PYTHONPATH=os.pathsep.join([self.path("site"), ROOT]), OMP_NUM_THREADS="1" if self.dry else "4")
         if not step.shares:
             env["CUDA_MPS_PIPE_DIRECTORY"] = self.path("no-service")
@@ -88,8 +91,15 @@ class Stay:
     def minutes(self, step, left, resumed):
         """The whole schedule of a training, over all its tries: a resumed one goes on by its own saved clock."""
         if not resumed:
-            step.total = max(left - self.load, 1) / 60
+            step.total = max(left - step.load, 1) / 60
         return step.total
+
+    def change_end(self):
+        try:
+            with open(self.path("end"), encoding="utf-8") as f:
+                self.end = float(f.read())
+        except (OSError, ValueError):
+            pass
 
     def watch(self, step):
         """Takes note of an end; a failure waits for its next try."""
@@ -113,19 +123,19 @@ class Stay:
             json.dump(dict(seconds=round(self.now()), end=self.end, steps=states), f)
         os.replace(part, self.path("state.json"))
 
-    def run(self, steps, until):
-        """Keeps every step of `steps` going until until() is true."""
+    def run(self, steps, until, more=()):
+        """Keeps every step of both lists going until until() is true, which may lengthen the first."""
         while not until():
-            for step in steps:
+            for step in [*steps, *more]:
                 self.watch(step)
                 if step.state == "waiting":
                     self.start(step)
             time.sleep(0.5)
 
-    def wait_for(self, files, running):
+    def wait_for(self, files, running, ready=lambda: False):
         """Until the conductor has these under in/, keeping steps going; staging joins a file only when it is whole."""
         there = lambda: all(os.path.exists(self.path("in", f)) for f in files)
-        self.run(running, lambda: there() or self.now() > self.end)
+        self.run(running, lambda: ready() or there() or self.now() > self.end)
         if not there():
             raise SystemExit(f"never staged: {[f for f in files if not os.path.exists(self.path('in', f))]}")
 
@@ -136,21 +146,31 @@ def over(steps):
 
 def generators(stay, g):
     """The processes of one list of sentences, spread over all GPUs."""
-    count = stay.gpus * stay.dry.get("generators", stay.plan["gpus"]["generators"])
+    gpus = [k for k in stay.plan["gpus"].get("speak", range(stay.gpus)) if k < stay.gpus]
+    count = len(gpus) * stay.dry.get("generators", stay.plan["gpus"]["generators"])
     count = min(count, g.get("workers", count))
     longer = min(1.3, stay.plan["gpus"]["count"] / stay.gpus)  # fewer GPUs speak less, and a little longer
     seconds = min(g["seconds"] * longer, stay.dry.get("seconds", 1e9))
     steps = []
     for i in range(count):
         command = g["command"].replace("{part}", f"{i}/{count}").replace("{index}", f"{i:02d}")
-        steps.append(Step(f"{g['name']}-{i:02d}", i % stay.gpus, command, seconds))
+        steps.append(Step(f"{g['name']}-{i:02d}", [gpus[i % len(gpus)]], command, seconds))
     return steps
 
 
 def trainings(stay):
-    """Those that find a GPU of their own; in a dry run all of them."""
-    return {t["name"]: (t, Step(t["name"], t["gpu"] % stay.gpus, t["command"], t.get("seconds", 1e9), t["checkpoint"], t.get("resume", "")))
-            for t in stay.plan["train"] if stay.dry or t["gpu"] < stay.gpus}
+    """Those that find a GPU of their own, on all of theirs that are there; in a dry run every training."""
+    found = {}
+    for t in stay.plan["train"]:
+        gpus, load = those_here(stay, t), t.get("load", stay.load) if not stay.dry else stay.load
+        if gpus or stay.dry:
+            found[t["name"]] = t, Step(t["name"], gpus or [0], t["command"], t.get("seconds", 1e9), t["checkpoint"], t.get("resume", ""), load)
+    return found
+
+
+def those_here(stay, t):
+    """The GPUs of a step that this machine has."""
+    return [k for k in (t["gpu"] if isinstance(t["gpu"], list) else [t["gpu"]]) if k < stay.gpus]
 
 
 def mps(on):
@@ -179,13 +199,14 @@ def wheels(stay):
 def conduct(stay):
     made, train = set(), trainings(stay)
     running = []
+    stay.steps += [step for _, step in train.values()]
 
     def ready():
-        """Starts every training whose speech is there, whose GPU the generators have left, and that follows no other."""
+        """Starts every training whose needs are there: lists that were spoken, trainings that are over, files (with a slash)."""
         have = made | ({"staged"} if os.path.exists(stay.path("in", "complete")) else set())
         have |= {name for name, (_, step) in train.items() if step in running and over([step])}
         for t, step in train.values():
-            if step not in running and set(t["needs"]) <= have:
+            if step not in running and all(n in have or "/" in n and os.path.exists(stay.path("in", n)) for n in t["needs"]):
                 running.append(step)
 
     wanted = {name for t, _ in train.values() for name in t["needs"]}
@@ -193,7 +214,7 @@ def conduct(stay):
     stay.wait_for([f for t in trials for f in t["needs"]], [])
     wheels(stay)
     for t in trials:  # a minute of each training on a sample while the rest still arrives: what is wrong shows now
-        step = Step(t["name"], t["gpu"] % stay.gpus, t["command"], t["seconds"])
+        step = Step(t["name"], those_here(stay, t) or [0], t["command"], t["seconds"])
         step.tries = TRIES - 1
         running.append(step)
     stay.steps += running
@@ -204,12 +225,12 @@ def conduct(stay):
         if os.path.exists(spoken):  # by a conductor before this one
             made.add(g["name"])
             continue
-        stay.wait_for(g["needs"], running)
+        stay.wait_for(g["needs"], running, ready)
         part = generators(stay, g)
         for s in part:
             s.shares = shared
         stay.steps += part
-        stay.run(part + running, lambda: over(part))
+        stay.run(running, lambda: ready() or over(part), part)
         for s in part:
             if s.state == "done":
                 made.add(g["name"])
@@ -218,7 +239,6 @@ def conduct(stay):
                 for path in glob.glob(stay.path("speech", s.name + "-*")):
                     os.remove(path)
     mps(False)
-    stay.steps += [step for _, step in train.values()]
     every = len(train) + len(trials)
     stay.run(running, lambda: ready() or (len(running) == every and over(running)) or stay.now() > stay.end + 2 * stay.load)
     stay.tell("over")

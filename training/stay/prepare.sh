@@ -1,17 +1,16 @@
 #!/bin/sh
-# Everything that a stay needs, made at home: [SEED=2] prepare.sh DATA TEACHER ENV STAGE [WHISPER [NLU]]     from the top of the repository, half an hour of one core
+# Everything that a stay needs, made at home: [SEED=2] prepare.sh DATA TEACHER ENV STAGE [NLU]     from the top of the repository, half an hour of one core
 #   DATA     folder of the corpora                     TEACHER  folder of generate.py, phonemise.py and voices
 #   ENV      the teacher's virtual environment, with model/weights-*.npz       STAGE  is written: what pieces.py cuts up
-#   WHISPER  folder of a CTranslate2 whisper tiny.en: its encoder guides the recogniser      NLU    folder that training.nlu.prepare wrote
-#   SEED     of the sentences: a new one each stay
+#   NLU      folder that training.nlu.prepare wrote        SEED     of the sentences: a new one each stay
 set -eu
-[ $# -ge 4 ] && [ $# -le 6 ] || { sed -n 2,6p "$0"; exit 2; }
-data=$1 teacher=$2 env=$3 stage=$4 whisper=${5:-} nlu=${6:-} seed=${SEED:-1}
+[ $# -ge 4 ] && [ $# -le 5 ] || { sed -n 2,5p "$0"; exit 2; }
+data=$1 teacher=$2 env=$3 stage=$4 nlu=${5:-} seed=${SEED:-1}
 python=$env/bin/python
 mkdir -p "$stage/teacher" "$stage/sentences" "$stage/speech" "$stage/noise" "$stage/wheels" "$stage/sample"
 cp "$teacher/generate.py" "$teacher/kokoro_torch.py" "$teacher/vocab.json" "$env"/model/weights-*.npz "$stage/teacher/"
 cp -r "$teacher/voices" "$stage/teacher/"
-"$python" -m training.common.voices "$teacher/voices" "$stage/teacher/voices" --count 40 --seed "$seed"
+"$python" -m training.common.voices "$teacher/voices" "$stage/teacher/voices" --count 48 --seed "$seed"
 cp "$data"/noise/* "$stage/noise/"
 "$env/bin/pip" download -q --no-deps --only-binary=:all: --python-version "${WHEEL_PYTHON:-3.12}" --implementation cp \
     --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
@@ -30,7 +29,7 @@ say() { # with phonemes of both accents
     rm "$stage/$1.tsv"
 }
 plan voice --count 11500 --seed 7 --ids t --mix dialogue=0.33,books=0.3,commands=0.07,templates=0.25,assistant=0.05 --most-words 30
-plan many --count 44000 --seed "$seed" --ids "a$seed" --mix dialogue=0.3,books=0.3,commands=0.22,templates=0.13,assistant=0.05
+plan many --count 48000 --seed "$seed" --ids "a$seed" --mix dialogue=0.28,books=0.36,commands=0.2,templates=0.11,assistant=0.05
 "$python" -m training.common.accents "$stage/sentences/many.tsv.xz" "$stage/many.tsv" --share 0.3 --seed "$seed"
 xz -9 -c "$stage/many.tsv" >"$stage/sentences/many.tsv.xz"
 rm "$stage/many.tsv"
@@ -52,10 +51,8 @@ done
 "$python" -m training.common.ogg_cut "$data/speech/speechocean762.tsv" "$stage/speech/speechocean762" --limit 200
 "$python" -m training.common.ogg_cut "$data/speech/librispeech_train_unlabelled.tsv" "$stage/speech/librispeech_train_unlabelled" \
     --untold training/asr/pseudo_texts.tsv
-mkdir -p "$stage/sample/speech" "$stage/aligner"
+mkdir -p "$stage/sample/speech"
 cp "$stage"/speech/commonvoice_v6_sample.* "$stage/sample/speech/"
-cp models/asr-en/weights.safetensors "$stage/aligner/"
-[ -z "$whisper" ] || { mkdir -p "$stage/guide" && "$python" -m training.asr.guide "$whisper" "$stage/guide/guide.npz"; }
 if [ -n "$nlu" ]; then # and what the voices say for it: nlu_test by the kept-out ones, nlu_train by the others
     cp -r "$nlu" "$stage/nlu"
     "$python" -m training.nlu.to_speak "$stage" --data "$data"
@@ -65,4 +62,4 @@ if [ -n "$nlu" ]; then # and what the voices say for it: nlu_test by the kept-ou
     done
 fi
 du -sh "$stage"
-echo "next: python3 training/stay/pieces.py make $stage PIECES --mib 50 --order wheels sample noise guide aligner teacher sentences/voice sentences/held sentences/many"
+echo "next: python3 training/stay/pieces.py make $stage PIECES --mib 50 --order wheels sample noise nlu/ teacher sentences"

@@ -1,0 +1,39 @@
+"""Processes that learn one network together: what they agree on, and that their weights are one."""
+import argparse
+import os
+import tempfile
+import unittest
+
+import torch
+
+from training.asr.workers import start
+
+
+def meet(a, workers):
+    """Each worker brings its own tensors and number, and writes what it has afterwards."""
+    mine = [torch.full((2, 3), float(workers.rank)), torch.arange(4.0) * (workers.rank + 1)]
+    workers.mean(mine)
+    torch.save((mine, workers.agreed(10.0 + workers.rank)), os.path.join(a.out, str(workers.rank)))
+
+
+class Together(unittest.TestCase):
+    def of(self, count):
+        with tempfile.TemporaryDirectory() as out:
+            start(meet, argparse.Namespace(out=out, device="cpu"), count)
+            return [torch.load(os.path.join(out, str(k))) for k in range(count)]
+
+    def test_all_have_the_mean_and_the_first_ones_number(self):
+        for (first, second), told in self.of(3):
+            torch.testing.assert_close(first, torch.full((2, 3), 1.0))
+            torch.testing.assert_close(second, torch.arange(4.0) * 2)
+            self.assertEqual(10.0, told)
+
+    def test_one_alone_keeps_what_it_has(self):
+        (first, second), told = self.of(1)[0]
+        torch.testing.assert_close(first, torch.zeros(2, 3))
+        torch.testing.assert_close(second, torch.arange(4.0))
+        self.assertEqual(10.0, told)
+
+
+if __name__ == "__main__":
+    unittest.main()
