@@ -24,7 +24,7 @@ from .model import Acoustic, LogMel, output_steps
 from .splice import Splicer, find_words
 from .workers import start
 
-SPEEDS = (0.88, 0.94, 1.0, 1.0, 1.0, 1.06, 1.12)
+SPEEDS = (0.86, 0.93, 1.0, 1.0, 1.0, 1.07, 1.15)
 
 
 def learning_rate(share, peak, floor=0.01, warm=0.03):
