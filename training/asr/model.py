@@ -78,19 +78,23 @@ class Acoustic(nn.Module):
         x = F.gelu(self.conv1(F.pad(mel, (3, 1))))
         return F.gelu(self.conv2(F.pad(x, (3, 1))).transpose(1, 2).contiguous())
 
-    def top(self, mel):
-        """What the output layer sees: [B, T / 4, width]."""
+    def layers(self, mel):
+        """What every LSTM layer gives, one after the other: [B, T / 4, width]."""
         x = self.front(mel)
         for norm, lstm in zip(self.norms, self.lstms):
             x = x + F.dropout(lstm_run(lstm, norm(x))[0], self.drop, self.training)
-        a = self.ahead(F.pad(x.transpose(1, 2), (0, LOOKAHEAD))).transpose(1, 2)
-        return F.gelu(x + a)
+            yield x
 
-    def log_probabilities(self, top):
-        return self.out(top).float().unflatten(-1, (self.outputs, SYMBOLS)).flatten(1, 2).log_softmax(-1)
+    def symbols(self, last):
+        """Log-probabilities of the last layer's output."""
+        a = self.ahead(F.pad(last.transpose(1, 2), (0, LOOKAHEAD))).transpose(1, 2)
+        return self.log_probabilities(self.out(F.gelu(last + a)))
+
+    def log_probabilities(self, scores):
+        return scores.float().unflatten(-1, (self.outputs, SYMBOLS)).flatten(1, 2).log_softmax(-1)
 
     def forward(self, mel):
-        return self.log_probabilities(self.top(mel))
+        return self.symbols(list(self.layers(mel))[-1])
 
 
 def output_steps(samples, outputs=1):

@@ -67,7 +67,9 @@ class Trainer:
             self.net.load_state_dict(restored(a.start).state_dict())
         self.mel_of = LogMel().to(a.device)
         self.fused = a.device == "cuda"
-        self.opt = torch.optim.AdamW(self.net.parameters(), a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
+        self.middle = torch.nn.Linear(a.width, self.net.out.out_features).to(a.device)
+        self.trained = [*self.net.parameters(), *self.middle.parameters()]
+        self.opt = torch.optim.AdamW(self.trained, a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
         self.ema = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
         self.step, self.elapsed, self.rng = 0, a.elapsed, np.random.default_rng(a.seed + workers.rank)
         torch.manual_seed(a.seed + workers.rank)
@@ -79,7 +81,7 @@ class Trainer:
     def save(self, path):
         random = dict(torch=torch.get_rng_state(), numpy=self.rng.bit_generator.state,
                       cuda=torch.cuda.get_rng_state() if self.device == "cuda" else None)
-        state = dict(shape=self.shape, net=self.net.state_dict(), ema=self.ema, opt=self.opt.state_dict(), step=self.step,
+        state = dict(shape=self.shape, net=self.net.state_dict(), middle=self.middle.state_dict(), ema=self.ema, opt=self.opt.state_dict(), step=self.step,
                      elapsed=self.elapsed, scaler=self.scaler.state_dict(), random=random)
         torch.save(state, path + ".part")
         os.replace(path + ".part", path)
@@ -93,6 +95,7 @@ class Trainer:
     def resume(self, path):
         s = torch.load(path, map_location="cpu", weights_only=False)
         self.net.load_state_dict(s["net"])
+        self.middle.load_state_dict(s["middle"])
         self.ema = {k: v.to(self.device) for k, v in s["ema"].items()}
         self.opt.load_state_dict(s["opt"])
         self.scaler.load_state_dict(s["scaler"])
@@ -125,16 +128,21 @@ class Trainer:
         mel, steps = batch
         steps = steps.clamp_max(mel.shape[2] // 4 * self.net.outputs)
         with self.context:
-            logp = self.net(mel)
+            layers = list(self.net.layers(mel))
+            logp = self.net.symbols(layers[-1])
+            halfway = self.net.log_probabilities(self.middle(layers[len(layers) // 2])) if self.a.middle else None
         if self.a.consistency:
             flat, lengths, steps = flat.repeat(2), lengths.repeat(2), steps.repeat(2)
-        loss = F.ctc_loss(logp.transpose(0, 1), flat, steps, lengths, zero_infinity=True)
+        ctc = lambda logp: F.ctc_loss(logp.transpose(0, 1), flat, steps, lengths, zero_infinity=True)
+        loss = ctc(logp)
+        if self.a.middle:  # Lee and Watanabe 2021, arXiv 2102.03216
+            loss = (1 - self.a.middle) * loss + self.a.middle * ctc(halfway)
         if self.a.consistency:
             loss = loss + self.a.consistency * disagreement(logp, steps, lengths)
         self.opt.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.opt)
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.a.clip, foreach=True)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained, self.a.clip, foreach=True)
         if self.fused and not self.scaler.is_enabled():  # the fused kernel skips the step where this is 1
             self.opt.found_inf = (~torch.isfinite(norm)).float()
             self.opt.step()
@@ -155,7 +163,7 @@ class Trainer:
 
     def together(self):
         """Weights and averages of all workers become their mean, the clocks rank 0's."""
-        self.workers.mean([p.detach() for p in self.net.parameters()])
+        self.workers.mean([p.detach() for p in self.trained])
         self.workers.mean(list(self.ema.values()))
         self.elapsed = self.workers.agreed(self.elapsed)
 
@@ -273,6 +281,7 @@ def main():
     ap.add_argument("--hard", type=float, default=1.0, help="of the augmentation at its strongest; less for a short training, 0: none on samples")
     ap.add_argument("--consistency", type=float, default=0,
                     help="weight of the difference between two augmented views of each utterance (0.2); 0: one view")
+    ap.add_argument("--middle", type=float, default=0, help="weight of the CTC loss of the middle layer (0.3)")
     ap.add_argument("--splice", type=float, default=0, help="share of people's utterances that are put together from others' pieces")
     ap.add_argument("--aligner", default="models/asr-en/weights.safetensors", help="weights that find the words for it")
     ap.add_argument("--spans", type=int, default=3, help="masked spans an utterance; more for two views")
