@@ -52,7 +52,7 @@ def disagreement(logp, steps, lengths):
 
 def together_every(step, workers):
     """Steps between two averages of the weights: few while the network takes shape."""
-    return 1 if workers.count == 1 else 5 if step < 1000 else 25
+    return 1 if workers.count == 1 else 5 if step < 1000 else 40
 
 
 class Trainer:
