@@ -232,8 +232,9 @@ def draw(path):
         lines = [x for x in map(json.loads, f) if "intent" in x]
     if not lines:
         return
-    for k in ("intent", "slots", "embed", "qa"):
-        plt.plot([x["step"] for x in lines], [x[k] for x in lines], label=k)
+    for k in ("intent", "slots", "embed", "qa", "agree"):
+        there = [x for x in lines if k in x]
+        plt.plot([x["step"] for x in there], [x[k] for x in there], label=k)
     plt.yscale("log")
     plt.xlabel("step")
     plt.legend()
