@@ -29,9 +29,28 @@ Value recurrent_layer(Network& net, const Weights& weights, int layer, int width
   return net.add(x, out.y);
 }
 
+std::string shape_text(const std::vector<std::int64_t>& dims) {
+  std::string out;
+  for (const std::int64_t d : dims) out += (out.empty() ? "[" : ", ") + std::to_string(d);
+  return out + "]";
+}
+
+// The last layer tells how many outputs a step the network was trained with.
+Status check_outputs(const Weights& weights, const AcousticConfig& c) {
+  ANTIPHON_ASSIGN_OR_RETURN(const TensorView out, weights.tensor("out.weight"));
+  if (out.dims.size() != 2 || out.dims[1] != c.width || out.dims[0] % c.classes != 0) return {};
+  const std::int64_t trained = out.dims[0] / c.classes;
+  if (trained == c.outputs_per_step) return {};
+  return invalid_argument(weights.path() + ": out.weight is " + shape_text(out.dims) + ", " +
+                          std::to_string(trained) + " x " + std::to_string(c.classes) +
+                          " classes a step, but network.outputs_per_step is " +
+                          std::to_string(c.outputs_per_step));
+}
+
 // Every tensor has the geometry's shape: the network would say so too, but not which key is wrong.
 Status check_shapes(const Weights& weights, const AcousticConfig& c) {
-  const std::int64_t front = c.front, width = c.width, classes = c.classes, bins = c.mel_bins;
+  const std::int64_t front = c.front, width = c.width, bins = c.mel_bins;
+  const std::int64_t outputs = c.outputs_per_step * c.classes;
   std::vector<std::pair<std::string, std::vector<std::int64_t>>> wanted = {
       {"conv1.weight", {front, bins, 5}},
       {"conv1.bias", {front}},
@@ -39,8 +58,8 @@ Status check_shapes(const Weights& weights, const AcousticConfig& c) {
       {"conv2.bias", {width}},
       {"ahead.weight", {width, 1, c.lookahead + 1}},
       {"ahead.bias", {width}},
-      {"out.weight", {classes, width}},
-      {"out.bias", {classes}}};
+      {"out.weight", {outputs, width}},
+      {"out.bias", {outputs}}};
   for (int i = 0; i < c.layers; ++i) {
     const std::string n = std::to_string(i);
     for (const char* part : {"weight", "bias"})
@@ -49,16 +68,12 @@ Status check_shapes(const Weights& weights, const AcousticConfig& c) {
       wanted.push_back({"lstms." + n + "." + part, {4 * width, width}});
     wanted.push_back({"lstms." + n + ".bias", {4 * width}});
   }
-  const auto text = [](const std::vector<std::int64_t>& dims) {
-    std::string out;
-    for (const std::int64_t d : dims) out += (out.empty() ? "[" : ", ") + std::to_string(d);
-    return out + "]";
-  };
+  ANTIPHON_RETURN_IF_ERROR(check_outputs(weights, c));
   for (const auto& [name, dims] : wanted) {
     ANTIPHON_ASSIGN_OR_RETURN(const TensorView got, weights.tensor(name));
     if (got.dims != dims)
-      return invalid_argument(weights.path() + ": " + name + " is " + text(got.dims) + ", wanted " +
-                              text(dims) + " by the manifest's [network]");
+      return invalid_argument(weights.path() + ": " + name + " is " + shape_text(got.dims) +
+                              ", wanted " + shape_text(dims) + " by the manifest's [network]");
   }
   const std::string more = "lstms." + std::to_string(c.layers) + ".bias";
   if (weights.has(more))
@@ -99,6 +114,8 @@ Network acoustic_network(const Weights& weights, const AcousticConfig& config) {
   const Value delayed = net.slice(history, 2, 0, -config.lookahead);
   Value y = net.transpose(net.gelu(net.add(delayed, ahead)), {0, 2, 1});
   y = net.linear(y, net.weight(weights, "out.weight"), net.weight(weights, "out.bias"));
+  // [B, N, outputs x classes] -> [B, N x outputs, classes]: rows in the order of their time.
+  if (config.outputs_per_step > 1) y = net.reshape(y, {0, -1, config.classes});
   net.output("log_probs", net.log_softmax(y));
   return net;
 }
@@ -108,6 +125,10 @@ Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weig
   if (options.max_batch < 1 || options.max_steps < 1 || options.max_streams < 1)
     return invalid_argument(
         "acoustic model: max_batch, max_steps and max_streams must be at least 1");
+  const int outputs = options.config.outputs_per_step;
+  if (outputs < 1 || outputs > AcousticConfig::kMostOutputs)
+    return invalid_argument("acoustic model: outputs_per_step is " + std::to_string(outputs) +
+                            ", wanted 1 to " + std::to_string(AcousticConfig::kMostOutputs));
   ANTIPHON_RETURN_IF_ERROR(check_shapes(weights, options.config));
   std::unique_ptr<AcousticModel> model(new AcousticModel);
   model->options_ = options;

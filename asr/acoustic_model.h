@@ -2,6 +2,7 @@
 // out.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,9 +20,16 @@ struct AcousticConfig {
   int front = 256;  // channels after the first convolution
   int width = 688;
   int layers = 4;
-  int lookahead = 4;  // output steps of future that a step needs
+  int lookahead = 4;  // steps of future that a step needs
   int classes = 29;
+  int outputs_per_step = 1;  // rows of log-probabilities that a step gives, each of its share
   static constexpr int kFramesPerStep = 4;
+  static constexpr int kMostOutputs = 4;  // outputs_per_step: one a frame
+  static constexpr double kStepMs = 40;
+
+  double row_ms() const { return kStepMs / outputs_per_step; }
+  // Values of a step: [outputs_per_step, classes].
+  std::size_t step_floats() const { return static_cast<std::size_t>(outputs_per_step * classes); }
 };
 
 struct AcousticModelOptions {
@@ -29,7 +37,7 @@ struct AcousticModelOptions {
   Precision precision = Precision::kInt8;
   int max_streams = 64;  // state slots
   int max_batch = 8;     // streams a run
-  int max_steps = 16;    // output steps a run
+  int max_steps = 16;    // steps a run
   std::string max_isa;
   PlanFolder plans;
   ThreadTeam* team = nullptr;
@@ -48,7 +56,7 @@ Network acoustic_network(const Weights& weights, const AcousticConfig& config);
 
 // Owns plan, state and context. run() on one thread at a time; acquire() and release() on any.
 //
-// The look-ahead delays the output: the first `lookahead` outputs after a reset mean nothing, and
+// The look-ahead delays the output: the first `lookahead` steps after a reset mean nothing, and
 // after the last frame `lookahead` flushed steps bring out the rest.
 class AcousticModel {
  public:
@@ -64,7 +72,7 @@ class AcousticModel {
   const AcousticConfig& config() const { return options_.config; }
   const Plan& plan() const { return *plan_; }
 
-  // Log-probabilities [items, steps, classes], valid until the next call.
+  // Log-probabilities [items, steps * outputs_per_step, classes], valid until the next call.
   Result<std::span<const float>> run(std::span<const AcousticItem> items, int steps);
 
  private:

@@ -121,12 +121,14 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
   if (const auto kind = t["kind"].value<std::string>(); kind && *kind != "asr")
     return invalid_argument("kind: is '" + *kind + "', wanted 'asr'");
   const Key pack[] = {{"name", &m.name}};
-  const Key network[] = {{"mel_bins", &m.acoustic.mel_bins, 1, 512, true},
-                         {"front", &m.acoustic.front, 1, 4096, true},
-                         {"width", &m.acoustic.width, 1, 8192, true},
-                         {"layers", &m.acoustic.layers, 1, 32, true},
-                         {"lookahead", &m.acoustic.lookahead, 1, 64, true},
-                         {"alphabet", &m.decoder.alphabet}};
+  const Key network[] = {
+      {"mel_bins", &m.acoustic.mel_bins, 1, 512, true},
+      {"front", &m.acoustic.front, 1, 4096, true},
+      {"width", &m.acoustic.width, 1, 8192, true},
+      {"layers", &m.acoustic.layers, 1, 32, true},
+      {"lookahead", &m.acoustic.lookahead, 1, 64, true},
+      {"outputs_per_step", &m.acoustic.outputs_per_step, 1, AcousticConfig::kMostOutputs},
+      {"alphabet", &m.decoder.alphabet}};
   const Key decoder[] = {{"beam_width", &m.decoder.beam_width, 1, 4096},
                          {"prune", &m.decoder.prune, 1, 100},
                          {"lm_weight", &m.decoder.lm_weight, 0, 10},
@@ -150,6 +152,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
   ANTIPHON_RETURN_IF_ERROR(read_files(t, dir, m));
   m.acoustic.classes = static_cast<int>(m.decoder.alphabet.size()) + 1;
   m.mel.mel_bins = m.acoustic.mel_bins;
+  m.decoder.commit_steps *= m.acoustic.outputs_per_step;  // the decoder's step is a row
   return {};
 }
 

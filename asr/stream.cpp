@@ -12,7 +12,6 @@ constexpr double kSamplesPerMs = 16.0;
 constexpr std::size_t kPreRollSamples = 16 * 320;  // heard before the endpointer is sure
 constexpr std::size_t kMaxQueueSamples = 16000 * 120;
 constexpr int kStepSamples = 640;
-constexpr double kStepMs = 40.0;
 constexpr std::int64_t kTailSteps = 4;
 constexpr double kPauseMs = 224;  // of silence, after which the text seldom changes
 
@@ -229,10 +228,11 @@ AcousticItem Stream::take(int steps) {
 void Stream::give(std::span<const float> log_probs, int steps) {
   const int dropped = std::min(skip_, steps - surplus_), used = steps - surplus_ - dropped;
   skip_ -= dropped;
-  const auto classes = static_cast<std::size_t>(models_->manifest.acoustic.classes);
-  decoder_.advance(log_probs.subspan(static_cast<std::size_t>(dropped) * classes,
-                                     static_cast<std::size_t>(used) * classes),
-                   used);
+  const AcousticConfig& net = models_->manifest.acoustic;
+  const std::size_t floats = net.step_floats();
+  decoder_.advance(log_probs.subspan(static_cast<std::size_t>(dropped) * floats,
+                                     static_cast<std::size_t>(used) * floats),
+                   used * net.outputs_per_step);
   changed_ = changed_ || used > 0;
 }
 
@@ -298,15 +298,13 @@ void Stream::emit_final() {
   t.stable_bytes = static_cast<std::int32_t>(t.text.size());
   const double start_ms = static_cast<double>(turn_start_sample_) / kSamplesPerMs;
   const double delay_ms = models_->manifest.decoder.delay_ms;
+  const double row_ms = models_->manifest.acoustic.row_ms();
   float sum = 0;
   for (const DecodedWord& word : texts.front().words) {
-    // A letter is heard in its 40 ms step; words start about one step before their first letter
-    // peaks.
-    const auto time_ms = [&](int step) {
-      return start_ms + std::max(0.0, step * kStepMs - delay_ms);
-    };
-    t.words.push_back(
-        {word.text, time_ms(word.first_step - 1), time_ms(word.last_step + 1), word.confidence});
+    // A letter is heard in its row; words start some 40 ms before their first letter peaks.
+    const auto time_ms = [&](double ms) { return start_ms + std::max(0.0, ms - delay_ms); };
+    t.words.push_back({word.text, time_ms(word.first_step * row_ms - AcousticConfig::kStepMs),
+                       time_ms((word.last_step + 1) * row_ms), word.confidence});
     sum += word.confidence;
   }
   t.confidence = t.words.empty() ? 0 : sum / static_cast<float>(t.words.size());

@@ -45,11 +45,12 @@ class Stream final : public RecognizerStream {
 
   // Moves queued audio through voice activity and features, up to the end of this turn.
   Status listen();
-  // Output steps that can be run now: of frames, and of the flush behind the last one.
+  // Steps of 40 ms that can be run now: of frames, and of the flush behind the last one.
   int steps_waiting() const;
   // The turn's audio is at its end: take() may ask for more steps than wait, which mean nothing.
   bool ending() const { return ending_; }
   AcousticItem take(int steps);  // valid until the next listen()
+  // log_probs: of all steps, [steps * outputs_per_step, classes].
   void give(std::span<const float> log_probs, int steps);
   // Emits a partial or the final after the runs of one advance().
   void settle();
@@ -90,7 +91,7 @@ class Stream final : public RecognizerStream {
   bool forced_end_ = false;             // ended by the caller, not by the endpointer
   int flush_left_ = 0;                  // flushed steps still to run
   int surplus_ = 0;                     // steps at the end of the last take() that mean nothing
-  int skip_ = 0;                        // outputs still to drop
+  int skip_ = 0;                        // steps whose outputs are still to drop
   bool changed_ = false;                // new outputs since the last partial
   std::string last_partial_;            // spoken
   std::string pause_text_;              // of the last kPause in this silence

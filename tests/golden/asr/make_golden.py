@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """A tiny recogniser of spelled tones, its language model, and what PyTorch and the slow references make of them.
 
-    python3 tests/golden/asr/make_golden.py [--train]      from the repository root; writes beside itself; --train makes
-                                                           the network anew (some three minutes)
+    python3 tests/golden/asr/make_golden.py [--train NAME]      from the repository root; writes beside itself; --train makes
+                                                                the network tiny or tiny_two anew (some three minutes)
 
 Every symbol of the alphabet is a tone of its own pitch, 80 ms long with 40 ms of silence behind it, so that a test can
 "say" any text. The network is training/asr/model.py's at a small width, trained here on such tones in noise.
   tiny.safetensors, tiny_int8.safetensors   the pack's weights
+  tiny_two.safetensors                      INT8 weights of a network of two outputs a step
   tiny.anlm                                 a 3-gram of some orders; lm_queries.tsv asks it
   golden.safetensors                        features and log-probabilities of real speech (tests/golden/vad/speech) and of a
                                             tone text; log-probabilities for the beam search
+  golden_two.safetensors                    log-probabilities of the same by tiny_two
   beam.tsv                                  case, rank, text, score by training/asr/beam.py
 """
 import os
@@ -24,13 +26,16 @@ from safetensors.torch import load_file, save_file
 sys.path.insert(0, os.getcwd())
 from training.asr import lm
 from training.asr.beam import Words, ranked
+from training.asr.evaluate import greedy
 from training.asr.export import is_matrix, packed, quantise, rounded
 from training.asr.lm_reader import LanguageModel
+from training.asr.golden import restored
 from training.asr.model import Acoustic, LogMel
 from training.common.text import CHARS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHAPE = dict(width=32, layers=2, front=24)
+SHAPES = dict(tiny=SHAPE, tiny_two=dict(SHAPE, outputs=2))
 HOT = [("mocha latte", 6.0), ("flat white", 3.0), ("lucky", 4.0), ("tea", -4.0)]
 
 
@@ -67,15 +72,15 @@ def batch(rng, size=16):
     return x, y, torch.tensor(steps), torch.tensor([len(t) for t in texts])
 
 
-def train(steps=700):
+def train(shape, steps=700):
     torch.manual_seed(3)
     torch.set_num_threads(2)
-    rng, net, mel = random.Random(3), Acoustic(drop=0.0, **SHAPE), LogMel()
+    rng, net, mel = random.Random(3), Acoustic(drop=0.0, **shape), LogMel()
     best = torch.optim.Adam(net.parameters(), 6e-3)
     plan = torch.optim.lr_scheduler.OneCycleLR(best, 6e-3, steps)
     for step in range(steps):
         x, y, n, m = batch(rng)
-        loss = F.ctc_loss(net(mel(x)).transpose(0, 1), y, n, m)
+        loss = F.ctc_loss(net(mel(x)).transpose(0, 1), y, net.outputs * n, m)
         best.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -85,29 +90,17 @@ def train(steps=700):
     return net.eval()
 
 
-def restored():
-    """The network that tiny.safetensors holds."""
-    net, state = Acoustic(**SHAPE).eval(), {}
-    for name, w in load_file(f"{HERE}/tiny.safetensors").items():
-        if name.startswith("lstms."):
-            if name.endswith("bias"):
-                state[name.replace("bias", "bias_hh_l0")], name = torch.zeros_like(w), name.replace("bias", "bias_ih")
-            name += "_l0"
-        state[name] = w
-    net.load_state_dict(state)
-    return net
-
-
-def save_weights(net):
+def save_weights(net, pack):
     f32 = packed(net.state_dict())
-    save_file(f32, f"{HERE}/tiny.safetensors")
+    if pack == "tiny":
+        save_file(f32, f"{HERE}/tiny.safetensors")
     small = {}
     for name, w in f32.items():
         if is_matrix(name, w):
             small[name], small[name + ".scale"] = quantise(w)
         else:
             small[name] = w
-    save_file(small, f"{HERE}/tiny_int8.safetensors")
+    save_file(small, f"{HERE}/{'tiny_int8' if pack == 'tiny' else pack}.safetensors")
 
 
 def orders(rng, count=240):
@@ -184,23 +177,27 @@ def beams(model):
 
 
 @torch.no_grad()
-def golden(net, model):
+def golden(net, two, model):
     mel, small = LogMel(), Acoustic(**SHAPE).eval()
     small.load_state_dict(rounded(net.state_dict()))
     speech = load_file("tests/golden/vad/speech.safetensors")["audio"].flatten()
     said = torch.from_numpy(tones("two teas"))
-    out = beams(model)
+    out, of_two = beams(model), {}
     for name, x in (("speech", speech), ("tones", said)):
         x = F.pad(x, (0, -len(x) % 640))[None]
         frames = mel(x)
         out |= {f"{name}.features": frames[0].T, f"{name}.logp": net(frames)[0], f"{name}.logp_int8": small(frames)[0]}
+        of_two[f"{name}.logp_int8"] = two(frames)[0].contiguous()
     out["tones.pcm"] = said
     save_file({k: v.float().contiguous() for k, v in out.items()}, f"{HERE}/golden.safetensors")
-    best = net(mel(F.pad(said, (0, -len(said) % 640))[None]))[0].argmax(-1).tolist()
-    print("".join(CHARS[k - 1] for i, k in enumerate(best) if k and (i == 0 or best[i - 1] != k)))
+    save_file(of_two, f"{HERE}/golden_two.safetensors")
+    for net in (net, two):
+        best = net(mel(F.pad(said, (0, -len(said) % 640))[None])).argmax(-1)
+        print(*greedy(best, [best.shape[1]]))
 
 
 if __name__ == "__main__":
     if "--train" in sys.argv:
-        save_weights(train())
-    golden(restored(), language_model())
+        name = sys.argv[sys.argv.index("--train") + 1]
+        save_weights(train(SHAPES[name]), name)
+    golden(*(restored(f"{HERE}/{name}.safetensors") for name in SHAPES), language_model())

@@ -9,6 +9,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::string manifest_of_two() {
+  std::string text = test::kTinyManifest;
+  return text.replace(text.find("layers = 2"), 10, "layers = 2\noutputs_per_step = 2");
+}
+
 class BrokenPack : public testing::Test {
  protected:
   void SetUp() override {
@@ -27,6 +32,19 @@ class BrokenPack : public testing::Test {
   std::string error() {
     const auto made = create_recognizer(config_);
     return made.ok() ? "" : made.status().message();
+  }
+  // What the pack makes of somebody who says `text`.
+  Transcript heard_by_pack(const std::string& text) {
+    const auto recognizer = create_recognizer(config_);
+    EXPECT_TRUE(recognizer.ok()) << recognizer.status().to_string();
+    if (!recognizer.ok()) return {};
+    RecognizerOptions options;
+    options.endpointing = false;
+    auto stream = std::move((*recognizer)->open(options)).value();
+    test::hear(**recognizer, *stream, test::say(text));
+    const auto events = test::finish(**recognizer, *stream);
+    EXPECT_FALSE(events.empty());
+    return events.empty() ? Transcript() : events.back().transcript;
   }
   std::string manifest_error(const std::string& from, const std::string& to) {
     std::string text = test::kTinyManifest;
@@ -52,17 +70,45 @@ TEST_F(BrokenPack, AWholePackHears) {
       test::write_file(path("weights.safetensors"),
                        test::read_file(test::kGolden + "tiny_int8.safetensors"));
     }
-    const auto recognizer = create_recognizer(config_);
-    ASSERT_TRUE(recognizer.ok()) << recognizer.status().to_string();
-    RecognizerOptions options;
-    options.endpointing = false;
-    auto stream = std::move((*recognizer)->open(options)).value();
-    test::hear(**recognizer, *stream, test::say("two teas"));
-    const auto events = test::finish(**recognizer, *stream);
-    ASSERT_FALSE(events.empty());
-    EXPECT_EQ(events.back().transcript.text, "Two teas.");
-    EXPECT_EQ(events.back().transcript.spoken, "two teas");
+    const Transcript heard = heard_by_pack("two teas");
+    EXPECT_EQ(heard.text, "Two teas.");
+    EXPECT_EQ(heard.spoken, "two teas");
   }
+}
+
+TEST_F(BrokenPack, APackOfTwoOutputsAStepHears) {
+  test::write_file(path("manifest.toml"), manifest_of_two());
+  test::write_file(path("weights.safetensors"),
+                   test::read_file(test::kGolden + test::tiny_weights(2)));
+  config_.precision = Precision::kInt8;
+  EXPECT_EQ(heard_by_pack("two teas").spoken, "two teas");
+  const auto manifest = read_pack(dir_);
+  ASSERT_TRUE(manifest.ok()) << manifest.status().to_string();
+  EXPECT_EQ(manifest->acoustic.outputs_per_step, 2);
+  EXPECT_EQ(manifest->decoder.commit_steps, 80);  // rows of 20 ms: the same time
+}
+
+TEST_F(BrokenPack, AManifestThatSaysNothingOfOutputsHasOne) {
+  const auto manifest = read_pack(dir_);
+  ASSERT_TRUE(manifest.ok()) << manifest.status().to_string();
+  EXPECT_EQ(manifest->acoustic.outputs_per_step, 1);
+  EXPECT_EQ(manifest->decoder.commit_steps, 40);
+}
+
+TEST_F(BrokenPack, OutputsThatTheWeightsDoNotHaveAreRefused) {
+  expect_has(manifest_error("layers = 2", "layers = 2\noutputs_per_step = 0"),
+             "network.outputs_per_step: is 0, wanted an integer from 1 to 4");
+  expect_has(manifest_error("layers = 2", "layers = 2\noutputs_per_step = 5"),
+             "network.outputs_per_step: is 5");
+  test::write_file(path("manifest.toml"), manifest_of_two());
+  expect_has(error(), path("weights.safetensors") +
+                          ": out.weight is [29, 32], 1 x 29 classes a step, but "
+                          "network.outputs_per_step is 2");
+  test::write_file(path("manifest.toml"), test::kTinyManifest);
+  test::write_file(path("weights.safetensors"),
+                   test::read_file(test::kGolden + test::tiny_weights(2)));
+  expect_has(error(),
+             "out.weight is [58, 32], 2 x 29 classes a step, but network.outputs_per_step is 1");
 }
 
 TEST_F(BrokenPack, TruncatedWeightsNameTheFile) {

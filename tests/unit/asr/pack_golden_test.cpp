@@ -49,7 +49,8 @@ std::vector<float> run_all(AcousticModel& net, std::span<const float> frames, in
   }
   run({}, lookahead);
   net.release(slot);
-  out.erase(out.begin(), out.begin() + lookahead * net.config().classes);
+  const std::size_t delay = static_cast<std::size_t>(lookahead) * net.config().step_floats();
+  out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(delay));
   return out;
 }
 

@@ -57,6 +57,31 @@ TEST(RecognizerStream, WordsHaveTimesAndConfidence) {
   EXPECT_GT(t.confidence, 0.8f);
 }
 
+// A network of two outputs a step: rows of 20 ms.
+TEST(RecognizerStream, TwoOutputsAStepTellTheSameTimes) {
+  const auto recognizer = make_recognizer(test::tiny_models({.outputs_per_step = 2}));
+  const auto pcm = joined({say("two teas"), silence(70)});
+  const Transcript want = recognise(*recognizer, pcm, whole_turns(), pcm.size());
+  EXPECT_EQ(want.text, "two teas");
+  ASSERT_EQ(want.words.size(), 2u);
+  // Letters are 120 ms apart, as above.
+  EXPECT_NEAR(want.words[0].start_ms, 0, 60);
+  EXPECT_NEAR(want.words[0].end_ms, 320, 60);
+  EXPECT_NEAR(want.words[1].start_ms, 480, 60);
+  EXPECT_NEAR(want.words[1].end_ms, 920, 60);
+  for (const std::size_t piece : {16u, 160u, 1600u, 333u, 5001u}) {
+    const Transcript got = recognise(*recognizer, pcm, whole_turns(), piece);
+    EXPECT_EQ(got.text, want.text) << piece;
+    ASSERT_EQ(got.words.size(), want.words.size()) << piece;
+    for (std::size_t i = 0; i < got.words.size(); ++i) {
+      EXPECT_EQ(got.words[i].start_ms, want.words[i].start_ms) << piece;
+      EXPECT_EQ(got.words[i].end_ms, want.words[i].end_ms) << piece;
+      // Runs of other lengths sum in another order.
+      EXPECT_NEAR(got.words[i].confidence, want.words[i].confidence, 1e-3f) << piece;
+    }
+  }
+}
+
 TEST(RecognizerStream, ThePacksDelayIsTakenOutOfWordTimes) {
   auto models = test::tiny_models();
   models->manifest.decoder.delay_ms = 80;

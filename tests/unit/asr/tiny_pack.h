@@ -20,6 +20,9 @@ namespace antiphon::asr::test {
 inline const std::string kGolden = ANTIPHON_SOURCE_DIR "/tests/golden/asr/";
 inline const std::string kAlphabet = " 'abcdefghijklmnopqrstuvwxyz";
 inline constexpr AcousticConfig kTinyNetwork = {.front = 24, .width = 32, .layers = 2};
+inline const char* tiny_weights(int outputs_per_step) {
+  return outputs_per_step == 1 ? "tiny.safetensors" : "tiny_two.safetensors";
+}
 
 inline std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -104,20 +107,23 @@ struct TinyOptions {
   AssistantSpec assistant = {};
   int max_streams = 4;
   int max_batch = 3;
+  int outputs_per_step = 1;  // or 2
 };
 
 // Models with the loudness for a voice detector.
 inline std::shared_ptr<SharedModels> tiny_models(const TinyOptions& options = {}) {
   auto models = std::make_shared<SharedModels>();
   models->manifest.acoustic = kTinyNetwork;
+  models->manifest.acoustic.outputs_per_step = options.outputs_per_step;
   models->manifest.decoder.prune = 12;
   models->manifest.decoder.word_bonus = 1;
   AcousticModelOptions acoustic;
-  acoustic.config = kTinyNetwork;
+  acoustic.config = models->manifest.acoustic;
   acoustic.precision = Precision::kF32;
   acoustic.max_streams = options.max_streams;
   acoustic.max_batch = options.max_batch;
-  auto made = AcousticModel::create(**Weights::load(kGolden + "tiny.safetensors"), acoustic);
+  const auto weights = Weights::load(kGolden + tiny_weights(options.outputs_per_step));
+  auto made = AcousticModel::create(**weights, acoustic);
   if (!made.ok()) return nullptr;
   models->acoustic = std::move(made).value();
   models->voice = std::make_unique<LoudnessVoice>(options.max_streams);
