@@ -95,6 +95,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::int64_t reply_samples = 0;
     double played_ms = 0;
     std::shared_ptr<EarlyAnswer> early;  // shared with its work on lanes
+    std::int32_t num_in_vain = 0;        // early ones begun and given up
   };
   // Work of a turn on a lane; `early`: of an answer that may be given up.
   struct Work {

@@ -33,7 +33,8 @@ struct TurnEnd {
   TurnLatency latency;
   bool late = false;  // total is over the turn's deadline
   bool end_of_dialog = false;
-  bool ahead = false;  // its answer was begun in the pause that ended it
+  bool ahead = false;            // its answer was begun in the pause that ended it
+  std::int32_t num_in_vain = 0;  // answers begun in its pauses and given up
 };
 
 // Called on the session's strand, never from within the constructor of the session. on_final comes

@@ -76,6 +76,7 @@ void Session::finish_turn(TurnEndReason reason) {
   end.late = end.latency.total_ms > config_.deadline_ms;
   end.end_of_dialog = turn.end_of_dialog;
   end.ahead = ahead;
+  end.num_in_vain = turn.num_in_vain;
   if (sink_) sink_->on_turn_end(end);
 }
 

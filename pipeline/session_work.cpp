@@ -118,6 +118,7 @@ bool Session::take_early(const std::string& text) {
 
 void Session::drop_early() {
   if (!open_ || !open_->early) return;
+  if (open_->early->understanding.begun() && !open_->early->taken) ++open_->num_in_vain;
   open_->early->dropped.store(true);
   open_->early = nullptr;
 }

@@ -42,6 +42,13 @@ struct Metrics::State {
           .Help("Turns whose answer was begun in the pause that ended them")
           .Register(registry)
           .Add({});
+  prometheus::Counter& in_vain =
+      prometheus::BuildCounter()
+          .Name("antiphon_turns_ahead_in_vain_total")
+          .Help(
+              "Answers begun in a pause of a turn and given up, as more or something else was said")
+          .Register(registry)
+          .Add({});
   prometheus::Family<prometheus::Counter>& errors = prometheus::BuildCounter()
                                                         .Name("antiphon_errors_total")
                                                         .Help("Errors of turns by code")
@@ -80,6 +87,7 @@ Metrics::~Metrics() = default;
 
 void Metrics::observe(const TurnEnd& end) {
   state_->turns.Add({{"reason", std::string(reason_name(end.reason))}}).Increment();
+  state_->in_vain.Increment(end.num_in_vain);
   if (end.reason != TurnEndReason::kDone) return;
   if (end.late) state_->late.Increment();
   if (end.ahead) state_->ahead.Increment();

@@ -39,6 +39,7 @@ TEST(SessionAhead, TheAnswerIsThereWhenTheTurnEnds) {
   EXPECT_EQ(rig.synthesizer.num_opened, 1);
   const TurnEnd& end = rig.log.ends.at(0);
   EXPECT_TRUE(end.ahead);
+  EXPECT_EQ(end.num_in_vain, 0);
   EXPECT_NEAR(end.latency.total_ms, 10, 0.01);  // recognition's last run alone
   EXPECT_EQ(end.reply_samples, 3 * 2205);
 }
@@ -80,6 +81,7 @@ TEST(SessionAhead, AnotherTextGivesItUp) {
   got.erase(got.begin(), got.begin() + 2);
   EXPECT_EQ(got, kAnswer);
   EXPECT_FALSE(rig.log.ends.at(0).ahead);
+  EXPECT_EQ(rig.log.ends.at(0).num_in_vain, 1);
   EXPECT_EQ(rig.synthesizer.num_open, 0);
 }
 
@@ -94,6 +96,7 @@ TEST(SessionAhead, WhoGoesOnSpeakingIsHeardOut) {
   rig.hear(600, 0);
   EXPECT_EQ(rig.take(), kAnswer);
   EXPECT_TRUE(rig.log.ends.at(0).ahead);  // that of the second pause
+  EXPECT_EQ(rig.log.ends.at(0).num_in_vain, 1);
   EXPECT_EQ(rig.synthesizer.num_open, 0);
 }
 
@@ -134,6 +137,7 @@ TEST(SessionAhead, CancelAndCloseLeaveNothingOpen) {
   rig.settle();
   EXPECT_EQ(rig.synthesizer.num_open, 0);
   EXPECT_EQ(rig.log.ends.at(0).reason, TurnEndReason::kCancelled);
+  EXPECT_EQ(rig.log.ends.at(0).num_in_vain, 1);
   speak(rig, 400);
   EXPECT_EQ(rig.synthesizer.num_open, 1);
   rig.session->close();
@@ -169,6 +173,7 @@ TEST(SessionAhead, OneFlagTurnsItOff) {
   EXPECT_EQ(rig.understander.num_calls, 0);
   rig.hear(200, 0);
   EXPECT_FALSE(rig.log.ends.at(0).ahead);
+  EXPECT_EQ(rig.log.ends.at(0).num_in_vain, 0);
   EXPECT_NEAR(rig.log.ends.at(0).latency.total_ms, 40, 0.01);
 }
 
