@@ -53,6 +53,7 @@ std::string plan_json(const Plan& plan) {
                   {"live_bytes_bound", report.live_bytes_bound},
                   {"constant_bytes", report.constant_bytes},
                   {"workspace_bytes", report.workspace_bytes},
+                  {"state_bytes", report.state_bytes},
                   {"layers", layers}});
 }
 

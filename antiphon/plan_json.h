@@ -1,4 +1,4 @@
-// What networks and plans are, as JSON for the C ABI.
+// What networks and plans are, as JSON for the C ABI and the command line.
 #pragma once
 
 #include <string>

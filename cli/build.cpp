@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "antiphon/plan_json.h"
 #include "cli/evaluate.h"
 #include "cli/network_options.h"
 #include "cli/stderr_logger.h"
@@ -76,9 +77,9 @@ int build_onnx(const NetworkOptions& network_options, const Options& options) {
             options.report);
         !told.ok())
       return fail(told);
-  nlohmann::json json = plan_json(*made->plan);
-  if (!options.evaluate.empty()) json["accuracy"] = {{"f32", made->f32}, {"int8", made->int8}};
   if (options.json) {
+    nlohmann::json json = nlohmann::json::parse(plan_json(*made->plan));
+    if (!options.evaluate.empty()) json["accuracy"] = {{"f32", made->f32}, {"int8", made->int8}};
     std::printf("%s\n", write_json(json).c_str());
     return kExitOk;
   }

@@ -1,4 +1,5 @@
 // antiphon inspect: what a plan file holds, or what an ONNX model becomes.
+#include "antiphon/plan_json.h"
 #include "cli/network_options.h"
 
 namespace antiphon::cli {
@@ -34,7 +35,7 @@ int run(const Options& options) {
   const auto plan = plan_of(options.network);
   if (!plan.ok()) return fail(plan.status());
   if (options.json) {
-    std::printf("%s\n", write_json(plan_json(**plan)).c_str());
+    std::printf("%s\n", plan_json(**plan).c_str());
     return kExitOk;
   }
   print_plan(**plan);

@@ -137,36 +137,7 @@ std::string spec_text(const TensorSpec& spec) {
   return out + "]";
 }
 
-nlohmann::json specs_json(const std::vector<TensorSpec>& specs) {
-  nlohmann::json out = nlohmann::json::array();
-  for (const TensorSpec& spec : specs) out.push_back(spec.name);
-  return out;
-}
-
 }  // namespace
-
-nlohmann::json plan_json(const Plan& plan) {
-  const PlanReport& report = plan.report();
-  nlohmann::json layers = nlohmann::json::array();
-  for (const LayerReport& l : report.layers)
-    layers.push_back({{"name", l.name},
-                      {"op", l.op},
-                      {"kernel", l.kernel},
-                      {"workspace_bytes", l.workspace_bytes},
-                      {"time_us", l.time_us}});
-  return {{"name", plan.name()},
-          {"isa", report.isa},
-          {"inputs", specs_json(plan.inputs())},
-          {"outputs", specs_json(plan.outputs())},
-          {"passes", report.passes},
-          {"nodes_before", report.nodes_before},
-          {"nodes_after", report.nodes_after},
-          {"arena_bytes", report.arena_bytes},
-          {"live_bytes_bound", report.live_bytes_bound},
-          {"constant_bytes", report.constant_bytes},
-          {"state_bytes", report.state_bytes},
-          {"layers", layers}};
-}
 
 void print_plan(const Plan& plan) {
   const PlanReport& report = plan.report();

@@ -35,7 +35,6 @@ bool is_onnx_path(const std::string& path);
 Result<std::pair<std::string, std::string>> split_pair(const std::string& text);
 
 // The lines about a plan that build and inspect share.
-nlohmann::json plan_json(const Plan& plan);
 void print_plan(const Plan& plan);
 
 void add_run(CLI::App& app, Chosen& chosen);

@@ -141,6 +141,7 @@ TEST_F(EngineCApi, DescribesAndReports) {
   EXPECT_EQ(told["outputs"][0]["shape"], json::parse(R"(["B","T",16])"));
   EXPECT_GT(told["nodes_before"].get<int>(), told["nodes_after"].get<int>());
   EXPECT_GE(told["arena_bytes"].get<int>(), told["live_bytes_bound"].get<int>());
+  EXPECT_EQ(told["state_bytes"], 0);
   EXPECT_THAT(told["layers"][0]["kernel"].get<std::string>(), HasSubstr("cpu/"));
   ASSERT_EQ(antiphon_plan_report(network_.get(), plan.get(), &text), 0) << antiphon_last_error();
   EXPECT_THAT(taken(text), testing::StartsWith("<!DOCTYPE html>"));
