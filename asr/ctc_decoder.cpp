@@ -10,6 +10,7 @@ namespace antiphon::asr {
 namespace {
 
 constexpr float kImpossible = -1e30f;
+constexpr float kRounding = 1e-2f;        // of sums near 1e4 in f32, several times
 constexpr std::size_t kCollectAt = 4096;  // letters
 constexpr std::size_t kMostLetters = 64;  // of a word that the language model is asked for
 constexpr float kRareWord = -10.8f;       // log P of a word where there is no language model
@@ -28,7 +29,8 @@ CtcDecoder::CtcDecoder(const CtcDecoderConfig& config, const LanguageModel* lm, 
     : config_(config),
       lm_(lm),
       phrases_(phrases && !phrases->empty() && config.phrase_share > 0 ? phrases : nullptr),
-      hot_words_(std::move(hot_words)) {
+      hot_words_(std::move(hot_words)),
+      children_(config_.alphabet.size() + 1) {
   reset();
 }
 
@@ -100,10 +102,8 @@ float CtcDecoder::look_ahead(std::int32_t letter) const {
   return best + config_.unknown_word + config_.unknown_letter * static_cast<float>(word.size());
 }
 
-// The child of `letter`, made and scored the first time.
+// A child of `letter` that was not tried before, scored.
 std::int32_t CtcDecoder::extend(std::int32_t letter, std::uint8_t symbol) {
-  const std::int32_t known = letters_.find(letter, symbol);
-  if (known >= 0) return known;
   const char c = config_.alphabet[symbol - 1u];
   const std::int32_t child = letters_.add(letter, symbol, c);
   Letter& made = letters_[child];
@@ -142,7 +142,12 @@ void CtcDecoder::stay(const float* log_probs) {
 
 // Every hypothesis with one more letter, where that scores above `floor`.
 void CtcDecoder::grow(const float* log_probs, float floor) {
+  float most = kImpossible;
+  for (const std::uint8_t symbol : symbols_) most = std::max(most, log_probs[symbol]);
   for (const Hypothesis& h : beam_) {
+    // Best first: nothing behind reaches the floor either. The sums below round otherwise.
+    if (h.score + most < floor - kRounding) break;
+    letters_.children(h.letter, children_);
     const Letter& last = letters_[h.letter];
     const std::uint8_t last_symbol = last.symbol;
     const bool after_space = last.c == ' ';
@@ -151,7 +156,8 @@ void CtcDecoder::grow(const float* log_probs, float floor) {
       if (after_space && config_.alphabet[symbol - 1u] == ' ') continue;
       const float log_prob = (symbol == last_symbol ? h.blank : h.acoustic) + log_probs[symbol];
       if (log_prob + extra < floor) continue;
-      const std::int32_t child = extend(h.letter, symbol);
+      std::int32_t child = children_[symbol];
+      if (child < 0) child = extend(h.letter, symbol);
       Letter& to = letters_[child];
       if (to.stamp != step_) {
         to.stamp = step_;
@@ -191,12 +197,14 @@ void CtcDecoder::prune() {
   const auto better = [](const Hypothesis& a, const Hypothesis& b) {
     return a.score != b.score ? a.score > b.score : a.letter < b.letter;
   };
+  float best = kImpossible;
+  for (const Hypothesis& h : next_) best = std::max(best, h.score);
+  const float floor = best - 2 * config_.prune;
+  std::erase_if(next_, [&](const Hypothesis& h) { return h.score < floor; });
   const auto width = std::min(next_.size(), static_cast<std::size_t>(config_.beam_width));
   std::partial_sort(next_.begin(), next_.begin() + static_cast<std::ptrdiff_t>(width), next_.end(),
                     better);
   next_.resize(width);
-  const float floor = next_.front().score - 2 * config_.prune;
-  std::erase_if(next_, [&](const Hypothesis& h) { return h.score < floor; });
   beam_.swap(next_);
 }
 

@@ -91,10 +91,11 @@ class CtcDecoder {
   HotWords hot_words_;
   LetterTree letters_;
   std::vector<Hypothesis> beam_, next_;
-  std::vector<std::uint8_t> symbols_;  // of this step: probable enough to grow by
-  std::vector<std::int32_t*> live_;    // the beam's letters, for a collection
-  std::vector<float> heard_;           // all steps since reset(): [num_steps, alphabet + 1]
-  std::size_t collect_at_ = 0;         // letters
+  std::vector<std::uint8_t> symbols_;   // of this step: probable enough to grow by
+  std::vector<std::int32_t> children_;  // of the letter that grows, by class
+  std::vector<std::int32_t*> live_;     // the beam's letters, for a collection
+  std::vector<float> heard_;            // all steps since reset(): [num_steps, alphabet + 1]
+  std::size_t collect_at_ = 0;          // letters
   int step_ = 0;
 };
 

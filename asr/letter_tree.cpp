@@ -10,10 +10,10 @@ void LetterTree::clear(const Letter& root) {
   letters_.push_back(root);
 }
 
-std::int32_t LetterTree::find(std::int32_t parent, std::uint8_t symbol) const {
-  std::int32_t at = (*this)[parent].first_child;
-  while (at >= 0 && (*this)[at].symbol != symbol) at = (*this)[at].next_sibling;
-  return at;
+void LetterTree::children(std::int32_t parent, std::span<std::int32_t> out) const {
+  std::fill(out.begin(), out.end(), -1);
+  for (std::int32_t at = (*this)[parent].first_child; at >= 0; at = (*this)[at].next_sibling)
+    out[(*this)[at].symbol] = at;
 }
 
 std::int32_t LetterTree::add(std::int32_t parent, std::uint8_t symbol, char c) {

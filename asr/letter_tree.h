@@ -44,8 +44,8 @@ class LetterTree {
   const Letter& operator[](std::int32_t at) const { return letters_[static_cast<std::size_t>(at)]; }
   std::size_t size() const { return letters_.size(); }
 
-  // The child of `parent` for a class; -1: it was not tried yet.
-  std::int32_t find(std::int32_t parent, std::uint8_t symbol) const;
+  // out: [classes], the child of `parent` for each; -1: it was not tried yet.
+  void children(std::int32_t parent, std::span<std::int32_t> out) const;
   // Appends a child; references to letters are void afterwards.
   std::int32_t add(std::int32_t parent, std::uint8_t symbol, char c);
   // The last letter that two texts share.

@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::string lm, pack, vad = "models/vad", audio, assistant, precision = "int8", max_isa, isa;
-  int threads = 2, turns = 60, beam = 32;
+  int threads = 2, turns = 60, beam = 32, blanks = 0;
 };
 
 double ms_since(Clock::time_point begin) {
@@ -54,8 +54,9 @@ void print(const std::string& name, std::vector<double> ms, const Options& optio
 }
 
 // Somebody who says `text` at 15 letters a second, [steps, 29]: each step one letter or the blank,
-// with doubts.
-std::vector<float> heard(const std::string& text, float sure, std::mt19937& random) {
+// with doubts, and behind it `blanks` rows that are almost surely blank, as networks of several
+// outputs a step have them.
+std::vector<float> heard(const std::string& text, float sure, int blanks, std::mt19937& random) {
   const std::string alphabet = " 'abcdefghijklmnopqrstuvwxyz";
   std::uniform_real_distribution<float> uniform(1e-6f, 1.0f);
   std::vector<float> out;
@@ -66,6 +67,14 @@ std::vector<float> heard(const std::string& text, float sure, std::mt19937& rand
       sum += std::exp(row[k]);
     }
     for (float& x : row) out.push_back(x - std::log(sum));
+    for (int i = 0; i < blanks; ++i) {
+      const std::size_t begin = out.size();
+      for (int k = 0; k < 29; ++k) out.push_back(-13 - 4 * uniform(random));
+      out[begin] = -1e-4f;
+      // A letter in doubt in every second one.
+      const float doubt = uniform(random);
+      if (doubt < 0.5f) out[begin + 1 + static_cast<std::size_t>(doubt * 55)] = -7.5f;
+    }
   };
   for (const char c : text) {
     step(alphabet.find(c) + 1);
@@ -105,12 +114,14 @@ Status bench_search(const Options& options) {
       std::mt19937 random(3);
       std::vector<double> per_second, finish;
       for (int turn = 0; turn < options.turns; ++turn) {
-        const std::vector<float> log_probs = heard(sentences[turn % 4], sure, random);
+        const std::vector<float> log_probs =
+            heard(sentences[turn % 4], sure, options.blanks, random);
         const int steps = static_cast<int>(log_probs.size() / 29);
+        const double seconds = steps * 0.04 / (1 + options.blanks);
         decoder.reset();
         auto begin = Clock::now();
         decoder.advance(log_probs, steps);
-        per_second.push_back(ms_since(begin) / (steps * 0.04));
+        per_second.push_back(ms_since(begin) / seconds);
         begin = Clock::now();
         if (decoder.finish(1).empty()) return internal_error("the search gave no text");
         finish.push_back(ms_since(begin));
@@ -205,6 +216,8 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads)->capture_default_str();
   app.add_option("--turns", options.turns)->capture_default_str();
   app.add_option("--beam", options.beam)->capture_default_str();
+  app.add_option("--blanks", options.blanks, "Rows surely blank behind each step's first")
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const auto isa = antiphon::isa_under(options.max_isa);
   if (!isa.ok()) {
