@@ -6,35 +6,15 @@
 #include "engine/ir/op_enums.h"
 #include "engine/kernels/cpu/conv_last.h"
 #include "engine/kernels/cpu/import_kernels.h"
+#include "engine/kernels/cpu/winograd_blocks.h"
 #include "engine/kernels/cpu/winograd_tiles.h"
 
 namespace antiphon::cpu {
 namespace {
 
-constexpr std::int64_t kBlockBytes = 1536 << 10;
-constexpr std::int64_t kLeastTiles = 48, kMostTiles = 144;  // of a block
-
-template <int m>
-struct Layout {
-  static constexpr std::int64_t kPatch = (m + 2) * (m + 2);
-  explicit Layout(const ConvLast& shape) : s(shape) {
-    across = (s.out_w + m - 1) / m;
-    down = (s.out_h + m - 1) / m;
-    tiles = s.batch * across * down;
-    v_width = (s.channels + 15) / 16 * 16;
-    m_width = (s.outputs + 15) / 16 * 16;
-    const std::int64_t fit =
-        kBlockBytes / (kPatch * (v_width + m_width) * static_cast<std::int64_t>(sizeof(float)));
-    block = std::min(std::clamp(fit / 12 * 12, kLeastTiles, kMostTiles),
-                     std::max<std::int64_t>(1, tiles));
-  }
-  std::int64_t block_floats() const { return kPatch * block * (v_width + m_width); }
-  // Members that have blocks of their own do not wait for each other.
-  bool apart(int members) const { return members == 1 || tiles >= 2 * block * members; }
-
-  ConvLast s;
-  std::int64_t across, down, tiles, v_width, m_width, block;
-};
+WinogradLayout layout_of(const ConvLast& shape, int m) {
+  return WinogradLayout(shape, m, sizeof(float), 16);
+}
 
 struct PackedPatch final : Packed {
   HugeFloats panels;         // of [O, C], one matrix a place of the patch
@@ -43,18 +23,13 @@ struct PackedPatch final : Packed {
 };
 
 const char* refuse(const NodeView& view) {
-  const ConvLast s = conv_last(view);
-  if (s.kh != 3 || s.kw != 3) return "needs a window of 3 x 3";
-  if (s.stride_h != 1 || s.stride_w != 1) return "needs stride 1";
-  if (s.dilation_h != 1 || s.dilation_w != 1) return "needs no dilation";
-  if (s.groups != 1 || s.x_first) return "needs one group and channels last";
-  if (s.channels < 8 || s.outputs < 8) return "needs 8 channels and 8 outputs";
+  if (const char* reason = refuse_winograd(conv_last(view))) return reason;
   return refuse_conv_last(view);
 }
 
 template <int m>
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
-  constexpr std::int64_t kPatch = Layout<m>::kPatch;
+  constexpr std::int64_t kPatch = (m + 2) * (m + 2);
   const ConvLast s = conv_last(view);
   const std::int64_t count = s.outputs * s.channels;
   std::vector<float> all(static_cast<std::size_t>(kPatch * count));
@@ -77,99 +52,32 @@ Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
 
 template <int m>
 std::size_t workspace_bytes(const NodeView& view) {
-  const Layout<m> layout(conv_last(view));
-  const auto one = aligned_bytes(static_cast<std::size_t>(layout.block_floats()) * sizeof(float));
-  return one * static_cast<std::size_t>(layout.apart(view.num_threads) ? view.num_threads : 1);
+  return layout_of(conv_last(view), m).workspace_bytes(view.num_threads);
 }
 
 template <int m>
-class Run {
+class Work {
  public:
-  Run(const NodeView& view, const LaunchArgs& args)
-      : layout_(prepared_shape(args)),
-        s_(layout_.s),
+  Work(const NodeView& view, const WinogradLayout& layout, const PackedPatch& packed)
+      : layout_(layout),
+        s_(layout.s),
         epilogue_(split_epilogue(view, s_.outputs)),
         to_(placed_at(view)),
         x_(view.inputs[0].f32()),
-        workspace_(reinterpret_cast<float*>(args.workspace)),
-        packed_(static_cast<const PackedPatch&>(*args.packed)),
-        team_(*args.team),
+        packed_(packed),
         isa_(view.isa),
         input_(winograd_input(view.isa, m)),
         output_(winograd_output(view.isa, m)) {}
 
-  void go() {
-    const std::int64_t step = layout_.block;
-    if (layout_.apart(team_.size())) {
-      const std::size_t room =
-          aligned_bytes(static_cast<std::size_t>(layout_.block_floats()) * sizeof(float)) /
-          sizeof(float);
-      split(team_, layout_.tiles, step, [&](std::int64_t begin, std::int64_t end, int member) {
-        float* block = workspace_ + room * static_cast<std::size_t>(member);
-        for (std::int64_t t = begin; t < end; t += step) {
-          const Block b{t, std::min(step, end - t), block};
-          transform(b, {0, b.count});
-          multiply(b, {0, kPatch});
-          finish(b, {0, b.count});
-        }
-      });
-      return;
-    }
-    auto task = [&](int member) {
-      const int size = team_.size();
-      for (std::int64_t t = 0; t < layout_.tiles; t += step) {
-        const Block b{t, std::min(step, layout_.tiles - t), workspace_};
-        transform(b, share(b.count, 1, member, size));
-        team_.barrier();
-        multiply(b, share(kPatch, 1, member, size));
-        team_.barrier();
-        finish(b, share(b.count, 1, member, size));
-        team_.barrier();
-      }
-    };
-    team_.run(task);
-  }
-
- private:
-  static constexpr std::int64_t kPatch = Layout<m>::kPatch;
-  static constexpr int n = m + 2;
-
-  struct Block {
-    std::int64_t first, count;
-    float* memory;
-  };
-  struct Corner {
-    std::int64_t batch, h, w;  // first output of a tile
-  };
-
-  // [patch][block][width] each.
-  float* v_of(const Block& b) const { return b.memory; }
-  float* m_of(const Block& b) const { return b.memory + kPatch * layout_.block * layout_.v_width; }
-  std::int64_t v_plane() const { return layout_.block * layout_.v_width; }
-  std::int64_t m_plane() const { return layout_.block * layout_.m_width; }
-
-  Corner corner(std::int64_t tile) const {
-    return {tile / (layout_.across * layout_.down), tile / layout_.across % layout_.down * m,
-            tile % layout_.across * m};
-  }
-
-  void transform(const Block& b, Range tiles) const {
+  void transform(const WinogradBlock& b, Range tiles) const {
     const float* patch[kWinogradMaxPatch];
     for (std::int64_t t = tiles.begin; t < tiles.end; ++t) {
-      const Corner at = corner(b.first + t);
-      const float* image = x_ + at.batch * s_.in_h * s_.in_w * s_.channels;
-      for (int i = 0; i < n; ++i)
-        for (int j = 0; j < n; ++j) {
-          const std::int64_t h = at.h - s_.top + i, w = at.w - s_.left + j;
-          const bool inside = h >= 0 && h < s_.in_h && w >= 0 && w < s_.in_w;
-          patch[i * n + j] =
-              inside ? image + (h * s_.in_w + w) * s_.channels : packed_.zeros.data();
-        }
+      layout_.patch(b.first + t, x_, packed_.zeros.data(), patch);
       input_(patch, s_.channels, v_of(b) + t * layout_.v_width, v_plane());
     }
   }
 
-  void multiply(const Block& b, Range places) const {
+  void multiply(const WinogradBlock& b, Range places) const {
     for (std::int64_t k = places.begin; k < places.end; ++k)
       gemm_f32({packed_.panels.data() + k * panel_elements(s_.outputs, s_.channels), s_.outputs,
                 s_.channels, isa_},
@@ -177,38 +85,39 @@ class Run {
                m_of(b) + k * m_plane(), layout_.m_width, 0, s_.outputs);
   }
 
-  void finish(const Block& b, Range tiles) const {
+  void finish(const WinogradBlock& b, Range tiles) const {
     float* y[m * m];
     const float* residual[m * m];
     for (std::int64_t t = tiles.begin; t < tiles.end; ++t) {
-      const Corner at = corner(b.first + t);
+      const auto at = layout_.corner(b.first + t);
       for (int i = 0; i < m * m; ++i) {
-        const std::int64_t h = at.h + i / m, w = at.w + i % m;
-        const std::int64_t pixel = (at.batch * s_.out_h + h) * s_.out_w + w;
-        const bool inside = h < s_.out_h && w < s_.out_w;
-        y[i] = inside ? to_.pixel(pixel) : nullptr;
-        residual[i] = inside && epilogue_.finish.residual
+        const std::int64_t pixel = layout_.pixel(at, i);
+        y[i] = pixel >= 0 ? to_.pixel(pixel) : nullptr;
+        residual[i] = pixel >= 0 && epilogue_.finish.residual
                           ? epilogue_.finish.residual + pixel * s_.outputs
                           : nullptr;
       }
       output_(m_of(b) + t * layout_.m_width, m_plane(), s_.outputs, y, residual, epilogue_.finish);
       if (epilogue_.rest.is_empty()) continue;
-      for (int i = 0; i < m * m; ++i) {
-        if (!y[i]) continue;
-        const std::int64_t pixel = (at.batch * s_.out_h + at.h + i / m) * s_.out_w + at.w + i % m;
-        epilogue_.rest.row(y[i], epilogue_.rest.residual_at(pixel * s_.outputs), 0, s_.outputs);
-      }
+      for (int i = 0; i < m * m; ++i)
+        if (y[i])
+          epilogue_.rest.row(y[i], epilogue_.rest.residual_at(layout_.pixel(at, i) * s_.outputs), 0,
+                             s_.outputs);
     }
   }
 
-  Layout<m> layout_;
+ private:
+  float* v_of(const WinogradBlock& b) const { return reinterpret_cast<float*>(b.memory); }
+  float* m_of(const WinogradBlock& b) const { return v_of(b) + layout_.places() * v_plane(); }
+  std::int64_t v_plane() const { return layout_.block * layout_.v_width; }
+  std::int64_t m_plane() const { return layout_.block * layout_.m_width; }
+
+  const WinogradLayout& layout_;
   const ConvLast& s_;
   SplitEpilogue epilogue_;
   Placed to_;
   const float* x_;
-  float* workspace_;
   const PackedPatch& packed_;
-  Team& team_;
   Isa isa_;
   WinogradInput input_;
   WinogradOutput output_;
@@ -218,7 +127,9 @@ template <int m>
 Status run(const NodeView& view, const LaunchArgs& args) {
   if (view.outputs[0].num_elements() == 0) return {};
   copy_base(view, kConvLastBase, *args.team);
-  Run<m>(view, args).go();
+  const WinogradLayout layout = layout_of(prepared_shape(args), m);
+  Work<m> work(view, layout, static_cast<const PackedPatch&>(*args.packed));
+  run_winograd(layout, *args.team, args.workspace, work);
   return {};
 }
 

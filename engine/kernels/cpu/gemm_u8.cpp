@@ -93,6 +93,7 @@ void finish_rows(const Product& p, U8Finish finish, const std::int32_t* sums, st
   to.relu = last.relu;
   to.relu_last = last.relu_last;
   to.numbers = p.sink.numbers;
+  to.inverse = p.sink.bytes ? u8_inverse(p.sink.numbers.scale) : 0;
   to.levels = p.sink.levels;
   for (std::int64_t j = 0; j < count; ++j) {
     const std::int64_t place = p.sink.places ? p.sink.places[i + j] : i + j;
@@ -148,6 +149,10 @@ void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
 }
 
 }  // namespace
+
+float u8_inverse(float scale) {
+  return scale > 0x1p-100f && scale < 0x1p100f ? 1.0f / scale : 0.0f;
+}
 
 // The zero point's share goes off, then the scales.
 void finish_u8_portable(const std::int32_t* sums, const U8Row& row, const U8Outputs& to) {
@@ -217,7 +222,8 @@ U8Row quantize_u8(Isa isa, const float* x, std::int64_t n, std::uint8_t* values)
 void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& row,
                         std::int32_t levels, std::uint8_t* values) {
 #if defined(__x86_64__)
-  if (isa != Isa::kPortable) return to_u8_static_avx2(x, n, row, levels, values);
+  if (isa != Isa::kPortable && u8_inverse(row.scale) != 0)
+    return to_u8_static_avx2(x, n, row, levels, values);
 #endif
   (void)isa;
   to_u8_static_portable(x, n, row, levels, values);

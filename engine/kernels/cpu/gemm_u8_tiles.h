@@ -20,8 +20,11 @@ struct U8Outputs {
   float* y = nullptr;             // [outputs]
   std::uint8_t* bytes = nullptr;  // [outputs] instead of y
   U8Row numbers;                  // of the bytes
+  float inverse = 0;              // of their scale; 0: it has none that is normal
   std::int32_t levels = 255;
 };
+// 1 / scale, or 0 where a product with it might leave the normal numbers.
+float u8_inverse(float scale);
 using U8Finish = void (*)(const std::int32_t* sums, const U8Row& row, const U8Outputs& to);
 
 struct U8Tiles {

@@ -32,19 +32,22 @@ ANTIPHON_VNNI inline __m512i four512(const std::uint8_t* x) {
   return _mm512_set1_epi32(four);
 }
 
-// round(v / scale) + zero, within 0..levels.
+// round(v / scale) + zero, within 0..levels. The quotient is a product with the inverse and one
+// step of Newton's, which rounds as a division does at a quarter of its time.
 struct ByteSteps {
-  __m256 scale, low, high;
+  __m256 scale, inverse, low, high;
   __m256i zero;
   ANTIPHON_AVX2 ByteSteps(const U8Row& row, std::int32_t levels)
       : scale(_mm256_set1_ps(row.scale)),
-        low(_mm256_set1_ps(static_cast<float>(-row.zero))),
-        high(_mm256_set1_ps(static_cast<float>(levels - row.zero))),
+        inverse(_mm256_set1_ps(1.0f / row.scale)),
+        low(_mm256_set1_ps(static_cast<float>(-row.zero) * row.scale)),
+        high(_mm256_set1_ps(static_cast<float>(levels - row.zero) * row.scale)),
         zero(_mm256_set1_epi32(row.zero)) {}
   ANTIPHON_AVX2 __m256i of(__m256 v) const {
-    v = _mm256_div_ps(v, scale);
     v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));  // NaN to 0
     v = _mm256_min_ps(_mm256_max_ps(v, low), high);
+    const __m256 about = _mm256_mul_ps(v, inverse);
+    v = _mm256_fmadd_ps(_mm256_fnmadd_ps(about, scale, v), inverse, about);
     return _mm256_add_epi32(_mm256_cvtps_epi32(v), zero);
   }
 };
@@ -146,7 +149,8 @@ ANTIPHON_VNNI void tile_vnni(const std::int8_t* w, const TappedRows<std::uint8_t
 }
 
 ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Row& row, const U8Outputs& to) {
-  if (to.outputs < kPanelRows) return finish_u8_portable(sums, row, to);
+  if (to.outputs < kPanelRows || (to.bytes && to.inverse == 0))
+    return finish_u8_portable(sums, row, to);
   __m256 values[2];
   const __m256i zero = _mm256_set1_epi32(row.zero);
   const __m256 scale = _mm256_set1_ps(row.scale), none = _mm256_setzero_ps();
@@ -176,6 +180,7 @@ ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Row& row, const
 }
 
 ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Row& row, const U8Outputs& to) {
+  if (to.bytes && to.inverse == 0) return finish_u8_portable(sums, row, to);
   const auto wanted = static_cast<__mmask16>((1u << to.outputs) - 1u);
   const __m512 none = _mm512_setzero_ps();
   const __m512i share =
@@ -188,10 +193,13 @@ ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Row& row, const
   if (to.residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.residual));
   if (to.relu_last) v = _mm512_max_ps(v, none);
   if (!to.bytes) return _mm512_mask_storeu_ps(to.y, wanted, v);
-  v = _mm512_div_ps(v, _mm512_set1_ps(to.numbers.scale));
+  const __m512 step = _mm512_set1_ps(to.numbers.scale), inverse = _mm512_set1_ps(to.inverse);
   v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v);  // NaN to 0
-  v = _mm512_max_ps(v, _mm512_set1_ps(static_cast<float>(-to.numbers.zero)));
-  v = _mm512_min_ps(v, _mm512_set1_ps(static_cast<float>(to.levels - to.numbers.zero)));
+  v = _mm512_max_ps(v, _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(-to.numbers.zero)), step));
+  v = _mm512_min_ps(
+      v, _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(to.levels - to.numbers.zero)), step));
+  const __m512 about = _mm512_mul_ps(v, inverse);  // as ByteSteps
+  v = _mm512_fmadd_ps(_mm512_fnmadd_ps(about, step, v), inverse, about);
   const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(to.numbers.zero));
   _mm512_mask_cvtepi32_storeu_epi8(to.bytes, wanted, q);
 }

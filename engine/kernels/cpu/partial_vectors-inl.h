@@ -17,21 +17,23 @@ namespace HWY_NAMESPACE {
 
 // Zeros behind the first `count` lanes.
 template <typename D>
-HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_some(D d, const float* from, std::size_t count) {
+HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_some(D d, const hwy::HWY_NAMESPACE::TFromD<D>* from,
+                                                std::size_t count) {
   namespace hn = hwy::HWY_NAMESPACE;
   if (HWY_LIKELY(count == hn::Lanes(d))) return hn::LoadU(d, from);
-  HWY_ALIGN float part[hn::MaxLanes(d)] = {};
-  std::memcpy(part, from, count * sizeof(float));
+  HWY_ALIGN hn::TFromD<D> part[hn::MaxLanes(d)] = {};
+  std::memcpy(part, from, count * sizeof(*part));
   return hn::Load(d, part);
 }
 
 template <typename D>
-HWY_INLINE void store_some(hwy::HWY_NAMESPACE::Vec<D> v, D d, float* to, std::size_t count) {
+HWY_INLINE void store_some(hwy::HWY_NAMESPACE::Vec<D> v, D d, hwy::HWY_NAMESPACE::TFromD<D>* to,
+                           std::size_t count) {
   namespace hn = hwy::HWY_NAMESPACE;
   if (HWY_LIKELY(count == hn::Lanes(d))) return hn::StoreU(v, d, to);
-  HWY_ALIGN float part[hn::MaxLanes(d)];
+  HWY_ALIGN hn::TFromD<D> part[hn::MaxLanes(d)];
   hn::Store(v, d, part);
-  std::memcpy(to, part, count * sizeof(float));
+  std::memcpy(to, part, count * sizeof(*part));
 }
 
 }  // namespace HWY_NAMESPACE

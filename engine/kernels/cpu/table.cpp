@@ -61,6 +61,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kConvNdPlain,
     &cpu::kConvLastTappedU8,
     &cpu::kConvLastStaticU8,
+    &cpu::kConvLastWinogradI16,
     &cpu::kConvLastDepthwise,
     &cpu::kConvLastPanels,
     &cpu::kConvLastWinograd4,

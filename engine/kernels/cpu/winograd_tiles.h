@@ -27,4 +27,15 @@ WinogradOutput winograd_output(Isa isa, int m);
 // w [3][3] -> u [(m + 2)^2].
 void winograd_weights(int m, const float* w, double* u);
 
+// F(4x4, 3x3) at the points 0, +-1, +-2 and infinity, whose transform of bytes is exact in 16 bits:
+// v = B' (x - zero) B. Rows of v are filled up to kWinogradWholeGrain numbers, any ones.
+constexpr std::int64_t kWinogradWholeGrain = 32;
+using WinogradInputWhole = void (*)(const std::uint8_t* const* patch, std::int64_t channels,
+                                    std::int32_t zero, std::int16_t* v, std::int64_t v_stride);
+WinogradInputWhole winograd_input_whole(Isa isa);
+WinogradOutput winograd_output_whole(Isa isa);
+void winograd_weights_whole(const float* w, double* u);
+// The largest |v| at place k for bytes up to `levels` with any zero.
+std::int32_t winograd_whole_most(int k, std::int32_t levels);
+
 }  // namespace antiphon

@@ -7,7 +7,9 @@
 
 #include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
+#include "engine/kernels/cpu/gemm_i16.h"
 #include "engine/kernels/cpu/gemm_u8.h"
+#include "engine/kernels/cpu/winograd_tiles.h"
 #include "tests/unit/engine/kernels/kernel_harness.h"
 
 namespace antiphon {
@@ -21,6 +23,23 @@ constexpr double kEpsilon = 0x1p-23, kMostScale = 8e-3;
 // Symmetric, one-sided, off-centre, and with a range that saturates x in [-1, 1].
 const ir::InputQuantizer kQuantizers[] = {
     {2.0f / 255, 128, 255}, {1.0f / 255, 0, 255}, {2.0f / 127, 64, 127}, {0.003f, 40, 255}};
+
+// What rounding transformed weights, 128 at most, may change a sum of conv_last_winograd_i16 by: at
+// each place of the patch half a step of theirs against the largest v of every channel, times what
+// the result's transform makes of it.
+double winograd_i16_error(double channels, const ir::InputQuantizer& quantizer) {
+  const double of_weights[] = {0.25, 0.5, 0.5, 7.0 / 24, 7.0 / 24, 1};  // sums of G's rows
+  const double of_results[] = {1, 1, 1, 8, 8, 1};                       // the largest of A
+  double error = 0;
+  for (int k = 0; k < 36; ++k) {
+    const double u = 128 * of_weights[k / 6] * of_weights[k % 6];
+    const double most = winograd_whole_most(k, quantizer.levels);
+    const double part = std::min<double>(channels, kI16Depth) * u;
+    const double steps = std::min(32767 / u, (0x1p31 - 1) / most / part - kI16Depth / 2 / part);
+    error += of_results[k / 6] * of_results[k % 6] * channels * most * 0.5 / steps;
+  }
+  return error * double{quantizer.scale} * kMostScale;
+}
 
 // Weights, scales, bias, residual and two activations; `columns` weights an output.
 KernelCase case_of(ir::Node node, Dims x, Dims w, Dims y, const ir::InputQuantizer& quantizer,
@@ -44,6 +63,10 @@ KernelCase case_of(ir::Node node, Dims x, Dims w, Dims y, const ir::InputQuantiz
   // Whole sums are exact; two products of scales and the epilogue round.
   c.bounds = {{"static", kEpsilon * (4 * largest + 8), 0},
               {"tapped", kEpsilon * (4 * largest + 8), 0}};
+  if (w.size() == 4) {  // and f32 transforms of numbers up to 361 times the result's
+    const double error = winograd_i16_error(static_cast<double>(w[1]), quantizer);
+    c.bounds.push_back({"winograd_i16", error + kEpsilon * 400 * largest, 0});
+  }
   // Kernels that take x as it is: what saturates is another number altogether.
   c.absolute = columns * 128 * kMostScale * (double{quantizer.scale} + 1.0) + 1e-4;
   return c;
@@ -148,7 +171,10 @@ const LastConv kLastConvs[] = {
     {{2, 5, 30, 16}, {18, 16, 3, 3}, {1, 1}, {2, 1}, {2, 1, 2, 1}, 1, {2, 5, 30, 18}},
     {{1, 6, 7, 64}, {33, 64, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {1, 6, 7, 33}},
     {{1, 3, 80, 6}, {17, 6, 2, 5}, {1, 1}, {1, 1}, {3, 6, 0, 7}, 1, {1, 5, 89, 17}},
-    {{0, 5, 5, 3}, {2, 3, 3, 3}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {0, 3, 3, 2}}};
+    {{0, 5, 5, 3}, {2, 3, 3, 3}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {0, 3, 3, 2}},
+    {{1, 3, 4, 8}, {8, 8, 3, 3}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1, {1, 1, 2, 8}},
+    {{1, 3, 5, 140}, {18, 140, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1, {1, 3, 5, 18}},
+    {{2, 9, 30, 9}, {8, 9, 3, 3}, {1, 1}, {1, 1}, {2, 0, 2, 1}, 1, {2, 11, 29, 8}}};
 
 KernelCase last_case(const LastConv& v, const ir::InputQuantizer& quantizer, bool extras) {
   ir::Node node = test::node_of(
@@ -159,13 +185,22 @@ KernelCase last_case(const LastConv& v, const ir::InputQuantizer& quantizer, boo
   return case_of(std::move(node), v.x, v.w, v.y, quantizer, columns, extras);
 }
 
+// The kernels that take such a layer, in the table's order.
+std::vector<std::string> takers(const LastConv& v) {
+  std::vector<std::string> out = {"cpu/conv_last_static_u8"};
+  if (v.groups != 1) return out;
+  if (v.dilations[1] == 1) out.insert(out.begin(), "cpu/conv_last_tapped_u8");
+  const Dims one = {1, 1};
+  if (v.w[2] == 3 && v.w[3] == 3 && v.strides == one && v.dilations == one && v.w[1] >= 8)
+    out.push_back("cpu/conv_last_winograd_i16");
+  return out;
+}
+
 TEST(StaticU8, ConvLastEqualsTheBytesItStandsFor) {
-  const std::vector<std::string> any = {"cpu/conv_last_tapped_u8", "cpu/conv_last_static_u8"};
-  const std::vector<std::string> gaps = {"cpu/conv_last_static_u8"};
   for (const LastConv& v : kLastConvs)
     for (const ir::InputQuantizer& quantizer : kQuantizers) {
       SCOPED_TRACE(testing::PrintToString(v.x) + " " + testing::PrintToString(v.w));
-      const auto& ours = v.groups == 1 && v.dilations[1] == 1 ? any : gaps;
+      const auto ours = takers(v);
       KernelCase c = last_case(v, quantizer, quantizer.zero != 0);
       EXPECT_EQ(check_kernels(c), ours);
       // What the product does in registers.
@@ -185,7 +220,7 @@ TEST(StaticU8, ConvLastPlacesItsResult) {
     Dims base = v.y;
     base.back() += 5;
     c.inputs.push_back(test::random_ref(base, 6));
-    EXPECT_EQ(check_kernels(c).back(), "cpu/conv_last_static_u8");
+    EXPECT_EQ(check_kernels(c), takers(v));
   }
 }
 
@@ -199,10 +234,11 @@ TEST(StaticU8, ConvLastReadsAndMakesBytes) {
         c.node.attrs.erase("act");
         if (quantizer.zero != 0) c.node.attrs.set("act", static_cast<std::int64_t>(Unary::kRelu));
         c.inputs[0] = test::random_whole(v.x, 8, DType::kU8, 0, quantizer.levels);
-        const bool same = check_kernels(c).back() == "cpu/conv_last_static_u8";
-        EXPECT_TRUE(same);
+        EXPECT_EQ(check_kernels(c), takers(v));
         ir::set_output_quantizer(c.node.attrs, {0.04f, 30, quantizer.levels});
-        c.bounds = {{"_u8", 1, 0}};  // next to the middle of two steps
+        // One: next to the middle of two steps.
+        const double of_i16 = winograd_i16_error(static_cast<double>(v.w[1]), quantizer) / 0.04;
+        c.bounds = {{"_u8", 1, 0}, {"winograd_i16", 1 + of_i16, 0}};
         if (placed) {
           c.node.inputs = test::node_of(ir::kOpConvLast, {}, 6).inputs;
           c.node.attrs.set("y_begin", std::int64_t{3});
@@ -211,7 +247,7 @@ TEST(StaticU8, ConvLastReadsAndMakesBytes) {
           base.back() += 4;
           c.inputs.push_back(test::random_whole(base, 9, DType::kU8, 0, 255));
         }
-        EXPECT_EQ(check_kernels(c).back(), "cpu/conv_last_static_u8");
+        EXPECT_EQ(check_kernels(c), takers(v));
       }
 }
 
@@ -233,6 +269,30 @@ TEST(StaticU8, BytesAreTheSameOnEveryIsaAndRoundLikeTheDefinition) {
         const float steps = std::isnan(x[i]) ? 0 : std::nearbyint(x[i] / row.scale);
         EXPECT_EQ(got[i], std::clamp(steps + 117.0f, 0.0f, 255.0f)) << x[i];
       }
+    }
+  }
+}
+
+// Where rounding decides: ties and their neighbours, for any scale and those that no inverse has.
+TEST(StaticU8, BytesOfTiesAreThoseOfADivision) {
+  std::mt19937_64 random(5);
+  std::uniform_real_distribution<float> exponent(-40, 40);
+  std::vector<float> scales = {1.0f, 0.25f, 1.0f / 255, 3.0f, 1e-35f, 1e33f, 1e-41f};
+  for (int i = 0; i < 300; ++i) scales.push_back(std::exp2(exponent(random)));
+  for (const float scale : scales) {
+    const U8Row row{scale, 100};
+    std::vector<float> x;
+    for (int step = -102; step <= 157; ++step) {
+      float v = (static_cast<float>(step) + 0.5f) * scale;
+      for (int i = 0; i < 4; ++i) v = std::nextafter(v, -INFINITY);
+      for (int i = 0; i < 9; ++i, v = std::nextafter(v, INFINITY)) x.push_back(v);
+    }
+    for (const Isa isa : test::isas()) {
+      std::vector<std::uint8_t> got(x.size());
+      quantize_u8_static(isa, x.data(), static_cast<std::int64_t>(x.size()), row, 255, got.data());
+      for (std::size_t i = 0; i < x.size(); ++i)
+        ASSERT_EQ(got[i], std::clamp(std::nearbyint(x[i] / scale) + 100.0f, 0.0f, 255.0f))
+            << x[i] << " / " << scale;
     }
   }
 }
