@@ -16,10 +16,10 @@ import torch.nn.functional as F
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from peer_lines import milliseconds, read_table, say  # noqa: E402
-from training.asr.model import LOOKAHEAD, Acoustic, LogMel  # noqa: E402
+from training.asr.model import LOOKAHEAD, SYMBOLS, Acoustic, LogMel  # noqa: E402
 from training.asr.tensors import load_tensors  # noqa: E402
 
-STEPS = 2  # output steps a block
+STEPS = 2  # steps a block
 
 
 def load(pack):
@@ -36,13 +36,14 @@ def load(pack):
         else:
             state[name + "_l0" if name.startswith("lstms.") else name] = w
     layers = sum(n.endswith(".weight_hh") for n in raw)
-    net = Acoustic(state["conv2.weight"].shape[0], layers, state["conv1.weight"].shape[0]).eval()
+    net = Acoustic(state["conv2.weight"].shape[0], layers, state["conv1.weight"].shape[0],
+                   outputs=len(state["out.bias"]) // SYMBOLS).eval()
     net.load_state_dict(state)
     return net
 
 
 class Streamed(torch.nn.Module):
-    """One block: mel [1, 80, 4 STEPS] and the state -> log-probabilities [1, STEPS, 29] and the next state."""
+    """One block: mel [1, 80, 4 STEPS] and the state -> log-probabilities [1, outputs STEPS, 29] and the next state."""
 
     def __init__(self, net):
         super().__init__()
@@ -67,8 +68,8 @@ class Streamed(torch.nn.Module):
             hs.append(hn), cs.append(cn)
         line = torch.cat([ahead, z.transpose(1, 2)], 2)
         a = net.ahead(line)
-        logits = net.out(F.gelu((line[:, :, :STEPS] + a).transpose(1, 2)))
-        return logits.log_softmax(-1), x[:, :, -3:], y2[:, :, -3:], torch.stack(hs), torch.stack(cs), line[:, :, STEPS:]
+        rows = net.log_probabilities(net.out(F.gelu((line[:, :, :STEPS] + a).transpose(1, 2))))
+        return rows, x[:, :, -3:], y2[:, :, -3:], torch.stack(hs), torch.stack(cs), line[:, :, STEPS:]
 
 
 def blocks(mel):
