@@ -44,8 +44,8 @@ struct DecodedText {
 };
 
 // After Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using
-// Bi-Directional Recurrent DNNs" (arXiv 1408.2873). A step is one row of log-probabilities, of which
-// a step of the acoustic network may give several. One a stream; not thread-safe; reuses its
+// Bi-Directional Recurrent DNNs" (arXiv 1408.2873). A step is one row of log-probabilities, of
+// which a step of the acoustic network may give several. One a stream; not thread-safe; reuses its
 // buffers: after the first utterances advance() allocates no more.
 class CtcDecoder {
  public:
