@@ -15,10 +15,25 @@ constexpr std::int64_t kMaxColumns = 65536;  // up to which no sum of bytes over
 
 bool is_conv(ir::OpKind op) { return op == ir::OpKind::kConv || op == ir::kOpConvNd; }
 
+// A transposed convolution that gets its channels last: its windows do not overlap.
+bool is_grown(const ir::Graph& graph, const ir::Node& node) {
+  if (node.op != ir::kOpConvTranspose || node.attrs.i("groups", 1) != 1) return false;
+  const Shape& w = graph.values[static_cast<std::size_t>(node.inputs[1])].shape;
+  const auto strides = node.attrs.ints("strides");
+  if (w.size() != 4 || strides.size() != 2 || w[2] != Dim(strides[0]) || w[3] != Dim(strides[1]))
+    return false;
+  const auto all = [&](const char* name, std::int64_t value) {
+    const auto list = node.attrs.ints(name);
+    return std::all_of(list.begin(), list.end(), [=](std::int64_t v) { return v == value; });
+  };
+  return all("dilations", 1) && all("pads", 0) && all("output_padding", 0);
+}
+
 // f32 weights [rows, ...] that are worth to be bytes. Depthwise convolutions are not: they have too
 // few products for each byte that would have to be made.
 bool is_layer(const ir::Graph& graph, const ir::Node& node) {
-  if (node.op != ir::OpKind::kLinear && !is_conv(node.op)) return false;
+  const bool grown = is_grown(graph, node);
+  if (node.op != ir::OpKind::kLinear && !is_conv(node.op) && !grown) return false;
   const ir::ValueId x = node.inputs[0], w = node.inputs[1];
   if (!ir::is_constant(graph, w) || ir::is_constant(graph, x)) return false;
   const ir::ValueInfo& info = graph.values[static_cast<std::size_t>(w)];
@@ -26,7 +41,7 @@ bool is_layer(const ir::Graph& graph, const ir::Node& node) {
   if (graph.values[static_cast<std::size_t>(x)].dtype != DType::kF32) return false;
   const std::int64_t rows = info.shape[0].extent;
   const auto weights = static_cast<std::int64_t>(info.constant.bytes / sizeof(float));
-  if (weights / rows > kMaxColumns) return false;
+  if ((grown ? rows : weights / rows) > kMaxColumns) return false;
   const std::int64_t groups = node.attrs.i("groups", 1);
   return !is_conv(node.op) || groups == 1 || rows / groups >= 8;
 }

@@ -8,6 +8,7 @@
 
 #include "engine/calibrate/layers.h"
 #include "engine/ir/input_quantizer.h"
+#include "engine/ir/op_enums.h"
 
 namespace antiphon::calibration {
 namespace {
@@ -65,12 +66,15 @@ Result<int> place(ir::Graph& graph, const Calibration& ranges, int levels) {
   for (const Layer& layer : layers) {
     if (ranges.keep_f32.contains(layer.name)) continue;
     ir::Graph& home = *layer.graph;
-    const ir::ValueId w = home.nodes[layer.node].inputs[1];
-    const auto known = made.find({&home, w});  // layers of the same weights share the bytes
-    const ByteWeights bytes = known != made.end() ? known->second : byte_weights(home, w);
-    made.emplace(std::pair(&home, w), bytes);
-    use_bytes(home.nodes[layer.node], bytes);
     ++count;
+    // The kernels of transposed convolutions round the weights themselves: a scale for each place.
+    if (home.nodes[layer.node].op != ir::kOpConvTranspose) {
+      const ir::ValueId w = home.nodes[layer.node].inputs[1];
+      const auto known = made.find({&home, w});  // layers of the same weights share the bytes
+      const ByteWeights bytes = known != made.end() ? known->second : byte_weights(home, w);
+      made.emplace(std::pair(&home, w), bytes);
+      use_bytes(home.nodes[layer.node], bytes);
+    }
     if (layer.tensor.empty()) continue;
     const ByteNumbers numbers = byte_numbers(ranges.ranges.at(layer.tensor), levels);
     ir::set_input_quantizer(home.nodes[layer.node].attrs,

@@ -46,14 +46,14 @@ Status want_epilogue(const Node& node, In in, const Dim& rows, const Shape& out)
 
 }  // namespace
 
-Status want_input_quantizer(const Node& node, const ValueType& w) {
+Status want_input_quantizer(const Node& node, const ValueType& w, DType weights) {
   const auto quantizer = input_quantizer(node.attrs);
   if (!quantizer) {
     for (const char* name : {"x_zero", "x_levels", "x_exact"})
       if (node.attrs.has(name)) return invalid_argument(std::string(name) + ": without x_scale");
     return {};
   }
-  ANTIPHON_RETURN_IF_ERROR(want_dtype(w, "w of a quantised input", DType::kI8));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(w, "w of a quantised input", weights));
   if (!(std::isnormal(quantizer->scale) && quantizer->scale > 0))
     return invalid_argument("x_scale: wanted more than 0");
   ANTIPHON_RETURN_IF_ERROR(want_range(node, "x_levels", node.attrs.i("x_levels", 255), 1, 255));

@@ -113,7 +113,9 @@ Types pool_last_rule(const Node& node, In in) {
 }
 
 Types conv_transpose_last_rule(const Node& node, In in) {
-  ANTIPHON_ASSIGN_OR_RETURN(const ValueType x, channels_first(in[0], false));
+  const bool knows_bytes = input_quantizer(node.attrs).has_value();
+  ANTIPHON_ASSIGN_OR_RETURN(ValueType x, channels_first(in[0], knows_bytes));
+  x.dtype = DType::kF32;  // what the bytes stand for
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "w"));
   const ValueType* inputs[] = {&x, in[1], at(in, 2)};
   Node as = plain(node);

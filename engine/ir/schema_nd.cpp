@@ -129,6 +129,7 @@ Types conv_transpose_rule(const Node& node, In in) {
   const ValueType &x = *in[0], &w = *in[1];
   ANTIPHON_RETURN_IF_ERROR(want_dtype(x, "x", DType::kF32));
   ANTIPHON_RETURN_IF_ERROR(want_dtype(w, "w", DType::kF32));
+  ANTIPHON_RETURN_IF_ERROR(want_input_quantizer(node, w, DType::kF32));
   ANTIPHON_ASSIGN_OR_RETURN(const Window window, window_of(node, x));
   ANTIPHON_ASSIGN_OR_RETURN(const Ints kernel, kernel_of(w, window.axes));
   ANTIPHON_ASSIGN_OR_RETURN(const Ints more, list_of(node, "output_padding", window.axes, 0, 0));

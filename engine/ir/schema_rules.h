@@ -38,8 +38,9 @@ Status want_present(In in, std::size_t index, const char* field);
 Result<std::vector<WholeNumber>> numbers_of(const Node& node, In in);
 Result<Shape> extents_shape(const Node& node, In in);
 
-// Attributes of the input's quantiser (input_quantizer.h), where there are any.
-Status want_input_quantizer(const Node& node, const ValueType& w);
+// Attributes of the input's quantiser (input_quantizer.h), where there are any; they want weights
+// of that type.
+Status want_input_quantizer(const Node& node, const ValueType& w, DType weights = DType::kI8);
 
 Types identity_rule(const Node& node, In in);
 Types unary_rule(const Node& node, In in);

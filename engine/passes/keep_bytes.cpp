@@ -28,8 +28,8 @@ bool is_relu_or_none(const Node& node, const char* name) {
 }
 
 bool reads_bytes(const Node& node) {
-  return node.op == ir::kOpConvLast && ir::input_quantizer(node.attrs) &&
-         node.attrs.i("x_first") == 0;
+  return (node.op == ir::kOpConvLast || node.op == ir::kOpConvTransposeLast) &&
+         ir::input_quantizer(node.attrs) && node.attrs.i("x_first") == 0;
 }
 
 bool makes_bytes(const Node& node) {

@@ -98,7 +98,7 @@ Outs ref_pool_last(const ir::Node& node, const Ins& in) {
 }
 
 Outs ref_conv_transpose_last(const ir::Node& node, const Ins& in) {
-  const RefTensor x = first(*in[0]);
+  const RefTensor x = quantized_input(node, expanded(node, first(*in[0])));
   const ir::Node as = plain(node, ir::kOpConvTranspose);
   return placed(node, at(in, 3),
                 as_bytes(node, last(ref_conv_transpose(as, {&x, in[1], at(in, 2)}).value()[0])));

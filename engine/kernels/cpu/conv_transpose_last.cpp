@@ -21,6 +21,7 @@ struct PackedPlaces final : Packed {
 };
 
 const char* refuse(const NodeView& view) {
+  if (view.inputs[0].dtype != DType::kF32) return "needs f32";
   if (!view.inputs[1].is_constant) return "needs constant weights";
   return view.inputs[1].num_elements() == 0 ? "needs channels and a window" : nullptr;
 }

@@ -85,26 +85,31 @@ struct Product {
 void finish_rows(const Product& p, U8Finish finish, const std::int32_t* sums, std::int64_t i,
                  std::int64_t count, std::int64_t r, std::int64_t r_end) {
   const GemmFinish& last = p.finish;
+  // Places count from the first row's where it has none.
+  const std::int64_t first = p.sink.places ? 0 : i;
   U8Outputs to;
+  to.num_rows = count;
+  to.rows = p.rows + i * p.rows_stride;
+  to.rows_stride = p.rows_stride;
+  to.places = p.sink.places ? p.sink.places + i : nullptr;
   to.of_weights = p.w.sums.data() + r;
   to.scales = p.w.scales.data() + r;
   to.outputs = std::min(kPanelRows, r_end - r);
   to.bias = last.bias ? last.bias + r : nullptr;
+  to.residual = last.residual ? last.residual + first * last.residual_stride + r : nullptr;
+  to.residual_stride = last.residual_stride;
   to.relu = last.relu;
   to.relu_last = last.relu_last;
-  to.numbers = p.sink.numbers;
-  to.inverse = p.sink.bytes ? u8_inverse(p.sink.numbers.scale) : 0;
-  to.levels = p.sink.levels;
-  for (std::int64_t j = 0; j < count; ++j) {
-    const std::int64_t place = p.sink.places ? p.sink.places[i + j] : i + j;
-    if (place < 0) continue;
-    if (last.residual) to.residual = last.residual + place * last.residual_stride + r;
-    if (p.sink.bytes)
-      to.bytes = p.sink.bytes + place * p.sink.stride + r;
-    else
-      to.y = p.sink.y + place * p.sink.stride + r;
-    finish(sums + j * kPanelRows, p.rows[(i + j) * p.rows_stride], to);
+  to.stride = p.sink.stride;
+  if (p.sink.bytes) {
+    to.bytes = p.sink.bytes + first * to.stride + r;
+    to.numbers = p.sink.numbers;
+    to.inverse = u8_inverse(p.sink.numbers.scale);
+    to.levels = p.sink.levels;
+  } else {
+    to.y = p.sink.y + first * to.stride + r;
   }
+  finish(sums, to);
 }
 
 #if defined(__x86_64__)
@@ -136,16 +141,27 @@ void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
 #endif
   const U8Tiles& tiles = tiles_for(p.w);
   TappedRows<std::uint8_t> part = p.x;
-  alignas(64) std::int32_t sums[kMostU8Rows * kPanelRows];
-  for (std::int64_t r = row_begin; r < row_end; r += kPanelRows)
+  alignas(64) std::int32_t sums[2 * kMostU8WideRows * kPanelRows];
+  for (std::int64_t r = row_begin; r < row_end;) {
+    const std::int8_t* panel = p.w.panel(r / kPanelRows);
+    const std::int64_t second = r + kPanelRows;
+    const bool wide = tiles.wide && second < row_end && p.num_rows >= tiles.least_wide;
+    const std::int64_t most = wide ? tiles.most_wide : tiles.most_rows;
     for (std::int64_t i = 0; i < p.num_rows;) {
-      const std::int64_t num_tiles = (p.num_rows - i + tiles.most_rows - 1) / tiles.most_rows;
+      const std::int64_t num_tiles = (p.num_rows - i + most - 1) / most;
       const std::int64_t count = (p.num_rows - i + num_tiles - 1) / num_tiles;
       part.x = p.x.x + i * p.x.row_stride;
-      tiles.tile[count - 1](p.w.panel(r / kPanelRows), part, sums);
+      if (wide) {
+        tiles.wide[count - tiles.least_wide](panel, p.w.panel(second / kPanelRows), part, sums);
+        finish_rows(p, tiles.finish, sums + count * kPanelRows, i, count, second, row_end);
+      } else {
+        tiles.tile[count - 1](panel, part, sums);
+      }
       finish_rows(p, tiles.finish, sums, i, count, r, row_end);
       i += count;
     }
+    r += wide ? 2 * kPanelRows : kPanelRows;
+  }
 }
 
 }  // namespace
@@ -155,18 +171,26 @@ float u8_inverse(float scale) {
 }
 
 // The zero point's share goes off, then the scales.
-void finish_u8_portable(const std::int32_t* sums, const U8Row& row, const U8Outputs& to) {
+void finish_u8_portable(const std::int32_t* sums, const U8Outputs& to) {
   float values[kPanelRows];
-  float* y = to.bytes ? values : to.y;
-  for (std::int64_t o = 0; o < to.outputs; ++o) {
-    float v =
-        static_cast<float>(sums[o] - row.zero * to.of_weights[o]) * (to.scales[o] * row.scale);
-    if (to.bias) v += to.bias[o];
-    if (to.relu) v = std::max(v, 0.0f);
-    if (to.residual) v += to.residual[o];
-    y[o] = to.relu_last ? std::max(v, 0.0f) : v;
+  for (std::int64_t i = 0; i < to.num_rows; ++i, sums += kPanelRows) {
+    const std::int64_t place = to.place(i);
+    if (place < 0) continue;
+    const U8Row& row = to.rows[i * to.rows_stride];
+    const float* residual = to.residual_of(place);
+    float* y = to.bytes ? values : to.y + place * to.stride;
+    for (std::int64_t o = 0; o < to.outputs; ++o) {
+      float v =
+          static_cast<float>(sums[o] - row.zero * to.of_weights[o]) * (to.scales[o] * row.scale);
+      if (to.bias) v += to.bias[o];
+      if (to.relu) v = std::max(v, 0.0f);
+      if (residual) v += residual[o];
+      y[o] = to.relu_last ? std::max(v, 0.0f) : v;
+    }
+    if (to.bytes)
+      to_u8_static_portable(values, to.outputs, to.numbers, to.levels,
+                            to.bytes + place * to.stride);
   }
-  if (to.bytes) to_u8_static_portable(values, to.outputs, to.numbers, to.levels, to.bytes);
 }
 
 U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,

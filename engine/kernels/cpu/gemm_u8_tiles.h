@@ -9,33 +9,50 @@ namespace antiphon {
 using U8Tile = void (*)(const std::int8_t* panel, const TappedRows<std::uint8_t>& x,
                         std::int32_t* out);
 
-// What makes results of one row's sums with one panel, and where they go.
+// What makes results of some rows' sums with one panel, and where they go.
 struct U8Outputs {
+  std::int64_t num_rows = 0;
+  const U8Row* rows = nullptr;  // the first's numbers; the next row's are rows_stride further
+  std::int64_t rows_stride = 0;
+  const std::int32_t* places = nullptr;      // of the rows, -1: unwanted; null: 0, 1, 2, ...
   const std::int32_t* of_weights = nullptr;  // sums of the weights, [16]
   const float* scales = nullptr;             // of the weights, [16]
   std::int64_t outputs = 0;                  // how many of the 16 are wanted
-  const float* bias = nullptr;               // [outputs], or null; the residual likewise
-  const float* residual = nullptr;
+  const float* bias = nullptr;               // [outputs], or null
+  const float* residual = nullptr;           // of place 0, or null
+  std::int64_t residual_stride = 0;
   bool relu = false, relu_last = false;
-  float* y = nullptr;             // [outputs]
-  std::uint8_t* bytes = nullptr;  // [outputs] instead of y
+  float* y = nullptr;             // of place 0
+  std::uint8_t* bytes = nullptr;  // instead of y
+  std::int64_t stride = 0;        // between places
   U8Row numbers;                  // of the bytes
   float inverse = 0;              // of their scale; 0: it has none that is normal
   std::int32_t levels = 255;
+
+  std::int64_t place(std::int64_t row) const { return places ? places[row] : row; }
+  const float* residual_of(std::int64_t at) const {
+    return residual ? residual + at * residual_stride : nullptr;
+  }
 };
 // 1 / scale, or 0 where a product with it might leave the normal numbers.
 float u8_inverse(float scale);
-using U8Finish = void (*)(const std::int32_t* sums, const U8Row& row, const U8Outputs& to);
+using U8Finish = void (*)(const std::int32_t* sums, const U8Outputs& to);
+
+// The same with two panels: out [2][rows of the tile][16].
+using U8WideTile = void (*)(const std::int8_t* panel, const std::int8_t* second,
+                            const TappedRows<std::uint8_t>& x, std::int32_t* out);
 
 struct U8Tiles {
   std::int64_t most_rows;
   const U8Tile* tile;  // [most_rows]: for 1, 2, ... rows
   U8Finish finish;
+  std::int64_t least_wide = 0, most_wide = 0;  // rows of the wide tiles; 0: there are none
+  const U8WideTile* wide = nullptr;            // for least_wide, ... rows
 };
 
-constexpr std::int64_t kMostU8Rows = 14;
+constexpr std::int64_t kMostU8Rows = 14, kMostU8WideRows = 12;
 
-void finish_u8_portable(const std::int32_t* sums, const U8Row& row, const U8Outputs& to);
+void finish_u8_portable(const std::int32_t* sums, const U8Outputs& to);
 #if defined(__x86_64__)
 const U8Tiles& u8_tiles_avx2();
 const U8Tiles& u8_tiles_avx2_wide();  // for any bytes

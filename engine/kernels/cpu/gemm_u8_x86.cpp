@@ -148,60 +148,117 @@ ANTIPHON_VNNI void tile_vnni(const std::int8_t* w, const TappedRows<std::uint8_t
   }
 }
 
-ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Row& row, const U8Outputs& to) {
-  if (to.outputs < kPanelRows || (to.bytes && to.inverse == 0))
-    return finish_u8_portable(sums, row, to);
-  __m256 values[2];
-  const __m256i zero = _mm256_set1_epi32(row.zero);
-  const __m256 scale = _mm256_set1_ps(row.scale), none = _mm256_setzero_ps();
-#pragma GCC unroll 2
-  for (int i = 0; i < kPanelRows; i += 8) {
-    const __m256i share = _mm256_mullo_epi32(
-        zero, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(to.of_weights + i)));
-    const __m256i sum =
-        _mm256_sub_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(sums + i)), share);
-    __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum),
-                             _mm256_mul_ps(_mm256_loadu_ps(to.scales + i), scale));
-    if (to.bias) v = _mm256_add_ps(v, _mm256_loadu_ps(to.bias + i));
-    if (to.relu) v = _mm256_max_ps(v, none);
-    if (to.residual) v = _mm256_add_ps(v, _mm256_loadu_ps(to.residual + i));
-    if (to.relu_last) v = _mm256_max_ps(v, none);
-    values[i / 8] = v;
+// Two panels beside each other: a value that was loaded meets both.
+template <int kRows>
+ANTIPHON_VNNI void wide_vnni(const std::int8_t* w, const std::int8_t* second,
+                             const TappedRows<std::uint8_t>& x, std::int32_t* out) {
+  constexpr int kBases = (kRows + 2) / 3;  // three rows share an address register
+  __m512i sum[2][kRows];
+#pragma GCC unroll 24
+  for (int i = 0; i < 2 * kRows; ++i) sum[i / kRows][i % kRows] = _mm512_setzero_si512();
+  const std::int64_t stride = x.row_stride, apart = second - w;
+  for (int tap = 0; tap < x.taps; ++tap) {
+    const std::uint8_t* base[kBases];
+#pragma GCC unroll 4
+    for (int b = 0; b < kBases; ++b) base[b] = x.x + tap * x.tap_stride + 3 * b * stride;
+    for (std::int64_t c = 0; c < x.tap_cols; c += 4, w += 64) {
+      const __m512i weight = _mm512_load_si512(w), beside = _mm512_load_si512(w + apart);
+#pragma GCC unroll 12
+      for (int r = 0; r < kRows; ++r) {
+        const __m512i value = four512(base[r / 3] + (r % 3) * stride);
+        sum[0][r] = _mm512_dpbusd_epi32(sum[0][r], value, weight);
+        sum[1][r] = _mm512_dpbusd_epi32(sum[1][r], value, beside);
+        // Row after row: values of all rows at once leave the sums no registers.
+        asm volatile("" : "+v"(sum[0][r]), "+v"(sum[1][r]));
+      }
+#pragma GCC unroll 4
+      for (int b = 0; b < kBases; ++b) base[b] += 4;
+    }
   }
-  if (!to.bytes) {
-    _mm256_storeu_ps(to.y, values[0]);
-    return _mm256_storeu_ps(to.y + 8, values[1]);
-  }
-  const ByteSteps steps(to.numbers, to.levels);
-  const __m256i words = _mm256_packs_epi32(steps.of(values[0]), steps.of(values[1]));
-  const __m128i low = _mm256_castsi256_si128(words), high = _mm256_extracti128_si256(words, 1);
-  const __m128i bytes = _mm_packus_epi16(low, high);  // quads 0, 2, 1, 3
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to.bytes), _mm_shuffle_epi32(bytes, 0xd8));
+#pragma GCC unroll 24
+  for (int i = 0; i < 2 * kRows; ++i)
+    _mm512_store_si512(out + i * kPanelRows, sum[i / kRows][i % kRows]);
 }
 
-ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Row& row, const U8Outputs& to) {
-  if (to.bytes && to.inverse == 0) return finish_u8_portable(sums, row, to);
+ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Outputs& to) {
+  if (to.outputs < kPanelRows || (to.bytes && to.inverse == 0)) return finish_u8_portable(sums, to);
+  const ByteSteps steps(to.numbers, to.levels);
+  const __m256 none = _mm256_setzero_ps();
+  __m256i share[2];
+  __m256 factor[2], values[2];
+  for (std::int64_t i = 0; i < to.num_rows; ++i, sums += kPanelRows) {
+    const std::int64_t place = to.place(i);
+    if (i == 0 || to.rows_stride != 0) {
+      const U8Row& row = to.rows[i * to.rows_stride];
+#pragma GCC unroll 2
+      for (int k = 0; k < 2; ++k) {
+        share[k] = _mm256_mullo_epi32(
+            _mm256_set1_epi32(row.zero),
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(to.of_weights + 8 * k)));
+        factor[k] = _mm256_mul_ps(_mm256_loadu_ps(to.scales + 8 * k), _mm256_set1_ps(row.scale));
+      }
+    }
+    if (place < 0) continue;
+    const float* residual = to.residual_of(place);
+#pragma GCC unroll 2
+    for (int k = 0; k < 2; ++k) {
+      const __m256i sum = _mm256_load_si256(reinterpret_cast<const __m256i*>(sums + 8 * k));
+      __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(sum, share[k])), factor[k]);
+      if (to.bias) v = _mm256_add_ps(v, _mm256_loadu_ps(to.bias + 8 * k));
+      if (to.relu) v = _mm256_max_ps(v, none);
+      if (residual) v = _mm256_add_ps(v, _mm256_loadu_ps(residual + 8 * k));
+      if (to.relu_last) v = _mm256_max_ps(v, none);
+      values[k] = v;
+    }
+    if (!to.bytes) {
+      _mm256_storeu_ps(to.y + place * to.stride, values[0]);
+      _mm256_storeu_ps(to.y + place * to.stride + 8, values[1]);
+      continue;
+    }
+    const __m256i words = _mm256_packs_epi32(steps.of(values[0]), steps.of(values[1]));
+    const __m128i low = _mm256_castsi256_si128(words), high = _mm256_extracti128_si256(words, 1);
+    const __m128i bytes = _mm_packus_epi16(low, high);  // quads 0, 2, 1, 3
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to.bytes + place * to.stride),
+                     _mm_shuffle_epi32(bytes, 0xd8));
+  }
+}
+
+ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Outputs& to) {
+  if (to.bytes && to.inverse == 0) return finish_u8_portable(sums, to);
   const auto wanted = static_cast<__mmask16>((1u << to.outputs) - 1u);
   const __m512 none = _mm512_setzero_ps();
-  const __m512i share =
-      _mm512_mullo_epi32(_mm512_set1_epi32(row.zero), _mm512_loadu_si512(to.of_weights));
-  const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums), share);
-  __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum),
-                           _mm512_mul_ps(_mm512_loadu_ps(to.scales), _mm512_set1_ps(row.scale)));
-  if (to.bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.bias));
-  if (to.relu) v = _mm512_max_ps(v, none);
-  if (to.residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.residual));
-  if (to.relu_last) v = _mm512_max_ps(v, none);
-  if (!to.bytes) return _mm512_mask_storeu_ps(to.y, wanted, v);
+  const __m512 bias = to.bias ? _mm512_maskz_loadu_ps(wanted, to.bias) : none;
   const __m512 step = _mm512_set1_ps(to.numbers.scale), inverse = _mm512_set1_ps(to.inverse);
-  v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v);  // NaN to 0
-  v = _mm512_max_ps(v, _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(-to.numbers.zero)), step));
-  v = _mm512_min_ps(
-      v, _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(to.levels - to.numbers.zero)), step));
-  const __m512 about = _mm512_mul_ps(v, inverse);  // as ByteSteps
-  v = _mm512_fmadd_ps(_mm512_fnmadd_ps(about, step, v), inverse, about);
-  const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(to.numbers.zero));
-  _mm512_mask_cvtepi32_storeu_epi8(to.bytes, wanted, q);
+  const __m512 low = _mm512_set1_ps(static_cast<float>(-to.numbers.zero) * to.numbers.scale);
+  const __m512 high =
+      _mm512_set1_ps(static_cast<float>(to.levels - to.numbers.zero) * to.numbers.scale);
+  __m512i share = _mm512_setzero_si512();
+  __m512 factor = none;
+  for (std::int64_t i = 0; i < to.num_rows; ++i, sums += kPanelRows) {
+    const std::int64_t place = to.place(i);
+    if (i == 0 || to.rows_stride != 0) {
+      const U8Row& row = to.rows[i * to.rows_stride];
+      share = _mm512_mullo_epi32(_mm512_set1_epi32(row.zero), _mm512_loadu_si512(to.of_weights));
+      factor = _mm512_mul_ps(_mm512_loadu_ps(to.scales), _mm512_set1_ps(row.scale));
+    }
+    if (place < 0) continue;
+    const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums), share);
+    __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), factor);
+    if (to.bias) v = _mm512_add_ps(v, bias);
+    if (to.relu) v = _mm512_max_ps(v, none);
+    if (to.residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.residual_of(place)));
+    if (to.relu_last) v = _mm512_max_ps(v, none);
+    if (!to.bytes) {
+      _mm512_mask_storeu_ps(to.y + place * to.stride, wanted, v);
+      continue;
+    }
+    v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v);  // NaN to 0
+    v = _mm512_min_ps(_mm512_max_ps(v, low), high);
+    const __m512 about = _mm512_mul_ps(v, inverse);  // as ByteSteps
+    v = _mm512_fmadd_ps(_mm512_fnmadd_ps(about, step, v), inverse, about);
+    const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(to.numbers.zero));
+    _mm512_mask_cvtepi32_storeu_epi8(to.bytes + place * to.stride, wanted, q);
+  }
 }
 
 constexpr U8Tile kAvx2Tiles[] = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>,
@@ -225,7 +282,10 @@ const U8Tiles& u8_tiles_avx2_wide() {
   return kTable;
 }
 const U8Tiles& u8_tiles_vnni() {
-  static constexpr U8Tiles kTable = {kMostU8Rows, kVnniTiles, finish_vnni};
+  static constexpr U8WideTile kWide[] = {wide_vnni<6>,  wide_vnni<7>,  wide_vnni<8>, wide_vnni<9>,
+                                         wide_vnni<10>, wide_vnni<11>, wide_vnni<12>};
+  static constexpr U8Tiles kTable = {kMostU8Rows, kVnniTiles,      finish_vnni,
+                                     6,           kMostU8WideRows, kWide};
   return kTable;
 }
 

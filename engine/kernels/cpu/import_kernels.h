@@ -10,7 +10,7 @@ extern const Kernel kReducePlain, kMatMulInteger;
 extern const Kernel kExpandCopy, kExtentsFill, kRangeFill, kStridedSliceCopy;
 extern const Kernel kConvLastDepthwise, kConvLastPanels, kConvLastWinograd4, kConvLastWinograd2,
     kConvLastWinogradI16, kConvLastOnednn, kConvLastStaticU8, kConvLastTappedU8;
-extern const Kernel kConvTransposeLast, kPoolLast, kPlaceCopy;
+extern const Kernel kConvTransposeLast, kConvTransposeLastU8, kPoolLast, kPlaceCopy;
 extern const Kernel kConvNdStaticU8, kConvNdPlain, kPoolPlain;
 extern const Kernel kConvTransposePanels, kConvTransposePlain;
 extern const Kernel kResampleTaps, kGridSamplePlain;

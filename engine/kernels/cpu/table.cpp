@@ -67,6 +67,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kConvLastWinograd4,
     &cpu::kConvLastWinograd2,
     &cpu::kConvLastOnednn,
+    &cpu::kConvTransposeLastU8,
     &cpu::kConvTransposeLast,
     &cpu::kPoolLast,
     &cpu::kPlaceCopy,

@@ -138,6 +138,44 @@ TEST(Int8, TunedPlansTakeWhatIsFastest) {
   EXPECT_THAT(times, testing::Not(HasSubstr("x_scale")));  // one shape, one line
 }
 
+// U-Net grows by transposed convolutions: their input stays bytes, all of them run on bytes.
+TEST(Int8, TransposedConvolutionsRunOnBytes) {
+  const std::string deck = std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/deck/unet";
+  const auto network = import_onnx(deck + ".onnx");
+  const auto data = Weights::load(deck + ".safetensors");
+  ASSERT_TRUE(network.ok() && data.ok());
+  const TensorView image = *(*data)->tensor("in.image"), mask = *(*data)->tensor("out.mask");
+  const Sample sample{
+      "image", {{"image", test::tensor_of(image.dims, {image.f32().begin(), image.f32().end()})}}};
+  const std::vector<float> want(mask.f32().begin(), mask.f32().end());
+  const auto ranges = calibrate(*network, test::source_of({sample}), {});
+  ASSERT_TRUE(ranges.ok()) << ranges.status().message();
+  const auto count = [](const Plan& plan) {
+    const auto kernels = kernels_of(plan);
+    return std::count(kernels.begin(), kernels.end(), "cpu/conv_transpose_last_u8");
+  };
+  for (const bool tune : {false, true})
+    for (const char* isa : {"portable", "avx2", "avx512_vnni", "amx_int8"}) {
+      BuildOptions options;
+      options.max_isa = isa;
+      options.tune = tune;
+      options.calibration = std::make_shared<const Calibration>(*ranges);
+      const auto plan = build(*network, options);
+      ASSERT_TRUE(plan.ok()) << plan.status().message();
+      EXPECT_EQ(count(**plan), 2) << isa;
+      const double loss = rms(test::output_of(*plan, sample, "mask"), want);
+      EXPECT_LT(loss, 0.03) << isa << " tuned " << tune;
+      EXPECT_GT(loss, 1e-5);
+    }
+  auto kept = std::make_shared<Calibration>(*ranges);
+  kept->keep_f32 = {"/grow.0/ConvTranspose"};
+  BuildOptions options;
+  options.calibration = kept;
+  const auto plan = build(*network, options);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  EXPECT_EQ(count(**plan), 1);
+}
+
 TEST(Int8, RefusesRangesThatDoNotFit) {
   auto other = std::make_shared<Calibration>(*golden_calibration());
   other->ranges.erase("x");

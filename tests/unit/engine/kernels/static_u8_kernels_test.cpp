@@ -251,6 +251,38 @@ TEST(StaticU8, ConvLastReadsAndMakesBytes) {
       }
 }
 
+// Weights are rounded to bytes by the kernel: half a 127th of the largest.
+TEST(StaticU8, ConvTransposeLastIsTheProductOfItsBytes) {
+  const Dims widths[] = {{5, 7, 2, 2}, {16, 33, 3, 1}, {64, 20, 2, 2}};
+  for (const Dims& w : widths)
+    for (const ir::InputQuantizer& quantizer : kQuantizers)
+      for (const bool bytes : {false, true}) {
+        SCOPED_TRACE(testing::PrintToString(w));
+        const double most = static_cast<double>(w[0]) * double{quantizer.scale} *
+                            std::max(quantizer.zero, quantizer.levels);
+        KernelCase c{
+            .node = test::node_of(ir::kOpConvTransposeLast, {{"strides", Dims{w[2], w[3]}}}, 3),
+            .inputs = {test::random_ref({2, 5, 7, w[0]}, 1), test::random_ref(w, 2),
+                       test::random_ref({w[1]}, 3)},
+            .constant = {false, true, true},
+            .absolute = static_cast<double>(w[0]) * (double{quantizer.scale} + 1.0) + 1e-4,
+            .bounds = {{"_u8", most * (0.5 / 127 + 8 * kEpsilon) + 4 * kEpsilon, 0}}};
+        ir::set_input_quantizer(c.node.attrs, quantizer);
+        if (bytes)
+          c.inputs[0] = test::random_whole({2, 5, 7, w[0]}, 8, DType::kU8, 0, quantizer.levels);
+        EXPECT_EQ(check_kernels(c).front(), "cpu/conv_transpose_last_u8");
+        if (!bytes) continue;
+        ir::set_output_quantizer(c.node.attrs, {0.05f, 117, 255});
+        c.node.inputs = test::node_of(ir::kOpConvTransposeLast, {}, 4).inputs;
+        c.node.attrs.set("y_begin", std::int64_t{1});
+        c.node.attrs.set("y_width", w[1] + 3);
+        c.inputs.push_back(
+            test::random_whole({2, 5 * w[2], 7 * w[3], w[1] + 3}, 4, DType::kU8, 0, 255));
+        c.bounds[0].absolute = 1 + c.bounds[0].absolute / 0.05;
+        EXPECT_EQ(check_kernels(c), std::vector<std::string>{"cpu/conv_transpose_last_u8"});
+      }
+}
+
 TEST(StaticU8, BytesAreTheSameOnEveryIsaAndRoundLikeTheDefinition) {
   std::mt19937_64 random(3);
   std::normal_distribution<float> normal(0, 2);

@@ -79,12 +79,13 @@ class KeepBytes : public testing::Test {
     return add(std::move(node),
                {1, shape(x)[1].extent / 2, shape(x)[2].extent / 2, shape(x)[3].extent});
   }
-  ValueId grow(const char* name, ValueId x) {
+  ValueId grow(const char* name, ValueId x, const InputQuantizer* numbers = nullptr) {
     Node node;
     node.op = ir::kOpConvTransposeLast;
     node.name = name;
     node.inputs = {x, constant(std::string(name) + ".w", {shape(x)[3].extent, 5, 2, 2})};
     node.attrs.set("strides", Dims{2, 2});
+    if (numbers) ir::set_input_quantizer(node.attrs, *numbers);
     return add(std::move(node), {1, 2 * shape(x)[1].extent, 2 * shape(x)[2].extent, 5});
   }
   ValueId join(const char* name, ValueId a, ValueId b) {
@@ -144,6 +145,16 @@ TEST_F(KeepBytes, ThroughMaximaWithoutChangingAnyNumber) {
   EXPECT_EQ(dtype(b), DType::kF32);  // an output
   EXPECT_EQ(ir::output_quantizer(node("a").attrs), kInner);
   EXPECT_EQ(ir::input_quantizer(node("b").attrs), kInner);
+}
+
+TEST_F(KeepBytes, TransposedConvolutionsReadThem) {
+  const ValueId a = conv("a", x_, kFirst), grown = grow("grow", a, &kInner);
+  output("y", conv("b", grown, kFirst));
+  EXPECT_LE(keep(), kRounding);
+  EXPECT_EQ(dtype(a), DType::kU8);
+  EXPECT_EQ(dtype(grown), DType::kU8);
+  EXPECT_EQ(ir::output_quantizer(node("a").attrs), kInner);
+  EXPECT_EQ(ir::output_quantizer(node("grow").attrs), kFirst);
 }
 
 TEST_F(KeepBytes, ExplicitBytesStayExact) {
