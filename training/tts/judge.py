@@ -20,7 +20,14 @@ from num2words import num2words
 
 WHISPER_HZ = 16000
 SAME = {"okay": "ok", "mister": "mr", "missus": "mrs", "doctor": "dr", "grey": "gray", "colour": "color", "neighbour": "neighbor",
-        "o'clock": "", "goodbye": "bye", "alright": "all right"}
+        "o'clock": "", "goodbye": "bye", "alright": "all right", "sofia": "sophia"}
+
+
+def readings(text):
+    """The ways in which a recogniser's figures may have been said: as numbers and years; digit by digit; as times and in hundreds ("959", "1200")."""
+    digits = lambda m: " " + " ".join(m[0].replace(",", "")) + " "
+    pairs = lambda m: f" {m[1]} {int(m[2]) if m[2] != '00' else 'hundred'} "
+    return [spelled(text), spelled(re.sub(r"[\d,]*\d", digits, text)), spelled(re.sub(r"\b(\d{1,2}),?(\d\d)\b", pairs, text))]
 
 
 def spelled(text):
@@ -58,6 +65,13 @@ def edits(a, b):
             more = (row[j - 1][0] + 1, row[j - 1][1], row[j - 1][2], row[j - 1][3] + 1)
             last, row[j] = row[j], min(change, drop, more)
     return row[-1][1:]
+
+
+def mistakes(text, heard):
+    """-> words of the text; substitutions, deletions, insertions of the reading of what was heard that is nearest to it."""
+    want = spelled(text)
+    ways = [(0, 0, 0) if letters(want) == letters(got) else edits(want, got) for got in readings(heard)]
+    return len(want), min(ways, key=sum)
 
 
 def resampled(x, rate):
@@ -110,12 +124,11 @@ def main():
             said = resampled(x, rate)
             parts = whisper.transcribe(said, language="en", beam_size=5, condition_on_previous_text=False)[0]
             heard = " ".join(s.text.strip() for s in parts)
-            want, got = spelled(text), spelled(heard)
-            wrong = (0, 0, 0) if letters(want) == letters(got) else edits(want, got)
-            totals += np.array([len(want), *wrong])
-            row.update(heard=heard, words=len(want), errors=int(sum(wrong)))
+            words, wrong = mistakes(text, heard)
+            totals += np.array([words, *wrong])
+            row.update(heard=heard, words=words, errors=int(sum(wrong)))
             if sum(wrong):
-                print(f"{name} {sum(wrong)}/{len(want)}  {text}  ->  {heard}")
+                print(f"{name} {sum(wrong)}/{words}  {text}  ->  {heard}")
         rows.append(row)
     pace = np.array([r["seconds"] / (len(r["text"]) + 6) for r in rows])
     usual = np.median(pace)

@@ -14,6 +14,8 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 
 MARKED = {"the": "ðə", "the(v)": "ði", "to": "tu", "to(v)": "tʊ", "to(c)": "tə", "a": "ɐ", "i": "ˌI"}
+# Names that the teacher's dictionary says otherwise than most Americans (and CMUdict) do.
+NAMES = {"anna": "ˈænə", "anna's": "ˈænəz", "annas": "ˈænəz", "joaquin": "hwɑkˈin"}
 EXTRA = """antiphon okay wifi bluetooth smartphone app apps email online website google youtube netflix spotify uber podcast
 podcasts playlist hashtag emoji chatbot selfie covid vlog cappuccino latte lattes espresso americano macchiato frappuccino
 decaf barista oat mocha cortado mister missus doctor saint street avenue boulevard versus etcetera celsius fahrenheit
@@ -70,7 +72,7 @@ def main():
     import phonemise
     us = phonemise.Phonemiser(False)
     said.update({f"{c}.": us.lexicon.golds[c.upper()] for c in "abcdefghijklmnopqrstuvwxyz"})
-    said.update(MARKED)
+    said.update(MARKED | NAMES)
     with open(a.output, "w", encoding="utf-8") as f:
         f.writelines(f"{w}\t{said[w]}\n" for w in sorted(said, key=str.encode))
     print(f"\n{len(said)} words", file=sys.stderr)

@@ -287,13 +287,16 @@ std::size_t initialism(const Tokens& t, std::size_t i, Speech& out) {
   const bool letter_a = text == "A" && i > 0 && !t.is_sign(i - 1, '.') && !t.is_sign(i - 1, '"') &&
                         (t.joined(i + 1) || i + 1 >= t.count()) && !t.is_sign(i - 1, kParagraph);
   const auto other_letter = [&](std::size_t k) {
-    return t.is_capital(k) && t[k].text.size() == 1 && t[k].text != "I" && t[k].text != "A";
+    return t.is_capital(k) && t[k].text.size() == 1 && t[k].text != "I";
   };
+  // "is it A or B": the article is no capital between words in small letters.
+  const bool between = text == "A" && i > 0 && t.is_word(i - 1) && !t.is_upper(i - 1) &&
+                       t.is_word(i + 1) && !t.is_capital(i + 1);
   const bool beside_letter = text == "A" && (other_letter(i + 1) || (i > 0 && other_letter(i - 1)));
   const bool grade =
       beside_letter || (text == "A" && (t.joined_sign(i + 1, '+') ||
                                         (t.joined_sign(i + 1, '-') && !t.joined(i + 2))));
-  if (grade || (upper && is_spelled(t, i)) || lower_letters || single || letter_a) {
+  if (grade || between || (upper && is_spelled(t, i)) || lower_letters || single || letter_a) {
     out.spell(text, t[i].begin, t[i].end);
     return 1;
   }
