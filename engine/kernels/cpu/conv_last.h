@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <memory>
-#include <utility>
 
-#include "engine/kernels/cpu/epilogue.h"
-#include "engine/kernels/cpu/gemv_f32.h"
 #include "engine/kernels/cpu/split.h"
+#include "engine/kernels/cpu/split_epilogue.h"
 #include "engine/kernels/cpu/view.h"
 
 namespace antiphon {
@@ -107,25 +105,6 @@ inline const char* refuse_conv_last(const NodeView& view) {
   if (view.inputs[1].dtype != DType::kF32) return "needs f32 weights";
   if (view.node->attrs.i("x_exact") != 0) return "does not round its input";
   return refuse_epilogue(view);
-}
-
-// An epilogue in two: what a product does while it is in registers, and what is left for rows.
-struct SplitEpilogue {
-  GemmFinish finish;
-  Epilogue rest;
-};
-inline SplitEpilogue split_epilogue(const NodeView& view, std::int64_t residual_stride) {
-  SplitEpilogue e{{}, epilogue_of(view)};
-  const auto is_relu = [&](const char* name) {
-    return view.node->attrs.i(name, -1) == static_cast<std::int64_t>(Unary::kRelu);
-  };
-  e.finish.bias = std::exchange(e.rest.bias, nullptr);
-  if (e.rest.act && !is_relu("act")) return e;
-  e.finish.relu = std::exchange(e.rest.act, nullptr) != nullptr;
-  e.finish.residual = std::exchange(e.rest.residual, nullptr);
-  e.finish.residual_stride = residual_stride;
-  if (e.rest.act2 && is_relu("act2")) e.finish.relu_last = std::exchange(e.rest.act2, nullptr);
-  return e;
 }
 
 // For convolutions on bytes: x f32 or u8, y f32, or u8 where the product can make it.

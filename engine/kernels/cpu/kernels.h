@@ -12,7 +12,7 @@ extern const Kernel kClampRows;
 extern const Kernel kWhereRows;
 extern const Kernel kPointwiseBlocks;
 extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPanelsU8, kLinearStaticU8,
-    kLinearOnednnConv, kLinearOnednnSgemm, kLinearPlain;
+    kLinearColumn, kLinearOnednnConv, kLinearOnednnSgemm, kLinearPlain;
 extern const Kernel kConvDepthwise, kConvPanelsInt8, kConvPanelsF32, kConvPanelsU8, kConvStaticU8,
     kConvColumns, kConvOnednn, kConvPlain;
 extern const Kernel kMatMulRows;

@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include "engine/kernels/cpu/epilogue.h"
-#include "engine/kernels/cpu/gemv_f32.h"
 #include "engine/kernels/cpu/split.h"
+#include "engine/kernels/cpu/split_epilogue.h"
 
 namespace antiphon {
 
@@ -33,9 +32,8 @@ inline const char* refuse_constant_linear(const NodeView& view, bool takes_bytes
 
 // product(first row, rows, first output, end of outputs), then the epilogue, block by block.
 template <typename F>
-void for_each_block(const NodeView& view, const LinearExtents& e, Range rows, Range outputs,
-                    F product) {
-  const Epilogue epilogue = epilogue_of(view);
+void for_each_block(const NodeView& view, const LinearExtents& e, const Epilogue& epilogue,
+                    Range rows, Range outputs, F product) {
   float* y = view.outputs[0].f32();
   for (std::int64_t n = outputs.begin; n < outputs.end; n += kBlockOutputs) {
     const std::int64_t n_end = std::min(n + kBlockOutputs, outputs.end);
@@ -49,15 +47,40 @@ void for_each_block(const NodeView& view, const LinearExtents& e, Range rows, Ra
   }
 }
 
+template <typename F>
+void for_each_block(const NodeView& view, const LinearExtents& e, Range rows, Range outputs,
+                    F product) {
+  for_each_block(view, e, epilogue_of(view), rows, outputs, product);
+}
+
+// The same for products that begin the epilogue themselves, by a last argument of theirs.
+template <typename F>
+void for_each_finished_block(const NodeView& view, const LinearExtents& e, Range rows,
+                             Range outputs, F product) {
+  const SplitEpilogue parted = split_epilogue(view, e.n);
+  for_each_block(view, e, parted.rest, rows, outputs,
+                 [&](std::int64_t r, std::int64_t count, std::int64_t n, std::int64_t n_end) {
+                   GemmFinish finish = parted.finish;
+                   if (finish.residual) finish.residual += r * e.n;
+                   product(r, count, n, n_end, finish);
+                 });
+}
+
+// True: members have rows of their own, and all outputs.
+inline bool divides_rows(const Team& team, const LinearExtents& e) {
+  // 64 K multiply-adds take about as long as waking a member.
+  if (team.size() == 1 || e.rows * e.n * e.k < 65536) return true;
+  return e.rows >= 4 * team.size() && e.n <= 8 * kPanelRows * team.size();
+}
+
 // task(rows, outputs) on every member.
 template <typename F>
 void divide(Team& team, const LinearExtents& e, F&& task) {
-  // 64 K multiply-adds take about as long as waking a member.
   if (team.size() == 1 || e.rows * e.n * e.k < 65536) {
     task(Range{0, e.rows}, Range{0, e.n});
     return;
   }
-  const bool by_rows = e.rows >= 4 * team.size() && e.n < 8 * kPanelRows * team.size();
+  const bool by_rows = divides_rows(team, e);
   auto member_task = [&](int member) {
     const int size = team.size();
     if (by_rows) {

@@ -50,10 +50,12 @@ Status run_f32(const NodeView& view, const LaunchArgs& args) {
   const float* x = view.inputs[0].f32();
   float* y = view.outputs[0].f32();
   divide(*args.team, e, [&](Range rows, Range outputs) {
-    for_each_block(view, e, rows, outputs,
-                   [&](std::int64_t r, std::int64_t count, std::int64_t n, std::int64_t n_end) {
-                     gemv_f32(w, x + r * e.k, e.k, count, y + r * e.n, e.n, n, n_end);
-                   });
+    for_each_finished_block(
+        view, e, rows, outputs,
+        [&](std::int64_t r, std::int64_t count, std::int64_t n, std::int64_t n_end,
+            const GemmFinish& finish) {
+          gemm_f32(w, {x + r * e.k, e.k, 1, 0, e.k}, count, y + r * e.n, e.n, n, n_end, &finish);
+        });
   });
   return {};
 }

@@ -61,18 +61,22 @@ Status run_with(const NodeView& view, const LaunchArgs& args, F quantize) {
   auto* numbers = reinterpret_cast<U8Row*>(args.workspace + values_bytes(e, view.isa));
   const float* x = view.inputs[0].f32();
   float* y = view.outputs[0].f32();
-  split(*args.team, e.rows, row_grain(e.k), [&](std::int64_t begin, std::int64_t end, int) {
+  const auto make_bytes = [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t r = begin; r < end; ++r) {
       numbers[r] = quantize(x + r * e.k, e.k, values + r * stride);
       std::fill_n(values + r * stride + e.k, stride - e.k, std::uint8_t{0});
     }
-  });
+  };
+  const bool own_rows = divides_rows(*args.team, e);
+  if (!own_rows) split(*args.team, e.rows, row_grain(e.k), make_bytes);
   divide(*args.team, e, [&](Range rows, Range outputs) {
-    for_each_block(view, e, rows, outputs,
-                   [&](std::int64_t r, std::int64_t count, std::int64_t n, std::int64_t n_end) {
-                     gemm_u8(w, {values + r * stride, stride, 1, 0, stride}, numbers + r, 1, count,
-                             y + r * e.n, e.n, n, n_end);
-                   });
+    if (own_rows) make_bytes(rows.begin, rows.end, 0);
+    for_each_finished_block(view, e, rows, outputs,
+                            [&](std::int64_t r, std::int64_t count, std::int64_t n,
+                                std::int64_t n_end, const GemmFinish& finish) {
+                              gemm_u8(w, {values + r * stride, stride, 1, 0, stride}, numbers + r,
+                                      1, count, y + r * e.n, e.n, n, n_end, &finish);
+                            });
   });
   return {};
 }

@@ -19,6 +19,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kLinearPanelsInt8,
     &cpu::kLinearPanelsF32,
     &cpu::kLinearPanelsU8,
+    &cpu::kLinearColumn,
     &cpu::kLinearOnednnConv,
     &cpu::kLinearOnednnSgemm,
     &cpu::kLinearPlain,
