@@ -36,8 +36,9 @@ constexpr std::int64_t kDepth = 256;
 struct Target {
   float* y;
   std::int64_t y_stride, first, outputs;
-  bool accumulate;         // y holds the sum over the columns before
-  const GemmFinish* last;  // after the last columns; null: none, or not yet
+  bool accumulate;               // y holds the sum over the columns before
+  const GemmFinish* last;        // after the last columns; null: none, or not yet
+  const float* ahead = nullptr;  // weights that come next: a line of them is asked for each column
 };
 
 using TileFunction = void (*)(const float* w, std::int64_t panel_stride, const TappedRows<float>& x,
@@ -94,6 +95,8 @@ void tile(const float* w, std::int64_t panel_stride, const TappedRows<float>& x,
     sum[i / (kRows * kAcross)][i / kAcross % kRows][i % kAcross] = hn::Zero(kD);
 
   const std::int64_t stride = x.row_stride;
+  const float* ahead = to.ahead ? to.ahead : w;
+  const std::int64_t ahead_step = to.ahead ? kPanelRows : 0;
   for (int tap = 0; tap < x.taps; ++tap) {
     const float* base[kBases];
 #pragma GCC unroll 4
@@ -115,7 +118,11 @@ void tile(const float* w, std::int64_t panel_stride, const TappedRows<float>& x,
     std::int64_t c = 0;
     for (; c + 4 <= x.tap_cols; c += 4, w += 4 * kPanelRows) {
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) step(i, i % kChains);
+      for (int i = 0; i < 4; ++i) {
+        step(i, i % kChains);
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += ahead_step;
+      }
 #pragma GCC unroll 4
       for (int b = 0; b < kBases; ++b) base[b] += 4;
     }
@@ -143,19 +150,15 @@ TileFunction tile_of(std::int64_t num_rows, std::index_sequence<i...>) {
   return kTiles[num_rows - 1];
 }
 
-// Asks for the weights that come next while many rows share the present ones.
+// The weights that come next. While many rows share the present ones each of the first tiles asks
+// for a panel of them, line by line: a burst of requests would wait for itself.
 struct Ahead {
   const float* w;  // the first panel's; null: nothing comes
-  std::int64_t floats, panel_stride;
+  std::int64_t panel_stride;
   int panels;
 
-  // Part i of n.
-  void fetch(std::int64_t i, std::int64_t n) const {
-    if (!w) return;
-    constexpr std::int64_t kLine = 16;
-    for (int p = 0; p < panels; ++p)
-      for (std::int64_t at = floats * i / n / kLine * kLine; at < floats * (i + 1) / n; at += kLine)
-        __builtin_prefetch(w + p * panel_stride + at, 0, 2);
+  const float* panel(int tile) const {
+    return w && tile < panels ? w + tile * panel_stride : nullptr;
   }
 };
 
@@ -165,11 +168,12 @@ void tiles(const float* w, std::int64_t panel_stride, const TappedRows<float>& x
   TappedRows<float> rows = x;
   Target some = to;
   GemmFinish last;
-  for (std::int64_t i = 0; i < num_rows;) {
+  int tile = 0;
+  for (std::int64_t i = 0; i < num_rows; ++tile) {
     // Even tiles: 7 rows are 4 + 3, not 6 + 1.
     const std::int64_t left = (num_rows - i + kTile - 1) / kTile;
     const std::int64_t count = (num_rows - i + left - 1) / left;
-    ahead.fetch(i, num_rows);
+    some.ahead = ahead.panel(tile);
     rows.x = x.x + i * x.row_stride;
     some.y = to.y + i * to.y_stride;
     if (to.last) {
@@ -215,14 +219,12 @@ void panels(const F32Panels& w, const TappedRows<float>& x, std::int64_t num_row
       to.last = left == part.tap_cols ? finish : nullptr;
       const float* now = w.panel(r / kPanelRows) + c * kPanelRows;
       const std::int64_t panel = w.cols * kPanelRows;
-      Ahead ahead{nullptr, std::min(depth, w.cols) * kPanelRows, panel, 1};
+      Ahead ahead{nullptr, panel, 1};
       if (num_rows > kTile && left == part.tap_cols && r + kPair * kPanelRows < row_end) {
         ahead.w = w.panel(r / kPanelRows + kPair);
         ahead.panels = row_end - r > (kPair + 1) * kPanelRows ? kPair : 1;
       } else if (num_rows > kTile && left > part.tap_cols) {
-        ahead = {now + part.tap_cols * kPanelRows,
-                 std::min(depth, left - part.tap_cols) * kPanelRows, panel,
-                 to.outputs > kPanelRows ? kPair : 1};
+        ahead = {now + part.tap_cols * kPanelRows, panel, to.outputs > kPanelRows ? kPair : 1};
       }
       tiles(now, panel, part, num_rows, to, ahead);
       c += part.tap_cols;
