@@ -45,6 +45,8 @@ Result<bool> fuse_bias(ir::Graph& graph);
 Result<bool> fuse_gelu(ir::Graph& graph);
 // Additions to all parts of a layer's result: one to the whole.
 Result<bool> stack_adds(ir::Graph& graph);
+// Products of a loop's sequences alone go before it.
+Result<bool> hoist_products(ir::Graph& graph);
 // Bias, activation, residual and second activation after linear and conv.
 Result<bool> fuse_epilogue(ir::Graph& graph);
 // Convolutions over two axes, and what lies between them, with the channels last.

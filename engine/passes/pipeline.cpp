@@ -30,6 +30,7 @@ constexpr Pass kPasses[] = {
     {"eliminate_dead", eliminate_dead},
     {"eliminate_identity", eliminate_identity},
     {"fuse_bias", fuse_bias},
+    {"hoist_products", hoist_products},
     {"fuse_gelu", fuse_gelu},
     {"fuse_attention", fuse_attention},
     {"eliminate_dead", eliminate_dead},

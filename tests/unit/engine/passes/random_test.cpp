@@ -44,7 +44,7 @@ class RandomGraphs : public PassTest, public testing::WithParamInterface<int> {
     const Value invariant = net_.reduce(Reduce::kMean, any(), 1);
     const auto out = net_.loop("scan", carried, scanned, 1, 0, [&](LoopBody& body) {
       const Value h = body.carried(0), s = body.scanned(0);
-      const Value a = net_.linear(h, weights("wa", {4, 4})),
+      const Value a = net_.linear(below(2) ? h : s, weights("wa", {4, 4})),
                   b = net_.linear(h, weights("wb", {4, 4}), weights("bb", {4}));
       const Value gate = net_.sigmoid(net_.add(a, s));
       body.next(0, net_.add(net_.mul(gate, net_.tanh(b)), net_.mul(invariant, h)));
