@@ -25,9 +25,9 @@ SAME = {"okay": "ok", "mister": "mr", "missus": "mrs", "doctor": "dr", "grey": "
 
 def readings(text):
     """The ways in which a recogniser's figures may have been said: as numbers and years; digit by digit; as times and in hundreds ("959", "1200")."""
-    digits = lambda m: " " + " ".join(m[0].replace(",", "")) + " "
+    digits = lambda m: " " + " ".join(m[0].replace(",", "")).replace(".", "point") + " "
     pairs = lambda m: f" {m[1]} {int(m[2]) if m[2] != '00' else 'hundred'} "
-    return [spelled(text), spelled(re.sub(r"[\d,]*\d", digits, text)), spelled(re.sub(r"\b(\d{1,2}),?(\d\d)\b", pairs, text))]
+    return [spelled(text), spelled(re.sub(r"[\d,]*\d(?:\.\d+)?", digits, text)), spelled(re.sub(r"\b(\d{1,2}),?(\d\d)\b", pairs, text))]
 
 
 def spelled(text):
