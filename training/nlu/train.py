@@ -66,11 +66,12 @@ class Trainer:
 
     def __init__(self, a):
         from safetensors.torch import load_file
-        torch.manual_seed(a.seed)
+        torch.manual_seed(1)  # new heads begin alike whatever the seed: their trainings can then be averaged
         self.a, self.data, self.rng = a, Prepared(a.prepared), np.random.default_rng(a.seed)
         labels = self.data.labels
         self.net = Understanding(len(self.data.tokenizer.pieces), len(labels["intents"]), len(labels["slots"]), a.drop).to(a.device)
         self.net.load_start(load_file(os.path.join(a.prepared, "minilm.safetensors")))
+        torch.manual_seed(a.seed)
         self.oos = len(labels["intents"]) - 1
         self.domain_intents = torch.from_numpy(self.data.domain_intents).to(a.device)
         self.domain_slots = torch.from_numpy(self.data.domain_slots).to(a.device)
