@@ -26,6 +26,7 @@ class Judge(unittest.TestCase):
                             ("The train leaves at 9:59 from platform 15.", "The train leaves at 959 from platform 15."),
                             ("It costs twelve hundred dollars.", "It costs $1,200."),
                             ("The answer is three point one four one five nine.", "The answer is 3.14159."),
+                            ("Add 1/2 a teaspoon.", "Add half a teaspoon."),
                             ("It has forty rooms.", "It has 40 rooms."),
                             ("The year is 1999.", "The year is 1999."),
                             ("Sophia wrote it.", "Sofia wrote it.")):

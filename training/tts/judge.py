@@ -33,7 +33,7 @@ def readings(text):
 def spelled(text):
     """Text as people or recognisers write it -> plain lower-case words, numbers spelled, ordinals as cardinals."""
     text = text.lower().replace("’", "'").replace("%", " percent").replace("-", " ")
-    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
+    text = re.sub(r"\b1/2\b", "half", re.sub(r"(?<=\d),(?=\d{3})", "", text))
     text = re.sub(r"\$(\d+)(?:\.(\d\d))?", lambda m: f"{m[1]} dollars {m[2] + ' cents' if m[2] else ''}", text)
     text = re.sub(r"(\d{1,2}):(\d\d)", lambda m: m[1] if m[2] == "00" else f"{m[1]} {m[2]}", text)
     text = re.sub(r"(\d)(st|nd|rd|th)\b", r"\1", text)

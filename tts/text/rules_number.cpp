@@ -144,7 +144,8 @@ std::size_t fraction(const Tokens& t, std::size_t i, Speech& out) {
   }
   const std::string words = fraction_words(t, i);
   if (words.empty()) return 0;
-  say(t, i, i + 3, words, out);
+  const bool of_one = t.lower_is(i + 3, "a") || t.lower_is(i + 3, "an") || t.lower_is(i + 3, "the");
+  say(t, i, i + 3, words == "one half" && of_one ? "half" : words, out);
   return 3;
 }
 
