@@ -1,7 +1,7 @@
 """What happens to speech on its way to a microphone, on whole batches; `hard` in [0, 1] scales odds and strengths.
 
-Rooms, noise, a second talker, tilt, telephone band and mu-law on samples; vocal-tract length (Jaitly and Hinton 2013) and
-SpecAugment (Park et al. 2019) on features.
+Rooms, noise, a second talker, an equaliser, telephone band and mu-law on samples; vocal-tract length (Jaitly and Hinton 2013), a pace
+that changes, and SpecAugment (Park et al. 2019) on features.
 """
 import os
 
@@ -14,6 +14,8 @@ from ..common.text import KeptOut, read_table
 from .model import MELS, mel_points
 
 RIR_SAMPLES = 8000
+KNOTS_HZ = (0, 150, 400, 900, 1800, 3500, 8000)  # of the equaliser
+PACE_FRAMES = 40  # between two changes of the pace
 
 
 def smooth(n):
@@ -51,10 +53,14 @@ def read_rooms(folder, held=False):
 
 
 class Augment:
-    """Owns noise and rooms on one device. folder: holds noise.opus, rir.flac and their tables; None: neither is used."""
+    """Owns noise and rooms on one device. folder: holds noise.opus, rir.flac and their tables; None: neither is used.
 
-    def __init__(self, folder, device):
+    equaliser: spread in dB at its knots, at the hardest; pace: how far from 1 an utterance's speed goes within it (0.3).
+    """
+
+    def __init__(self, folder, device, equaliser=0.0, pace=0.0):
         self.device, self.noise, self.rooms = device, None, None
+        self.equaliser, self.pace = equaliser, pace
         if folder:
             self.noise = torch.from_numpy(read_noise(folder)).to(device)
             self.rooms = torch.from_numpy(read_rooms(folder)).to(device)
@@ -83,6 +89,8 @@ class Augment:
         tilt = self.uniform(rows, -0.5, 0.5) * hard  # 10 dB at most between 4 kHz and either end
         edge = torch.where(self.on(rows, 0.2 * hard) > 0, self.uniform(rows, 3400, 6500), 2.0 * RATE)
         spectrum = spectrum * 10 ** (tilt * (hz / 4000 - 1)) * torch.sigmoid((edge - hz) / 60)
+        if self.equaliser:
+            spectrum = spectrum * self.response(rows, hz[0], self.equaliser * hard)
         x = torch.fft.irfft(spectrum, size)[:, :length]
         spread = 6 + 12 * hard
         x = x * 10 ** (self.uniform(rows, -spread, 0.5 * spread) / 20)
@@ -105,9 +113,38 @@ class Augment:
         hiss = (power * 10 ** (-self.uniform(rows, 18, 40) / 10)).sqrt() * self.on(rows, 0.3)
         return y + hiss * torch.randn_like(x)
 
-    def features(self, mel, hard, spans=3):
-        """mel [B, 80, T] -> another vocal tract, masked bands and `spans` masked spans."""
-        return mask(self.tract(mel, hard), hard, spans=spans)
+    def response(self, rows, hz, spread):
+        """Gains [rows, len(hz)] of microphones: dB drawn at the knots, straight lines between them over the logarithm of hz."""
+        at = torch.log(torch.tensor(KNOTS_HZ, device=self.device) + 100.0)
+        where = torch.log(hz.contiguous() + 100.0)
+        upper = torch.searchsorted(at, where).clamp(1, len(at) - 1)
+        share = (where - at[upper - 1]) / (at[upper] - at[upper - 1])
+        knots = spread * torch.randn(rows, len(at), device=self.device).clamp(-2, 2)
+        return 10 ** ((knots[:, upper - 1] * (1 - share) + knots[:, upper] * share) / 20)
+
+    def features(self, mel, hard, spans=3, frames=None):
+        """mel [B, 80, T] -> another vocal tract, another pace within `frames` [B] of speech, masked bands and `spans` masked spans."""
+        mel = self.tract(mel, hard)
+        if self.pace and frames is not None:
+            mel = self.paced(mel, frames, self.pace * hard)
+        return mask(mel, hard, spans=spans)
+
+    def paced(self, mel, frames, most):
+        """Resamples time within the first `frames` [B] of mel [B, 80, T]: speeds drawn every PACE_FRAMES, the whole as long as before."""
+        rows, _, length = mel.shape
+        knots = length // PACE_FRAMES + 2
+        speed = torch.exp(torch.log(torch.tensor(1 + most)) * (2 * torch.rand(rows, knots, device=self.device) - 1))
+        k = torch.arange(length, device=self.device)
+        share = (k % PACE_FRAMES) / PACE_FRAMES
+        each = speed[:, k // PACE_FRAMES] * (1 - share) + speed[:, k // PACE_FRAMES + 1] * share
+        at = torch.cat([torch.zeros(rows, 1, device=self.device), each.cumsum(1)[:, :-1]], 1)
+        last = (frames - 1).clamp_min(1)[:, None]
+        at = at * (last / at.gather(1, last.clamp_max(length - 1)).clamp_min(1e-3))
+        at = torch.where(k[None] < frames[:, None], at, k[None].float()).clamp(0, length - 1)
+        low = at.floor().long().clamp_max(max(length - 2, 0))
+        share = (at - low)[:, None]
+        pick = lambda index: mel.gather(2, index[:, None].expand(-1, mel.shape[1], -1))
+        return pick(low) * (1 - share) + pick(low + 1) * share
 
     def tract(self, mel, hard):
         """Resamples the mel axis as if every frequency were multiplied by a factor of one speaker's own."""

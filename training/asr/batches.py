@@ -9,6 +9,7 @@ import torch
 
 from ..common.data import NATIVE, RATE, load, shards
 from ..common.text import CHARS, KeptOut, clean, read_table
+from .workers import Workers
 
 TEACHER_RATE = 24000
 REAL = ("librispeech_mini commonvoice_delta commonvoice_v1_dev commonvoice_v6_sample speechocean762 kathleen_arctic "
@@ -35,12 +36,19 @@ def tables_of(data, teachers, only=REAL):
 class Speech:
     """Owns the audio: int16 [samples] on the device; `train` and `held` are lists of utterances.
 
-    An utterance: corpus, start and n in samples, text as clean() writes it. texts: {id: text} for rows without one.
+    An utterance: corpus, start and n in samples, text as clean() writes it. texts: {id: text} for rows without one. Of several workers
+    the first reads and decodes for all.
     """
 
-    def __init__(self, tables, device, texts={}, jobs=16):
+    def __init__(self, tables, device, texts={}, jobs=16, workers=Workers()):
+        self.train, self.held, self.device, self.audio = [], [], device, None
+        if workers.rank == 0:
+            self.read(tables, texts, jobs)
+        self.train, self.held, size = workers.sent((self.train, self.held, 0 if self.audio is None else len(self.audio)))
+        self.audio = workers.tensor(self.audio, size, torch.int16, device)
+
+    def read(self, tables, texts, jobs):
         kept, at, pieces = KeptOut(), 0, []
-        self.train, self.held, self.device = [], [], device
         for corpus, rows, pcm in load(tables, jobs=jobs):
             for r in rows:
                 raw = r["text"] or texts.get(r["id"], "")
@@ -51,9 +59,9 @@ class Speech:
                 if held:
                     u["corpus"] = "teacher_heldout" if corpus == "teacher" else corpus
                 (self.held if held else self.train).append(u)
-            pieces.append(torch.from_numpy(pcm).to(device))
+            pieces.append(torch.from_numpy(pcm).to(self.device))
             at += len(pcm)
-        pieces.append(torch.zeros(40 * RATE, dtype=torch.int16, device=device))
+        pieces.append(torch.zeros(40 * RATE, dtype=torch.int16, device=self.device))
         self.audio = torch.cat(pieces)
 
     def hours(self):

@@ -120,7 +120,7 @@ class Trainer:
         with torch.no_grad():
             heard = x.repeat(views, 1)
             heard = augment.speech(heard, n.repeat(views), hard) if hard > 0 else heard
-            mel = augment.features(self.mel_of(heard), hard, self.a.spans)
+            mel = augment.features(self.mel_of(heard), hard, self.a.spans, (n.repeat(views) // 160).clamp_min(1))
         return mel, torch.from_numpy(steps)
 
     def learn(self, batch, flat, lengths):
@@ -228,11 +228,11 @@ def run(a, workers):
     began, first = time.time(), workers.rank == 0
     os.makedirs(a.out, exist_ok=True)
     log = Log(os.path.join(a.out, "log.jsonl") if first else os.devnull)
-    speech = Speech(tables_of(a.data, a.teacher, a.corpora), a.device, read_texts(a.texts), a.jobs)
+    speech = Speech(tables_of(a.data, a.teacher, a.corpora), a.device, read_texts(a.texts), a.jobs, workers)
     t, last = Trainer(a, workers), os.path.join(a.out, "last.pt")
     if os.path.exists(last) and not a.fresh:
         t.resume(last)
-    augment = Augment(a.noise, a.device)
+    augment = Augment(a.noise, a.device, a.equaliser, a.pace)
     if a.splice:
         log(kind="words", found=find_words(speech, a.aligner, t.mel_of), seconds=round(time.time() - began, 1))
     pools = Pools(speech.train, a.batch_seconds / (2 if a.consistency else 1), a.weight, t.rng,
@@ -279,6 +279,8 @@ def main():
     ap.add_argument("--batch-seconds", type=float, default=1600)
     ap.add_argument("--weight", type=float, default=4, help="of an hour of people against one of the teacher")
     ap.add_argument("--hard", type=float, default=1.0, help="of the augmentation at its strongest; less for a short training, 0: none on samples")
+    ap.add_argument("--equaliser", type=float, default=0, help="spread in dB of the gains of a microphone (6)")
+    ap.add_argument("--pace", type=float, default=0, help="how much faster or slower speech becomes within an utterance (0.3)")
     ap.add_argument("--consistency", type=float, default=0,
                     help="weight of the difference between two augmented views of each utterance (0.2); 0: one view")
     ap.add_argument("--middle", type=float, default=0, help="weight of the CTC loss of the middle layer (0.3)")

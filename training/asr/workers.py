@@ -27,6 +27,22 @@ class Workers:
         dist.all_reduce(flat)
         torch._foreach_copy_(tensors, [p.view_as(t) for p, t in zip((flat / self.count).split([t.numel() for t in tensors]), tensors)])
 
+    def sent(self, thing):
+        """Rank 0's object, pickled, at every worker."""
+        if self.count > 1:
+            told = [thing]
+            dist.broadcast_object_list(told, 0, device=torch.device("cpu"))
+            thing = told[0]
+        return thing
+
+    def tensor(self, mine, size, dtype, device):
+        """Rank 0's tensor `mine` of `size` elements on every worker's device."""
+        if self.count == 1:
+            return mine
+        mine = mine if self.rank == 0 else torch.empty(size, dtype=dtype, device=device)
+        dist.broadcast(mine.view(torch.uint8), 0)
+        return mine
+
     def agreed(self, value):
         """Rank 0's number; the GPUs need not wait for it."""
         if self.count > 1:

@@ -19,7 +19,9 @@ def meet(a, workers):
     """Each worker brings its own tensors and number, and writes what it has afterwards."""
     mine = [torch.full((2, 3), float(workers.rank)), torch.arange(4.0) * (workers.rank + 1)]
     workers.mean(mine)
-    torch.save((mine, workers.agreed(10.0 + workers.rank)), os.path.join(a.out, str(workers.rank)))
+    words = workers.sent([dict(text="one"), workers.rank])
+    audio = workers.tensor(torch.arange(5, dtype=torch.int16) - 2 if workers.rank == 0 else None, 5, torch.int16, "cpu")
+    torch.save((mine, workers.agreed(10.0 + workers.rank), words, audio), os.path.join(a.out, str(workers.rank)))
 
 
 @unittest.skipUnless(torch, "no PyTorch here")
@@ -30,13 +32,16 @@ class Together(unittest.TestCase):
             return [torch.load(os.path.join(out, str(k))) for k in range(count)]
 
     def test_all_have_the_mean_and_the_first_ones_number(self):
-        for (first, second), told in self.of(3):
+        for (first, second), told, words, audio in self.of(3):
+            self.assertEqual([dict(text="one"), 0], words)
+            self.assertEqual([-2, -1, 0, 1, 2], audio.tolist())
             torch.testing.assert_close(first, torch.full((2, 3), 1.0))
             torch.testing.assert_close(second, torch.arange(4.0) * 2)
             self.assertEqual(10.0, told)
 
     def test_one_alone_keeps_what_it_has(self):
-        (first, second), told = self.of(1)[0]
+        (first, second), told, words, audio = self.of(1)[0]
+        self.assertEqual([-2, -1, 0, 1, 2], audio.tolist())
         torch.testing.assert_close(first, torch.zeros(2, 3))
         torch.testing.assert_close(second, torch.arange(4.0))
         self.assertEqual(10.0, told)
