@@ -1,11 +1,23 @@
-"""What the recogniser's augmentation may do to speech, and what it may not."""
+"""What the recogniser's augmentation may do to speech, and what it may not.
+
+    python3 -m unittest training.tests.test_augment        from the top of the repository; needs PyTorch
+"""
+import os
+import sys
 import unittest
 
-import torch
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, ROOT)
 
-from training.asr.augment import Augment
+try:
+    import torch
+
+    from training.asr.augment import Augment
+except ImportError:
+    torch = None
 
 
+@unittest.skipUnless(torch, "no PyTorch here")
 class Microphones(unittest.TestCase):
     def setUp(self):
         torch.manual_seed(1)
@@ -22,6 +34,7 @@ class Microphones(unittest.TestCase):
         torch.testing.assert_close(self.augment.response(3, torch.linspace(0, 8000, 9), 0.0), torch.ones(3, 9))
 
 
+@unittest.skipUnless(torch, "no PyTorch here")
 class Pace(unittest.TestCase):
     def setUp(self):
         torch.manual_seed(2)

@@ -1,4 +1,7 @@
-"""Processes that learn one network together: what they agree on, and that their weights are one."""
+"""Processes that learn one network together: what they agree on, and that their weights are one.
+
+    python3 -m unittest training.tests.test_workers        from the top of the repository; needs PyTorch
+"""
 import argparse
 import os
 import sys
@@ -24,6 +27,7 @@ def meet(a, workers):
     torch.save((mine, workers.agreed(10.0 + workers.rank), words, audio), os.path.join(a.out, str(workers.rank)))
 
 
+@unittest.skipUnless(torch, "no PyTorch here")
 @unittest.skipUnless(torch, "no PyTorch here")
 class Together(unittest.TestCase):
     def of(self, count):
