@@ -9,7 +9,8 @@ import torch
 
 from ..common.text import CHARS
 from .batches import REAL, Speech, read_texts, subset, tables_of, targets
-from .model import Acoustic, LogMel, output_steps
+from .listener import network
+from .model import LogMel, output_steps
 
 
 def word_errors(reference, heard):
@@ -45,7 +46,7 @@ def error_rates(net, mel_of, speech, sets, seconds=1600, context=torch.no_grad()
             part, ordered = ordered[-most:], ordered[:-most]
             x, _, n = speech.samples(part)
             with context:
-                best = net(mel_of(x)).argmax(-1)
+                best = net(mel_of(x), torch.from_numpy(output_steps(n))).argmax(-1)
             for u, heard in zip(part, greedy(best, [output_steps(int(k), net.outputs) for k in n])):
                 e, w = word_errors(u["text"], heard)
                 errors, words = errors + e, words + w
@@ -67,7 +68,7 @@ def held_losses(net, mel_of, speech, sets, seconds=400):
             part, ordered = ordered[-most:], ordered[:-most]
             x, _, n = speech.samples(part)
             flat, lengths = targets(part, speech.device)
-            logp = net(mel_of(x)).transpose(0, 1)
+            logp = net(mel_of(x), torch.from_numpy(output_steps(n))).transpose(0, 1)
             steps = torch.tensor([output_steps(int(k), net.outputs) for k in n])
             total += torch.nn.functional.ctc_loss(logp, flat, steps, lengths, reduction="sum", zero_infinity=True).item()
             symbols += int(lengths.sum())
@@ -79,7 +80,7 @@ def held_losses(net, mel_of, speech, sets, seconds=400):
 def load_net(path, device, which="ema"):
     """The network of a checkpoint, by its averaged weights."""
     saved = torch.load(path, map_location="cpu", weights_only=False)
-    net = Acoustic(**saved["shape"])
+    net = network(saved["shape"])
     net.load_state_dict({k: v.float() for k, v in saved[which].items()})
     return net.to(device).eval(), saved
 

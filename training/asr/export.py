@@ -76,14 +76,21 @@ def quoted(text):
     return json.dumps(text, ensure_ascii=False)
 
 
+def geometry(shape):
+    """What the two kinds of networks do not share, as lines of [network]."""
+    if "blocks" not in shape:
+        return [f"front = {shape['front']}", f"lookahead = {LOOKAHEAD}"]
+    return [f"{k} = {v}" for k, v in (dict(channels=384, heads=6, inner=1536) | {k: shape[k] for k in ("blocks", "past", "ahead")}).items()]
+
+
 def manifest(folder, shape, a):
     """manifest.toml as asr/pack.cpp reads it."""
     files = [f for f in sorted(os.listdir(folder)) if f != "manifest.toml"]
     lines = ['name = "asr-en"', 'kind = "asr"', "version = 1", 'language = "en"', 'licence = "Apache-2.0"',
              f"source = {quoted('trained by training/asr: ' + a.source)}"] + [f"note = {quoted(a.note)}"] * bool(a.note)
     lines += ["", "[pack]", 'name = "asr-en"', "", "[network]",
-             f"mel_bins = {MELS}", f"front = {shape['front']}", f"width = {shape['width']}", f"layers = {shape['layers']}",
-             f"lookahead = {LOOKAHEAD}", f"outputs_per_step = {shape.get('outputs', 1)}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
+             f"mel_bins = {MELS}", f"width = {shape['width']}", f"layers = {shape['layers']}", *geometry(shape),
+             f"outputs_per_step = {shape.get('outputs', 1)}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
              f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}",
              f"unknown_letter = {a.unknown_letter}", f"delay_ms = {a.delay}", "",
              "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)

@@ -17,8 +17,9 @@ from ..common.data import corpus_rows, decode
 from ..common.digest import sha256_of
 from ..common.text import clean
 from .evaluate import greedy, load_net
-from .model import SYMBOLS, Acoustic, LogMel
-from .tensors import load_tensors, save_tensors
+from .listener import network
+from .model import SYMBOLS, LogMel
+from .tensors import load_tensors, notes_of, save_tensors
 
 CORPUS, SECONDS, KEPT = "commonvoice_v6_sample", (2.0, 4.0), 40000  # KEPT: samples
 
@@ -38,9 +39,14 @@ def restored(path):
             if part == "bias_ih":
                 state[name.replace("bias_ih", "bias_hh")] = torch.zeros_like(w)
         state[name] = w
-    layers = sum(name.endswith("weight_hh_l0") for name in state)
-    net = Acoustic(width=len(state["conv2.bias"]), layers=layers, front=len(state["conv1.bias"]),
-                   outputs=len(state["out.bias"]) // SYMBOLS).eval()
+    count = lambda end: sum(name.endswith(end) for name in state)
+    shape = dict(width=len(state["lstms.0.bias_ih_l0"]) // 4, layers=count("weight_hh_l0"), outputs=len(state["out.bias"]) // SYMBOLS)
+    if count(".query.weight"):
+        notes = notes_of(path)
+        shape |= {k: int(notes[k]) for k in ("blocks", "past", "ahead")}
+    else:
+        shape["front"] = len(state["conv1.bias"])
+    net = network(shape).eval()
     net.load_state_dict(state)
     return net
 

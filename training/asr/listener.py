@@ -11,7 +11,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from ..common.lstm import run as lstm_run
-from .model import MELS, SYMBOLS
+from .model import MELS, SYMBOLS, Acoustic
 
 POSITIONS = 1500  # the table's length; a stream goes round in it
 
@@ -51,6 +51,13 @@ class Block(nn.Module):
         y = F.scaled_dot_product_attention(heads(q), heads(k), heads(v), attn_mask=bias)
         return y.transpose(1, 2).flatten(2).unflatten(0, (rows, groups)).flatten(1, 2)[:, :length]
 
+    def whole(self, x, on):
+        """Not late, and over all frames that are there."""
+        n, heads = self.norm1(x), lambda x: x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        y = F.scaled_dot_product_attention(heads(self.query(n)), heads(self.key(n)), heads(self.value(n)), attn_mask=on[:, None, None])
+        x = x + self.mix(y.transpose(1, 2).flatten(2))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
     def forward(self, x, on, drop):
         n = self.norm1(x)
         late = lambda x: F.pad(x, (0, 0, self.ahead, 0))[:, :x.shape[1]]
@@ -64,8 +71,10 @@ class Listener(nn.Module):
 
     def __init__(self, width=576, layers=3, outputs=2, channels=384, heads=6, inner=1536, blocks=4, past=61, ahead=3, drop=0.1):
         super().__init__()
+        if blocks * ahead % 2:
+            raise ValueError(f"{blocks} blocks that look {ahead} frames ahead are no whole number of steps")
         self.outputs, self.ahead, self.drop = outputs, ahead, drop
-        self.late = -(-blocks * ahead // 2)  # steps
+        self.late, self.middle = blocks * ahead // 2, 0  # steps; the layer that also learns by CTC
         self.conv1, self.conv2 = nn.Conv1d(MELS, channels, 3), nn.Conv1d(channels, channels, 3, 2)
         self.blocks = nn.ModuleList(Block(channels, heads, inner, past, ahead) for _ in range(blocks))
         self.norm = nn.LayerNorm(channels)
@@ -84,13 +93,23 @@ class Listener(nn.Module):
         """Parameters that Whisper's encoder gave."""
         return [*self.conv1.parameters(), *self.conv2.parameters(), *self.blocks.parameters(), *self.norm.parameters()]
 
-    def encode(self, mel, steps, start):
-        """mel [B, 80, T], what follows each row's steps [B] is not there; start [B]: position of the first frame -> [B, T / 4, 2 C]."""
+    def frames(self, mel, steps, start):
+        """Frames [B, T / 2, C] of mel [B, 80, T] with their places, and which of them are there, [B, T / 2]."""
         x = F.gelu(self.conv1(F.pad(mel, (2, 0))))
         x = F.gelu(self.conv2(F.pad(x, (1, 0)))).transpose(1, 2)
         t = torch.arange(x.shape[1], device=x.device)
-        x = x + self.place[(t[None] + start[:, None]) % POSITIONS]
-        on = t[None] < 2 * steps[:, None]
+        return x + self.place[(t[None] + start[:, None]) % POSITIONS], t[None] < 2 * steps[:, None]
+
+    def whole(self, mel, steps):
+        """What encode() would tell if every frame heard all others, in time: [B, T / 4, 2 C]."""
+        x, on = self.frames(mel, steps, torch.zeros_like(steps))
+        for block in self.blocks:
+            x = block.whole(x, on)
+        return self.norm(x).unflatten(1, (-1, 2)).flatten(2)
+
+    def encode(self, mel, steps, start):
+        """mel [B, 80, T], what follows each row's steps [B] is not there; start [B]: position of the first frame -> [B, T / 4, 2 C]."""
+        x, on = self.frames(mel, steps, start)
         for block in self.blocks:
             x = block(x, on, self.drop)
             on = F.pad(on, (self.ahead, 0))[:, :x.shape[1]]
@@ -104,7 +123,9 @@ class Listener(nn.Module):
         steps = torch.full((rows,), length // 4, device=mel.device) if steps is None else steps.to(mel.device)
         start = torch.zeros(rows, dtype=torch.long, device=mel.device) if start is None else start
         mel = mel * (torch.arange(length, device=mel.device)[None, None] < 4 * steps[:, None, None])
-        x = self.join(self.encode(F.pad(mel, (0, 4 * self.late)), steps, start))
+        x = self.encode(F.pad(mel, (0, 4 * self.late)), steps, start)
+        self.heard = x[:, self.late:]
+        x = self.join(x)
         yield x[:, self.late:]
         for norm, lstm in zip(self.norms, self.lstms):
             x = x + F.dropout(lstm_run(lstm, norm(x))[0], self.drop, self.training)
@@ -118,3 +139,8 @@ class Listener(nn.Module):
 
     def forward(self, mel, steps=None):
         return self.symbols(list(self.layers(mel, steps))[-1])
+
+
+def network(shape, drop=0.1):
+    """The network of a checkpoint's shape."""
+    return (Listener if "blocks" in shape else Acoustic)(**shape, drop=drop)

@@ -59,7 +59,7 @@ class Acoustic(nn.Module):
 
     def __init__(self, width=688, layers=4, front=256, drop=0.1, outputs=1):
         super().__init__()
-        self.outputs = outputs
+        self.outputs, self.middle = outputs, layers // 2  # the layer that also learns by CTC
         self.conv1 = nn.Conv1d(MELS, front, 5, 2)
         self.conv2 = nn.Conv1d(front, width, 5, 2)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
@@ -78,8 +78,8 @@ class Acoustic(nn.Module):
         x = F.gelu(self.conv1(F.pad(mel, (3, 1))))
         return F.gelu(self.conv2(F.pad(x, (3, 1))).transpose(1, 2).contiguous())
 
-    def layers(self, mel):
-        """What every LSTM layer gives, one after the other: [B, T / 4, width]."""
+    def layers(self, mel, steps=None, start=None):
+        """What every LSTM layer gives, one after the other: [B, T / 4, width]. steps, start: listener.py's, of no matter here."""
         x = self.front(mel)
         for norm, lstm in zip(self.norms, self.lstms):
             x = x + F.dropout(lstm_run(lstm, norm(x))[0], self.drop, self.training)
@@ -93,7 +93,7 @@ class Acoustic(nn.Module):
     def log_probabilities(self, scores):
         return scores.float().unflatten(-1, (self.outputs, SYMBOLS)).flatten(1, 2).log_softmax(-1)
 
-    def forward(self, mel):
+    def forward(self, mel, steps=None):
         return self.symbols(list(self.layers(mel))[-1])
 
 

@@ -80,7 +80,7 @@ def find_words(speech, weights, mel_of, seconds=400):
         most = max(1, int(seconds * 16000 / waiting[-1]["n"]))
         part, waiting = waiting[-most:], waiting[:-most]
         x, _, n = speech.samples(part)
-        logp = net(mel_of(x))
+        logp = net(mel_of(x), torch.from_numpy(output_steps(n)))
         firsts = viterbi(logp, output_steps(n, net.outputs), [np.array([SYMBOL[c] for c in u["text"]]) for u in part])
         for u, first in zip(part, firsts):
             pcm = speech.audio[u["start"]:u["start"] + u["n"]].cpu().numpy()

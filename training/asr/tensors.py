@@ -41,3 +41,9 @@ def load_tensors(path):
             a, b = e["data_offsets"]
             out[name] = torch.frombuffer(data[a:b] or bytearray(1), dtype=kinds[e["dtype"]])[:None if b > a else 0].reshape(e["shape"])
     return out
+
+
+def notes_of(path):
+    """The head's __metadata__."""
+    with open(path, "rb") as f:
+        return json.loads(f.read(int.from_bytes(f.read(8), "little"))).get("__metadata__", {})

@@ -20,7 +20,8 @@ from .augment import Augment, mask, stretch
 from .batches import REAL, Pools, Speech, read_texts, subset, tables_of, targets
 from .evaluate import error_rates, held_losses
 from .golden import restored
-from .model import Acoustic, LogMel, output_steps
+from .listener import POSITIONS, network
+from .model import LogMel, output_steps
 from .splice import Splicer, find_words
 from .workers import start
 
@@ -61,15 +62,21 @@ class Trainer:
     def __init__(self, a, workers):
         torch.manual_seed(a.seed)
         self.a, self.device, self.workers = a, a.device, workers
-        self.shape = dict(width=a.width, layers=a.layers, front=a.front, outputs=a.outputs)
-        self.net = Acoustic(**self.shape, drop=a.drop).to(a.device)
+        self.shape = dict(width=a.width, layers=a.layers, outputs=a.outputs)
+        self.shape |= dict(blocks=a.blocks, past=a.past, ahead=a.ahead) if a.blocks else dict(front=a.front)
+        self.net = network(self.shape, a.drop).to(a.device)
         if a.start:
             self.net.load_state_dict(restored(a.start).state_dict())
+        if a.listen:
+            self.listen(a.listen)
+        self.whole = network(self.shape).to(a.device).eval().requires_grad_(False) if a.follow else None
+        if a.follow:
+            self.whole.load_state_dict(self.net.state_dict())
         self.mel_of = LogMel().to(a.device)
         self.fused = a.device == "cuda"
         self.middle = torch.nn.Linear(a.width, self.net.out.out_features).to(a.device)
         self.trained = [*self.net.parameters(), *self.middle.parameters()]
-        self.opt = torch.optim.AdamW(self.trained, a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
+        self.opt = torch.optim.AdamW(self.groups(), a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
         self.ema = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
         self.step, self.elapsed, self.rng = 0, a.elapsed, np.random.default_rng(a.seed + workers.rank)
         torch.manual_seed(a.seed + workers.rank)
@@ -77,6 +84,20 @@ class Trainer:
                                       enabled=a.amp in ("bf16", "fp16"))
         self.scaler = torch.amp.GradScaler(a.device, enabled=a.amp == "fp16")
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = a.amp != "fp32"
+
+    def listen(self, path):
+        """The encoder begins with the weights of whisper.py."""
+        with np.load(path) as saved:
+            state = {k: torch.from_numpy(saved[k]).float() for k in saved.files}
+        unexpected = self.net.load_state_dict(state, strict=False).unexpected_keys
+        if unexpected:
+            raise ValueError(f"{path}: {unexpected[0]} is not the network's; wanted what training.asr.whisper wrote, for --blocks 4")
+
+    def groups(self):
+        """Parameters by learning rate: what was learnt before changes more slowly."""
+        slow = {id(p) for p in self.net.listened()} if self.a.listen else set()
+        groups = [dict(params=[p for p in self.trained if id(p) not in slow], share=1.0)]
+        return groups + [dict(params=[p for p in self.trained if id(p) in slow], share=self.a.listen_lr)] * bool(slow)
 
     def save(self, path):
         random = dict(torch=torch.get_rng_state(), numpy=self.rng.bit_generator.state,
@@ -109,36 +130,56 @@ class Trainer:
             torch.cuda.set_rng_state(s["random"]["cuda"])
 
     def batch(self, speech, group, augment, hard):
-        """Augmented features [B, 80, T], twice the group where two views are compared; rows of log-probabilities [b], on the
-        host, of the group."""
+        """Augmented features [B, 80, T], twice the group where two views are compared; steps [b], on the host, of the group; features of
+        what was said, if the encoder follows."""
         margin = self.rng.integers(0, 2400, (len(group), 2))  # up to 0.15 s of the pause around it
         x, n, host = speech.samples(group, margin)
         factor = self.rng.choice(SPEEDS)
         x, n = stretch(x, n, factor)
-        steps = output_steps((host / factor).astype(np.int64), self.net.outputs)
+        steps = output_steps((host / factor).astype(np.int64))
         views = 2 if self.a.consistency else 1
         with torch.no_grad():
             heard = x.repeat(views, 1)
             heard = augment.speech(heard, n.repeat(views), hard) if hard > 0 else heard
             mel = augment.features(self.mel_of(heard), hard, self.a.spans, (n.repeat(views) // 160).clamp_min(1))
-        return mel, torch.from_numpy(steps)
+            said = self.mel_of(x) if self.whole else None
+        return mel, torch.from_numpy(steps), said
+
+    def apart(self, said, steps):
+        """How far the encoder is from what the one it began with tells of clean speech when it hears all of it; 1: the spread of that."""
+        rows = len(said)
+        with torch.no_grad(), self.context:
+            want = self.whole.whole(said, steps[:rows]).float()
+            on = (torch.arange(want.shape[1], device=want.device)[None] < steps[:rows, None]).float()
+            share = on[..., None] / on.sum().clamp_min(1)
+            mean = (want * share).sum((0, 1))
+            spread = ((want - mean).square() * share).sum((0, 1)).clamp_min(1e-4)
+        views = len(steps) // rows
+        gap = ((self.net.heard.float() - want.repeat(views, 1, 1)).square() / spread).mean(-1)
+        return (gap * on.repeat(views, 1)).sum() / (views * on.sum().clamp_min(1))
 
     def learn(self, batch, flat, lengths):
         """One step; returns loss and gradient norm as tensors of the device, so that the host runs ahead."""
-        mel, steps = batch
-        steps = steps.clamp_max(mel.shape[2] // 4 * self.net.outputs)
-        with self.context:
-            layers = list(self.net.layers(mel))
-            logp = self.net.symbols(layers[-1])
-            halfway = self.net.log_probabilities(self.middle(layers[len(layers) // 2])) if self.a.middle else None
+        mel, steps, said = batch
+        steps = steps.clamp_max(mel.shape[2] // 4)
         if self.a.consistency:
             flat, lengths, steps = flat.repeat(2), lengths.repeat(2), steps.repeat(2)
+        start = torch.randint(POSITIONS, (len(mel),), device=self.device)
+        there = steps.to(self.device, non_blocking=True)
+        with self.context:
+            layers = list(self.net.layers(mel, there, start))
+            logp = self.net.symbols(layers[-1])
+            halfway = self.net.log_probabilities(self.middle(layers[self.net.middle])) if self.a.middle else None
+        steps = steps * self.net.outputs
         ctc = lambda logp: F.ctc_loss(logp.transpose(0, 1), flat, steps, lengths, zero_infinity=True)
         loss = ctc(logp)
         if self.a.middle:  # Lee and Watanabe 2021, arXiv 2102.03216
             loss = (1 - self.a.middle) * loss + self.a.middle * ctc(halfway)
         if self.a.consistency:
             loss = loss + self.a.consistency * disagreement(logp, steps, lengths)
+        if self.whole:
+            self.gap = self.apart(said, there)
+            loss = loss + self.a.follow * self.gap
         self.opt.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.opt)
@@ -168,7 +209,7 @@ class Trainer:
         self.elapsed = self.workers.agreed(self.elapsed)
 
     def averaged(self):
-        net = Acoustic(**self.shape).to(self.device)
+        net = network(self.shape).to(self.device)
         net.load_state_dict(self.ema)
         return net
 
@@ -198,8 +239,9 @@ class Progress:
         self.heard_s += sum(u["n"] for u in group) / 16000
         if t.step % self.a.tell and t.step > 1:
             return
+        told = dict(gap=round(t.gap.item(), 3)) if t.whole else {}
         self.log(kind="step", step=t.step, elapsed=round(t.elapsed, 1), norm=round(norm.item(), 2), loss=round(loss.item(), 4),
-                 lr=round(t.opt.param_groups[0]["lr"], 6), times_real_time=round(self.heard_s / max(time.time() - self.told, 1e-3)),
+                 lr=round(t.opt.param_groups[0]["lr"], 6), **told, times_real_time=round(self.heard_s / max(time.time() - self.told, 1e-3)),
                  gib=round(torch.cuda.max_memory_allocated() / 2 ** 30, 1) if self.a.device == "cuda" else 0)
         self.told, self.heard_s = time.time(), 0.0
 
@@ -246,7 +288,7 @@ def run(a, workers):
         for _ in range(together_every(t.step, workers)):
             share = t.elapsed / total
             for g in t.opt.param_groups:
-                g["lr"] = learning_rate(share, a.lr)
+                g["lr"] = learning_rate(share, a.lr) * g["share"]
             group = pools.next()
             loss, norm = t.learn(t.batch(speech, group, augment, hardness(share, a.hard)), *targets(group, a.device))
             now = time.time()
@@ -270,6 +312,9 @@ def main():
     ap.add_argument("--texts", help="table id, text for rows without one")
     ap.add_argument("--noise", help="folder with noise.opus, rir.flac, rir.tsv")
     ap.add_argument("--start", help="weights of a pack to begin with")
+    ap.add_argument("--listen", help="what training.asr.whisper wrote: the encoder begins with it")
+    ap.add_argument("--listen-lr", type=float, default=0.2, help="its share of the learning rate")
+    ap.add_argument("--follow", type=float, default=0, help="weight of its distance from what that encoder tells of clean, whole utterances")
     ap.add_argument("--minutes", type=float, default=12, help="the whole schedule")
     ap.add_argument("--stop", type=float, default=1e9, help="minutes on the clock at which this stay ends")
     ap.add_argument("--elapsed", type=float, default=0, help="seconds on the clock at a start without checkpoint")
@@ -294,6 +339,9 @@ def main():
     ap.add_argument("--width", type=int, default=688)
     ap.add_argument("--layers", type=int, default=4)
     ap.add_argument("--front", type=int, default=256)
+    ap.add_argument("--blocks", type=int, default=0, help="of attention; 0: convolutions and LSTM layers alone (model.py)")
+    ap.add_argument("--past", type=int, default=61, help="frames of 20 ms that a block looks back")
+    ap.add_argument("--ahead", type=int, default=3, help="and ahead")
     ap.add_argument("--outputs", type=int, default=1, help="symbols a step of 40 ms")
     ap.add_argument("--workers", type=int, default=1, help="GPUs, or processes on the CPU; 0: as many GPUs as there are")
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")

@@ -37,7 +37,7 @@ def whisper_mel(x):
     return (torch.maximum(mel, mel.amax((1, 2), keepdim=True) - 8) + 4) / 4
 
 
-def fitted(data, corpora=("librispeech_mini", "commonvoice_v6_sample"), count=150, ridge=1e-3):
+def fitted(data, corpora=("librispeech_mini", "commonvoice_v6_sample"), count=150, ridge=1e-5):
     """Matrix [80, 80] and offset [80] from our features to Whisper's, and the share of their spread that they tell."""
     ours, theirs, ours_of = [], [], LogMel()
     for corpus in corpora:

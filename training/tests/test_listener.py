@@ -1,0 +1,68 @@
+"""The streaming encoder: what it may hear of the future, and that nothing beyond a row's end is heard.
+
+    python3 -m unittest training.tests.test_listener        from the top of the repository; needs PyTorch
+"""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+try:
+    import torch
+
+    from training.asr.listener import POSITIONS, Listener, places
+except ImportError:
+    torch = None
+
+
+@unittest.skipUnless(torch, "no PyTorch here")
+class Streaming(unittest.TestCase):
+    STEPS = 40
+
+    def setUp(self):
+        torch.manual_seed(0)
+        self.net = Listener(width=48, layers=2, channels=32, heads=2, inner=64, blocks=2, past=5, ahead=2).eval()
+        self.mel = torch.randn(2, 80, 4 * self.STEPS)
+
+    @torch.no_grad()
+    def test_a_row_is_as_if_alone(self):
+        both = self.net(self.mel, torch.tensor([self.STEPS, 25]))
+        torch.testing.assert_close(both[1, :50], self.net(self.mel[1:, :, :100])[0], atol=1e-5, rtol=0)
+
+    @torch.no_grad()
+    def test_the_future_ends_where_it_says(self):
+        changed = self.mel[:1].clone()
+        changed[:, :, 80:] += 1
+        moved = (self.net(changed) - self.net(self.mel[:1])).abs().amax(-1)[0].nonzero()[:, 0]
+        self.assertEqual(2, self.net.late)
+        self.assertEqual(20 - self.net.late, moved[0].item() // 2)
+
+    @torch.no_grad()
+    def test_attention_is_that_of_a_full_score_matrix(self):
+        block, length = self.net.blocks[0], 19
+        q, k, v = torch.randn(3, 2, length, 32).unbind()
+        on = torch.arange(length)[None] < torch.tensor([[length], [12]])
+        got = block.attend(q, k, v, on)
+        heads = lambda x: x.unflatten(-1, (2, 16)).transpose(1, 2)
+        t = torch.arange(length)
+        reach = block.past + block.ahead  # q stands for the frame `ahead` before its row
+        near = (t[None] <= t[:, None]) & (t[None] >= t[:, None] - reach)
+        score = heads(q) @ heads(k).transpose(-1, -2) / 4
+        score = score.masked_fill(~(near & on[:, None])[:, None], -1e4)
+        want = (score.softmax(-1) @ heads(v)).transpose(1, 2).flatten(2)
+        real = on | (t < 12)[None]
+        torch.testing.assert_close(got[real], want[real], atol=1e-5, rtol=0)
+
+    @torch.no_grad()
+    def test_places_go_round(self):
+        table = places(32)
+        self.assertEqual((POSITIONS, 32), tuple(table.shape))
+        start = torch.tensor([POSITIONS - 3])
+        shifted = list(self.net.layers(self.mel[:1], start=start))[-1]
+        self.assertTrue(shifted.isfinite().all())
+        self.assertFalse(torch.allclose(shifted, list(self.net.layers(self.mel[:1]))[-1]))
+
+
+if __name__ == "__main__":
+    unittest.main()
