@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from .augment import Augment, mask, stretch
 from .batches import REAL, Pools, Speech, read_texts, subset, tables_of, targets
-from .evaluate import error_rates, held_losses
+from .evaluate import error_rates, held_losses, load_net
 from .golden import restored
 from .listener import POSITIONS, network
 from .model import LogMel, output_steps
@@ -65,13 +65,14 @@ class Trainer:
         self.shape = dict(width=a.width, layers=a.layers, outputs=a.outputs)
         self.shape |= dict(blocks=a.blocks, past=a.past, ahead=a.ahead) if a.blocks else dict(front=a.front)
         self.net = network(self.shape, a.drop).to(a.device)
-        if a.start:
-            self.net.load_state_dict(restored(a.start).state_dict())
         if a.listen:
             self.listen(a.listen)
         self.whole = network(self.shape).to(a.device).eval().requires_grad_(False) if a.follow else None
         if a.follow:
             self.whole.load_state_dict(self.net.state_dict())
+        if a.start:
+            begin = load_net(a.start, "cpu")[0] if a.start.endswith(".pt") else restored(a.start)
+            self.net.load_state_dict(begin.state_dict())
         self.mel_of = LogMel().to(a.device)
         self.fused = a.device == "cuda"
         self.middle = torch.nn.Linear(a.width, self.net.out.out_features).to(a.device)
@@ -311,7 +312,7 @@ def main():
     ap.add_argument("--teacher", nargs="*", default=[], help="prefixes of generated shards, kept-out voices' too")
     ap.add_argument("--texts", help="table id, text for rows without one")
     ap.add_argument("--noise", help="folder with noise.opus, rir.flac, rir.tsv")
-    ap.add_argument("--start", help="weights of a pack to begin with")
+    ap.add_argument("--start", help="weights of a pack, or asr.pt of another training, to begin with")
     ap.add_argument("--listen", help="what training.asr.whisper wrote: the encoder begins with it")
     ap.add_argument("--listen-lr", type=float, default=0.2, help="its share of the learning rate")
     ap.add_argument("--follow", type=float, default=0, help="weight of its distance from what that encoder tells of clean, whole utterances")
