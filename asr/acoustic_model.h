@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,16 +15,22 @@
 namespace antiphon::asr {
 
 // Geometry of training/asr/model.py: two causal strided convolutions, LSTM layers with layer norm
-// and residuals, a depth-wise look-ahead convolution.
+// and residuals, a depth-wise look-ahead convolution. With blocks > 0 that of
+// training/asr/listener.py: two convolutions, blocks of attention over a window that moves with
+// the stream (Whisper's encoder, arXiv 2212.04356), LSTM layers; no `front` then.
 struct AcousticConfig {
   int mel_bins = 80;
   int front = 256;  // channels after the first convolution
   int width = 688;
   int layers = 4;
-  int lookahead = 4;  // steps of future that a step needs
+  int lookahead = 4;  // steps of future that a step needs; of blocks: blocks * ahead / 2
   int classes = 29;
+  int blocks = 0;  // of attention
+  int channels = 384, heads = 6, inner = 1536;
+  int past = 61, ahead = 3;  // frames of 20 ms around the own one that a block hears
   int outputs_per_step = 1;  // rows of log-probabilities that a step gives, each of its share
   static constexpr int kFramesPerStep = 4;
+  static constexpr int kBlockFramesPerStep = 2;
   static constexpr int kMostOutputs = 4;  // outputs_per_step: one a frame
   static constexpr double kStepMs = 40;
 
@@ -51,10 +58,8 @@ struct AcousticItem {
   std::span<const float> frames;
 };
 
-// The network itself, for builders of plans.
-Network acoustic_network(const Weights& weights, const AcousticConfig& config);
-
-// Owns plan, state and context. run() on one thread at a time; acquire() and release() on any.
+// Owns plan, state and context. run() and reset() on one thread at a time; acquire() and release()
+// on any.
 //
 // The look-ahead delays the output: the first `lookahead` steps after a reset mean nothing, and
 // after the last frame `lookahead` flushed steps bring out the rest.
@@ -63,9 +68,9 @@ class AcousticModel {
   static Result<std::unique_ptr<AcousticModel>> create(const Weights& weights,
                                                        const AcousticModelOptions& options);
 
-  Result<int> acquire() { return pool_->acquire(); }
+  Result<int> acquire();
   void release(int slot) { pool_->release(slot); }
-  void reset(int slot) { pool_->reset(slot); }
+  void reset(int slot);
   int num_used() const { return pool_->num_used(); }
   int max_batch() const { return options_.max_batch; }
   int max_steps() const { return options_.max_steps; }
@@ -76,7 +81,18 @@ class AcousticModel {
   Result<std::span<const float>> run(std::span<const AcousticItem> items, int steps);
 
  private:
+  // How far a stream with blocks is.
+  struct Progress {
+    std::int64_t frames = 0;  // of 20 ms that its slot was given
+    std::int64_t end = -1;    // of those, how many were heard; -1: not ended
+  };
+
   AcousticModel() = default;
+  Status write_valid(std::span<const AcousticItem> items, std::int64_t steps);
+  Status write_windows(std::span<const AcousticItem> items, std::int64_t frames);
+
+  std::vector<Progress> progress_;         // by slot
+  std::vector<std::string> window_names_;  // by block
   AcousticModelOptions options_;
   std::shared_ptr<const Plan> plan_;
   std::unique_ptr<StatePool> pool_;

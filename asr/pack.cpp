@@ -117,17 +117,47 @@ Status read_files(const toml::table& t, const std::string& dir, PackManifest& m)
   return {};
 }
 
+// Which keys the two kinds of networks need, and have no use for.
+Status check_kind(const toml::table& t, AcousticConfig& c) {
+  const auto has = [&](const char* key) { return static_cast<bool>(t["network"][key]); };
+  if (c.blocks == 0) {
+    for (const char* key : {"front", "lookahead"})
+      if (!has(key)) return invalid_argument(std::string("network.") + key + ": is missing");
+    for (const char* key : {"channels", "heads", "inner", "past", "ahead"})
+      if (has(key))
+        return invalid_argument(std::string("network.") + key +
+                                ": is of networks with blocks; network.blocks is missing");
+    return {};
+  }
+  if (has("front")) return invalid_argument("network.front: a network with blocks has none");
+  if (c.blocks * c.ahead % 2 != 0)
+    return invalid_argument("network.ahead: " + std::to_string(c.blocks) + " blocks x " +
+                            std::to_string(c.ahead) + " frames of 20 ms are no whole steps of 40");
+  const int lookahead = c.blocks * c.ahead / 2;
+  if (has("lookahead") && c.lookahead != lookahead)
+    return invalid_argument("network.lookahead: is " + std::to_string(c.lookahead) +
+                            ", but blocks and ahead make " + std::to_string(lookahead));
+  c.lookahead = lookahead;
+  return {};
+}
+
 Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
   if (const auto kind = t["kind"].value<std::string>(); kind && *kind != "asr")
     return invalid_argument("kind: is '" + *kind + "', wanted 'asr'");
   const Key pack[] = {{"name", &m.name}};
   const Key network[] = {
       {"mel_bins", &m.acoustic.mel_bins, 1, 512, true},
-      {"front", &m.acoustic.front, 1, 4096, true},
+      {"front", &m.acoustic.front, 1, 4096},
       {"width", &m.acoustic.width, 1, 8192, true},
       {"layers", &m.acoustic.layers, 1, 32, true},
-      {"lookahead", &m.acoustic.lookahead, 1, 64, true},
+      {"lookahead", &m.acoustic.lookahead, 1, 64},
       {"outputs_per_step", &m.acoustic.outputs_per_step, 1, AcousticConfig::kMostOutputs},
+      {"blocks", &m.acoustic.blocks, 0, 32},
+      {"channels", &m.acoustic.channels, 4, 4096},
+      {"heads", &m.acoustic.heads, 1, 64},
+      {"inner", &m.acoustic.inner, 1, 16384},
+      {"past", &m.acoustic.past, 0, 1000},
+      {"ahead", &m.acoustic.ahead, 1, 64},
       {"alphabet", &m.decoder.alphabet}};
   const Key decoder[] = {{"beam_width", &m.decoder.beam_width, 1, 4096},
                          {"prune", &m.decoder.prune, 1, 100},
@@ -140,6 +170,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
                          {"delay_ms", &m.decoder.delay_ms, -500, 500}};
   ANTIPHON_RETURN_IF_ERROR(read_section(t, "pack", pack));
   ANTIPHON_RETURN_IF_ERROR(read_section(t, "network", network));
+  ANTIPHON_RETURN_IF_ERROR(check_kind(t, m.acoustic));
   const auto weight = [](const char* name, float* to) { return Key{name, to, -100, 100}; };
   ConfidenceWeights& sure = m.decoder.confidence;
   const Key confidence[] = {weight("bias", &sure.bias),         weight("mean", &sure.mean),

@@ -152,6 +152,12 @@ Value Network::attention(Value q, Value k, Value v, int heads, Value mask_bias) 
                                         (info ? ir::shape_text(info->shape) : "nothing"))),
            Value{};
   const std::int64_t width = info->shape[2].extent, d = width / heads;
+  const ir::ValueInfo* mask = mask_bias.valid() ? impl_->info_of(mask_bias) : nullptr;
+  if (mask && mask->shape.size() == 3) {  // spelled out it would need two extents without a number
+    Attrs attrs;
+    attrs.set("heads", std::int64_t{heads});
+    return impl_->add(OpKind::kAttention, "attention", {q, k, v, mask_bias}, std::move(attrs));
+  }
   const auto by_head = [&](Value x) {
     return transpose(reshape(x, {0, 0, heads, d}), {0, 2, 1, 3});
   };

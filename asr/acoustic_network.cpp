@@ -1,0 +1,157 @@
+// Both acoustic networks by the network-definition API.
+#include "asr/acoustic_network.h"
+
+#include <cmath>
+#include <limits>
+
+namespace antiphon::asr {
+namespace {
+
+constexpr std::int64_t kToEnd = std::numeric_limits<std::int64_t>::max();
+
+Value weight(Network& net, const Weights& weights, const std::string& name) {
+  return net.weight(weights, name);
+}
+
+Value linear(Network& net, const Weights& weights, const std::string& name, Value x) {
+  const std::string bias = name + ".bias";
+  return net.linear(x, net.weight(weights, name + ".weight"),
+                    weights.has(bias) ? net.weight(weights, bias) : Value{});
+}
+
+Value norm(Network& net, const Weights& weights, const std::string& name, Value x) {
+  const Value gamma = weight(net, weights, name + ".weight");
+  return net.layer_norm(x, gamma, weight(net, weights, name + ".bias"));
+}
+
+// [B, C, T] -> [B, out, T / stride], GELU; `past` frames of the last run stand before x.
+Value causal_conv(Network& net, const Weights& weights, const std::string& name, Value x,
+                  int stride, int past) {
+  const Value history = net.delay_line(name + ".history", x, past);
+  const Value kernel = weight(net, weights, name + ".weight");
+  const Value bias = weight(net, weights, name + ".bias");
+  return net.gelu(net.conv1d(history, kernel, bias, {.stride = stride}));
+}
+
+Value recurrent_layer(Network& net, const Weights& weights, int layer, int width, Value x) {
+  const std::string n = std::to_string(layer);
+  const Value h = net.state("h" + n, {"B", width});
+  const Value c = net.state("c" + n, {"B", width});
+  const Value normed = norm(net, weights, "norms." + n, x);
+  const std::string lstm = "lstms." + n + ".";
+  const auto out = net.lstm(normed, h, c, net.weight(weights, lstm + "weight_ih"),
+                            net.weight(weights, lstm + "weight_hh"),
+                            net.weight(weights, lstm + "bias"), Value{});
+  net.update(h, out.h);
+  net.update(c, out.c);
+  return net.add(x, out.y);
+}
+
+// Last layer, [B, N, width] -> [B, N x outputs, classes]: rows in the order of their time.
+void output_rows(Network& net, const Weights& weights, const AcousticConfig& config, Value x) {
+  Value y = linear(net, weights, "out", x);
+  if (config.outputs_per_step > 1) y = net.reshape(y, {0, -1, config.classes});
+  net.output("log_probs", net.log_softmax(y));
+}
+
+void recurrent_network(Network& net, const Weights& weights, const AcousticConfig& config) {
+  const Value mel = net.input("mel", DType::kF32, {"B", config.mel_bins, "T"});
+  const Value valid = net.input("valid", DType::kF32, {"B", 1, "N"});  // 0: a flushed step
+  Value x = causal_conv(net, weights, "conv1", mel, 2, 3);
+  x = causal_conv(net, weights, "conv2", x, 2, 3);
+  x = net.transpose(x, {0, 2, 1});
+  for (int layer = 0; layer < config.layers; ++layer)
+    x = recurrent_layer(net, weights, layer, config.width, x);
+  x = net.mul(net.transpose(x, {0, 2, 1}), valid);
+  const Value history = net.delay_line("ahead.history", x, config.lookahead);
+  const Value ahead = net.conv1d(history, weight(net, weights, "ahead.weight"),
+                                 weight(net, weights, "ahead.bias"), {.groups = config.width});
+  const Value delayed = net.slice(history, 2, 0, -config.lookahead);
+  output_rows(net, weights, config,
+              net.transpose(net.gelu(net.add(delayed, ahead)), {0, 2, 1}));
+}
+
+// x [B, F, C] after the last `history` steps of the runs before: [B, history + F, C].
+Value with_history(Network& net, const std::string& name, Value x, int history, int channels) {
+  const Value past = net.state(name, {"B", history, channels});
+  const Value all = net.concat({past, x}, 1);
+  net.update(past, net.slice(all, 1, -history, kToEnd));
+  return all;
+}
+
+// [B, F, C] -> [B, F, C], config.ahead frames late.
+Value attention_block(Network& net, const Weights& weights, const AcousticConfig& config,
+                      int index, Value window, Value x) {
+  const std::string b = "blocks." + std::to_string(index) + ".";
+  const int channels = config.channels, reach = config.past + config.ahead;
+  const Value all = with_history(net, b + "x", x, config.ahead, channels);
+  const Value own = net.slice(all, 1, 0, -config.ahead);
+  const Value normed = norm(net, weights, b + "norm1", all);
+  const Value late = net.slice(normed, 1, 0, -config.ahead);
+  const Value fresh = net.slice(normed, 1, config.ahead, kToEnd);
+  const Value q = linear(net, weights, b + "query", late);
+  const Value k = linear(net, weights, b + "key", fresh);
+  const Value v = linear(net, weights, b + "value", fresh);
+  const Value keys = with_history(net, b + "keys", k, reach, channels);
+  const Value values = with_history(net, b + "values", v, reach, channels);
+  const Value mixed = net.attention(q, keys, values, config.heads, window);
+  x = net.add(own, linear(net, weights, b + "mix", mixed));
+  const Value up = linear(net, weights, b + "up", norm(net, weights, b + "norm2", x));
+  return net.add(x, linear(net, weights, b + "down", net.gelu(up)));
+}
+
+// Sines, then cosines, of wavelengths from 2 pi to 20,000 pi frames in equal ratios.
+std::vector<float> places(int channels) {
+  const int half = channels / 2;
+  std::vector<float> table(static_cast<std::size_t>(kPlaces * channels));
+  for (std::int64_t t = 0; t < kPlaces; ++t)
+    for (int i = 0; i < half; ++i) {
+      const double rate = std::exp(-std::log(10000.0) / (half - 1) * i);
+      float* row = table.data() + t * channels;
+      row[i] = static_cast<float>(std::sin(static_cast<double>(t) * rate));
+      row[half + i] = static_cast<float>(std::cos(static_cast<double>(t) * rate));
+    }
+  return table;
+}
+
+Value encoder(Network& net, const Weights& weights, const AcousticConfig& config) {
+  const Value mel = net.input("mel", DType::kF32, {"B", config.mel_bins, "T"});
+  const Value place = net.input("place", DType::kI32, {"B", "F"});
+  const Value begun = net.input("begun", DType::kF32, {"B", "F", 1});
+  Value x = causal_conv(net, weights, "conv1", mel, 1, 2);
+  x = causal_conv(net, weights, "conv2", x, 2, 1);
+  const std::vector<float> table = places(config.channels);
+  TensorView view;
+  view.dtype = DType::kF32;
+  view.dims = {kPlaces, config.channels};
+  view.data = table.data();
+  x = net.add(net.transpose(x, {0, 2, 1}), net.embedding(place, net.constant("places", view)));
+  for (int k = 0; k < config.blocks; ++k) {
+    const Value window =
+        net.input("window." + std::to_string(k), DType::kF32, {"B", "F", "K"});
+    x = attention_block(net, weights, config, k, window, x);
+  }
+  x = net.mul(norm(net, weights, "norm", x), begun);
+  return net.reshape(x, {0, -1, 2 * config.channels});  // two frames a step
+}
+
+void listener_network(Network& net, const Weights& weights, const AcousticConfig& config) {
+  Value x = linear(net, weights, "join", encoder(net, weights, config));
+  for (int layer = 0; layer < config.layers; ++layer)
+    x = recurrent_layer(net, weights, layer, config.width, x);
+  output_rows(net, weights, config,
+              norm(net, weights, "norms." + std::to_string(config.layers), x));
+}
+
+}  // namespace
+
+Network acoustic_network(const Weights& weights, const AcousticConfig& config) {
+  Network net("acoustic");
+  if (config.blocks > 0)
+    listener_network(net, weights, config);
+  else
+    recurrent_network(net, weights, config);
+  return net;
+}
+
+}  // namespace antiphon::asr

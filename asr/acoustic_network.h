@@ -1,0 +1,22 @@
+// The two acoustic networks for builders of plans, and what their weights must be.
+#pragma once
+
+#include "asr/acoustic_model.h"
+
+namespace antiphon::asr {
+
+// Inputs of a run of N steps on B streams: mel [B, mel_bins, T = 4 N]; and
+//  - without blocks: valid [B, 1, N], 0 where a step is flushed;
+//  - with blocks, F = 2 N frames: place i32 [B, F], rows of the table of positions; window.K
+//    [B, F, past + ahead + F], added to the scores of block K, kOutside where a key is not heard;
+//    begun [B, F, 1], 0 for what the encoder tells before the stream's first frame.
+// Output: log_probs [B, N * outputs_per_step, classes].
+Network acoustic_network(const Weights& weights, const AcousticConfig& config);
+
+inline constexpr float kOutside = -1e4f;
+inline constexpr std::int64_t kPlaces = 1500;  // a stream goes round in them
+
+// The geometry is possible, and every tensor has its shape; errors name the key or the tensor.
+Status check_acoustic_weights(const Weights& weights, const AcousticConfig& config);
+
+}  // namespace antiphon::asr
