@@ -90,7 +90,8 @@ Status AcousticModel::write_windows(std::span<const AcousticItem> items, std::in
     at.frames += frames;
   }
   for (int k = 0; k < c.blocks; ++k) {
-    ANTIPHON_ASSIGN_OR_RETURN(void* window_at, context_->input(window_names_[static_cast<std::size_t>(k)], window_dims));
+    ANTIPHON_ASSIGN_OR_RETURN(
+        void* window_at, context_->input(window_names_[static_cast<std::size_t>(k)], window_dims));
     auto* row = static_cast<float*>(window_at);
     for (const AcousticItem& item : items) {
       const Progress& at = progress_[static_cast<std::size_t>(item.slot)];

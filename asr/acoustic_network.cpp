@@ -67,8 +67,7 @@ void recurrent_network(Network& net, const Weights& weights, const AcousticConfi
   const Value ahead = net.conv1d(history, weight(net, weights, "ahead.weight"),
                                  weight(net, weights, "ahead.bias"), {.groups = config.width});
   const Value delayed = net.slice(history, 2, 0, -config.lookahead);
-  output_rows(net, weights, config,
-              net.transpose(net.gelu(net.add(delayed, ahead)), {0, 2, 1}));
+  output_rows(net, weights, config, net.transpose(net.gelu(net.add(delayed, ahead)), {0, 2, 1}));
 }
 
 // x [B, F, C] after the last `history` steps of the runs before: [B, history + F, C].
@@ -80,8 +79,8 @@ Value with_history(Network& net, const std::string& name, Value x, int history, 
 }
 
 // [B, F, C] -> [B, F, C], config.ahead frames late.
-Value attention_block(Network& net, const Weights& weights, const AcousticConfig& config,
-                      int index, Value window, Value x) {
+Value attention_block(Network& net, const Weights& weights, const AcousticConfig& config, int index,
+                      Value window, Value x) {
   const std::string b = "blocks." + std::to_string(index) + ".";
   const int channels = config.channels, reach = config.past + config.ahead;
   const Value all = with_history(net, b + "x", x, config.ahead, channels);
@@ -127,8 +126,7 @@ Value encoder(Network& net, const Weights& weights, const AcousticConfig& config
   view.data = table.data();
   x = net.add(net.transpose(x, {0, 2, 1}), net.embedding(place, net.constant("places", view)));
   for (int k = 0; k < config.blocks; ++k) {
-    const Value window =
-        net.input("window." + std::to_string(k), DType::kF32, {"B", "F", "K"});
+    const Value window = net.input("window." + std::to_string(k), DType::kF32, {"B", "F", "K"});
     x = attention_block(net, weights, config, k, window, x);
   }
   x = net.mul(norm(net, weights, "norm", x), begun);

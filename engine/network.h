@@ -164,8 +164,8 @@ class Network {
                             std::span<const Value> inputs, const Attributes& attributes = {});
 
   // -- blocks: built from the operations above; passes recognise and fuse them --
-  // q [B, T, heads * d], k, v [B, keys, heads * d] -> [B, T, heads * d]; mask_bias [B, keys] or, one
-  // row a query, [B, T, keys] is added to the scores; or invalid.
+  // q [B, T, heads * d], k, v [B, keys, heads * d] -> [B, T, heads * d]; mask_bias [B, keys] or,
+  // one row a query, [B, T, keys] is added to the scores; or invalid.
   Value attention(Value q, Value k, Value v, int heads, Value mask_bias = {});
   // Streaming history: [B, C, history + T] = state ++ x, and the state keeps the last `history`
   // steps.

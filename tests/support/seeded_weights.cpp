@@ -96,6 +96,40 @@ SeededWeights acoustic_weights(bool int8) {
   return w;
 }
 
+SeededWeights listener_weights(bool int8) {
+  SeededWeights w(int8, 150);
+  const std::int64_t channels = 384, inner = 1536, width = 576;
+  const auto norm = [&](const std::string& name, std::int64_t n) {
+    w.vector(name + ".weight", {n}, 1);
+    w.vector(name + ".bias", {n});
+  };
+  w.matrix("conv1.weight", {channels, 80, 3});
+  w.vector("conv1.bias", {channels});
+  w.matrix("conv2.weight", {channels, channels, 3});
+  w.vector("conv2.bias", {channels});
+  for (int block = 0; block < 4; ++block) {
+    const std::string b = "blocks." + std::to_string(block) + ".";
+    norm(b + "norm1", channels);
+    norm(b + "norm2", channels);
+    for (const char* part : {"query", "value", "mix"}) w.linear(b + part, channels, channels);
+    w.matrix(b + "key.weight", {channels, channels});
+    w.linear(b + "up", inner, channels);
+    w.linear(b + "down", channels, inner);
+  }
+  norm("norm", channels);
+  w.linear("join", width, 2 * channels);
+  for (int layer = 0; layer < 3; ++layer) {
+    const std::string n = std::to_string(layer);
+    norm("norms." + n, width);
+    w.matrix("lstms." + n + ".weight_ih", {4 * width, width});
+    w.matrix("lstms." + n + ".weight_hh", {4 * width, width});
+    w.vector("lstms." + n + ".bias", {4 * width});
+  }
+  norm("norms.3", width);
+  w.linear("out", 58, width);
+  return w;
+}
+
 SeededWeights bert_weights(bool int8) {
   SeededWeights w(int8, 200);
   const std::int64_t width = 384;

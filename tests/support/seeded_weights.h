@@ -43,6 +43,7 @@ class SeededWeights final : public Weights {
 
 // The geometries that ship, with the tensor names of their packs.
 SeededWeights acoustic_weights(bool int8);  // training/asr/model.py, 4 x 688
+SeededWeights listener_weights(bool int8);  // training/asr/listener.py, 4 x 384, LSTM 3 x 576
 SeededWeights bert_weights(bool int8);      // 6 x 384, 13500 pieces
 SeededWeights tacotron_weights(bool int8);  // training/tts/model.py
 SeededWeights waveglow_weights(bool int8);  // training/vocoder/model.py

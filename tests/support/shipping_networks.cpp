@@ -4,7 +4,7 @@
 #include <cstring>
 #include <random>
 
-#include "asr/acoustic_model.h"
+#include "asr/acoustic_network.h"
 #include "nlu/encoder.h"
 #include "tests/support/seeded_weights.h"
 #include "tts/acoustic/networks.h"
@@ -15,7 +15,20 @@ namespace {
 
 constexpr double kFrameMs = 256.0 / 22.05;
 
+asr::AcousticConfig listener_config() {
+  asr::AcousticConfig config;
+  config.width = 576;
+  config.layers = 3;
+  config.outputs_per_step = 2;
+  config.blocks = 4;
+  config.lookahead = config.blocks * config.ahead / 2;
+  return config;
+}
+
 Network acoustic(bool int8) { return asr::acoustic_network(acoustic_weights(int8), {}); }
+Network listener(bool int8) {
+  return asr::acoustic_network(listener_weights(int8), listener_config());
+}
 Network bert(bool int8) {
   nlu::EncoderConfig config;
   config.shape = {.width = 384, .max_tokens = 320, .intents = 80, .tags = 90, .answers = true};
@@ -37,7 +50,8 @@ Network vocoder(bool int8) { return tts::vocoder_network(waveglow_weights(int8),
 
 // A number of input `name` at element i.
 float input_value(const std::string& name, std::int64_t i, float random) {
-  if (name == "valid" || name == "mask") return 1;
+  if (name == "valid" || name == "mask" || name == "begun") return 1;
+  if (name.starts_with("window.")) return 0;
   if (name == "index") return static_cast<float>(i);
   if (name == "limit" || name == "expected") return 8;
   if (name == "reach") return 4;
@@ -54,6 +68,19 @@ NetworkCase acoustic_case(int batch, int steps) {
           {{"B", {1, batch, 8}}, {"N", {1, steps, 16}}, {"T", {4, 4 * steps, 64}}},
           {{"B", batch}, {"N", steps}, {"T", 4 * steps}},
           40.0 * steps * batch};
+}
+NetworkCase listener_case(int batch, int steps) {
+  const asr::AcousticConfig c = listener_config();
+  const std::int64_t reach = c.past + c.ahead;
+  return {
+      "asr listener 4x384 + 3x576, " + std::to_string(steps) + " steps x" + std::to_string(batch),
+      listener,
+      {{"B", {1, batch, 8}},
+       {"T", {4, 4 * steps, 64}},
+       {"F", {2, 2 * steps, 32}},
+       {"K", {reach + 2, reach + 2 * steps, reach + 32}}},
+      {{"B", batch}, {"T", 4 * steps}, {"F", 2 * steps}, {"K", reach + 2 * steps}},
+      40.0 * steps * batch};
 }
 NetworkCase bert_case(int tokens) {
   return {"nlu bert 6x384, " + std::to_string(tokens) + " tokens",
@@ -82,6 +109,10 @@ std::vector<NetworkCase> shipping_cases() {
           acoustic_case(1, 2),
           acoustic_case(1, 16),
           acoustic_case(4, 2),
+          listener_case(1, 1),
+          listener_case(1, 2),
+          listener_case(1, 16),
+          listener_case(4, 2),
           bert_case(12),
           bert_case(128),
           {"tts encoder, 64 symbols", phoneme_encoder, {{"N", {1, 64, 640}}}, {{"N", 64}}},

@@ -22,6 +22,7 @@ struct NetworkCase {
 };
 
 NetworkCase acoustic_case(int batch, int steps);
+NetworkCase listener_case(int batch, int steps);
 NetworkCase bert_case(int tokens);
 NetworkCase decoder_case(int symbols);
 NetworkCase vocoder_case(int frames);

@@ -44,6 +44,7 @@ def restored(path):
     if count(".query.weight"):
         notes = notes_of(path)
         shape |= {k: int(notes[k]) for k in ("blocks", "past", "ahead")}
+        shape |= dict(channels=len(state["conv1.bias"]), heads=int(notes.get("heads", 6)), inner=len(state["blocks.0.up.bias"]))
     else:
         shape["front"] = len(state["conv1.bias"])
     net = network(shape).eval()

@@ -111,6 +111,36 @@ TEST_F(BrokenPack, OutputsThatTheWeightsDoNotHaveAreRefused) {
              "out.weight is [58, 32], 2 x 29 classes a step, but network.outputs_per_step is 1");
 }
 
+TEST_F(BrokenPack, TheTwoKindsOfNetworksDoNotMix) {
+  expect_has(manifest_error("front = 24\n", ""), "network.front: is missing");
+  expect_has(manifest_error("lookahead = 4\n", ""), "network.lookahead: is missing");
+  expect_has(manifest_error("lookahead = 4", "lookahead = 4\npast = 61"),
+             "network.past: is of networks with blocks");
+  expect_has(manifest_error("front = 24", "front = 24\nblocks = 2"),
+             "network.front: a network with blocks has none");
+  expect_has(manifest_error("front = 24", "blocks = 2\nahead = 1"),
+             "network.lookahead: is 4, but blocks and ahead make 1");
+  expect_has(manifest_error("front = 24", "blocks = 1\nahead = 3"),
+             "network.ahead: 1 blocks x 3 frames of 20 ms are no whole steps of 40");
+  expect_has(manifest_error("front = 24", "blocks = 33"), "network.blocks: is 33");
+}
+
+TEST_F(BrokenPack, APackWithBlocksIsRead) {
+  std::string text = test::kTinyManifest;
+  const std::string geometry =
+      "width = 24\nlayers = 2\noutputs_per_step = 2\nblocks = 2\nchannels = 32\nheads = 2\n"
+      "inner = 48\npast = 7\nahead = 2\n";
+  const std::size_t from = text.find("front"), to = text.find("alphabet");
+  test::write_file(path("manifest.toml"), text.replace(from, to - from, geometry));
+  test::write_file(path("weights.safetensors"),
+                   test::read_file(test::kGolden + "listener_i8.safetensors"));
+  EXPECT_EQ(error(), "");
+  const auto manifest = read_pack(dir_);
+  ASSERT_TRUE(manifest.ok()) << manifest.status().to_string();
+  EXPECT_EQ(manifest->acoustic.lookahead, 2);
+  EXPECT_EQ(manifest->acoustic.past, 7);
+}
+
 TEST_F(BrokenPack, TruncatedWeightsNameTheFile) {
   const std::string file = path("weights.safetensors"), bytes = test::read_file(file);
   std::size_t head = 0;
@@ -172,7 +202,7 @@ TEST_F(BrokenPack, KeysAreChecked) {
     expect_has(manifest_error(line, std::string(key) + " = true"), std::string("network.") + key);
   }
   expect_has(manifest_error("prune", "prunes"), "unknown key 'prunes'; known: beam_width, prune");
-  expect_has(manifest_error("layers = 2", "layers = 2\nheads = 3"), "unknown key 'heads'");
+  expect_has(manifest_error("layers = 2", "layers = 2\ntails = 3"), "unknown key 'tails'");
   expect_has(manifest_error("width = 32", "width = 0"),
              "network.width: is 0, wanted an integer from 1");
   expect_has(manifest_error("width = 32", "width = 32.5"), "network.width: wanted an integer");
