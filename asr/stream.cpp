@@ -13,7 +13,7 @@ constexpr std::size_t kPreRollSamples = 16 * 320;  // heard before the endpointe
 constexpr std::size_t kMaxQueueSamples = 16000 * 120;
 constexpr int kStepSamples = 640;
 constexpr std::int64_t kTailSteps = 4;
-constexpr double kPauseMs = 224;  // of silence, after which the text seldom changes
+constexpr double kPauseMs = 64;  // of silence that the network has heard: the text seldom changes
 
 EndpointerConfig endpointer_config(const RecognizerOptions& o) {
   EndpointerConfig config;
@@ -248,7 +248,8 @@ void Stream::settle() {
 
 // What the final will say if nothing more comes.
 void Stream::emit_pause() {
-  if (endpointer_.silence_ms() < kPauseMs) {
+  const double ahead_ms = models_->manifest.acoustic.lookahead * AcousticConfig::kStepMs;
+  if (endpointer_.silence_ms() < kPauseMs + ahead_ms) {
     pause_text_.clear();
     return;
   }
