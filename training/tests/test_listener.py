@@ -21,16 +21,16 @@ class Streaming(unittest.TestCase):
     STEPS = 40
 
     def setUp(self):
+        torch.set_grad_enabled(False)
+        self.addCleanup(torch.set_grad_enabled, True)
         torch.manual_seed(0)
         self.net = Listener(width=48, layers=2, channels=32, heads=2, inner=64, blocks=2, past=5, ahead=2).eval()
         self.mel = torch.randn(2, 80, 4 * self.STEPS)
 
-    @torch.no_grad()
     def test_a_row_is_as_if_alone(self):
         both = self.net(self.mel, torch.tensor([self.STEPS, 25]))
         torch.testing.assert_close(both[1, :50], self.net(self.mel[1:, :, :100])[0], atol=1e-5, rtol=0)
 
-    @torch.no_grad()
     def test_the_future_ends_where_it_says(self):
         changed = self.mel[:1].clone()
         changed[:, :, 80:] += 1
@@ -38,7 +38,6 @@ class Streaming(unittest.TestCase):
         self.assertEqual(2, self.net.late)
         self.assertEqual(20 - self.net.late, moved[0].item() // 2)
 
-    @torch.no_grad()
     def test_attention_is_that_of_a_full_score_matrix(self):
         block, length = self.net.blocks[0], 19
         q, k, v = torch.randn(3, 2, length, 32).unbind()
@@ -54,7 +53,6 @@ class Streaming(unittest.TestCase):
         real = on | (t < 12)[None]
         torch.testing.assert_close(got[real], want[real], atol=1e-5, rtol=0)
 
-    @torch.no_grad()
     def test_places_go_round(self):
         table = places(32)
         self.assertEqual((POSITIONS, 32), tuple(table.shape))
