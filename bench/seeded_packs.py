@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import torch
 
@@ -23,7 +24,8 @@ sys.path.insert(0, ROOT)
 
 from training.asr import export as asr_export  # noqa: E402
 from training.asr import lm  # noqa: E402
-from training.asr.model import Acoustic, LogMel  # noqa: E402
+from training.asr.listener import Listener  # noqa: E402
+from training.asr.model import LogMel  # noqa: E402
 from training.asr.tensors import save_tensors  # noqa: E402
 from training.common import sentences  # noqa: E402
 from training.common.data import corpus_rows, decode  # noqa: E402
@@ -45,29 +47,31 @@ FRAMES_A_SYMBOL = 6.0  # predicted; the guard lets go one frame later
 
 @torch.no_grad()
 def write_asr(folder, data):
-    net = Acoustic().eval()
+    shape = dict(width=576, layers=3, outputs=2, blocks=4, past=61, ahead=3)
+    net = Listener(**shape).eval()
     mel, kept = calibration_mel(data), {}
     hook = net.out.register_forward_hook(lambda _, inputs, out: kept.update(logits=out))
     net(mel)
     hook.remove()
     logits = kept["logits"][0]
     net.out.bias -= logits.mean(0) * (6 / logits.std(0))
-    net.out.weight *= (6 / logits.std(0))[:, None]  # peaky: a few likely classes a step
-    net.out.bias[:2] += torch.tensor([11.0, 4.0])  # blank in about two steps of three, a space in every few letters
+    net.out.weight *= (6 / logits.std(0))[:, None]  # peaky: a few likely classes a row
+    net.out.bias.view(net.outputs, -1)[:, :2] += torch.tensor([11.0, 4.0])  # blank in about two rows of three, a space in every few letters
     tensors = {}
     for name, w in asr_export.packed(net.state_dict()).items():
         if asr_export.is_matrix(name, w):
             tensors[name], tensors[name + ".scale"] = asr_export.quantise(w)
         else:
             tensors[name] = w
-    save_tensors(os.path.join(folder, "weights.safetensors"), tensors)
+    save_tensors(os.path.join(folder, "weights.safetensors"), tensors, {k: str(v) for k, v in shape.items()})
     files = 'weights = "weights.safetensors"\n'
     if data:
         write_language_model(os.path.join(folder, "lm.anlm"), data)
         files += 'lm = "lm.anlm"\n'
     with open(os.path.join(folder, "manifest.toml"), "w", encoding="utf-8") as f:
         f.write('name = "asr-en"\nkind = "asr"\nversion = 1\n\n[pack]\nname = "asr-en"\n\n[network]\nmel_bins = 80\n'
-                f'front = 256\nwidth = 688\nlayers = 4\nlookahead = 4\nalphabet = "{CHARS}"\n\n[files]\n' + files + hashes(folder))
+                f'width = {shape["width"]}\nlayers = {shape["layers"]}\noutputs_per_step = {shape["outputs"]}\n' + "\n".join(asr_export.geometry(shape))
+                + f'\nalphabet = "{CHARS}"\n\n[files]\n' + files + hashes(folder))
 
 
 def calibration_mel(data):
@@ -141,13 +145,10 @@ def write_vocoder(folder, seed):
     for wn in net.wn:
         wn.end_w.copy_(torch.randn_like(wn.end_w) * 0.01)
     config = dict(flows=6, channels=256, layers=10)
-    checkpoint = os.path.join(folder, "seeded.pt")
-    torch.save(dict(config=config, net=net.state_dict()), checkpoint)
-    try:
-        subprocess.run([sys.executable, "-m", "training.vocoder.export", checkpoint, folder, "--sigma", "0.3"], cwd=ROOT,
+    with tempfile.NamedTemporaryFile(suffix=".pt") as checkpoint:
+        torch.save(dict(config=config, net=net.state_dict()), checkpoint.name)
+        subprocess.run([sys.executable, "-m", "training.vocoder.export", checkpoint.name, folder, "--sigma", "0.3"], cwd=ROOT,
                        check=True, stdout=subprocess.DEVNULL)
-    finally:
-        os.remove(checkpoint)
 
 
 def hashes(folder):
