@@ -70,12 +70,12 @@ void print(const NetworkCase& c, const Settings& s, const PlanReport& report,
       "\"p50\": %.4f, \"p95\": %.4f, \"p99\": %.4f, \"best\": %.4f, \"n\": %d, \"threads\": %d, "
       "\"precision\": \"%s\", \"u8_activations\": %s, \"isa\": \"%s\", \"layers_before\": %d, "
       "\"layers_after\": %d, "
-      "\"arena_bytes\": %zu, \"live_bytes_bound\": %zu, \"build_ms\": %.0f, \"tuned\": %s%s, "
-      "\"machine\": \"%s\"}\n",
+      "\"arena_bytes\": %zu, \"live_bytes_bound\": %zu, \"state_bytes\": %zu, "
+      "\"build_ms\": %.0f, \"tuned\": %s%s, \"machine\": \"%s\"}\n",
       c.name.c_str(), t.p50, t.p50, t.p95, t.p99, t.best, t.n, threads, precision.c_str(),
       s.u8 ? "true" : "false", report.isa.c_str(), report.nodes_before, report.nodes_after,
-      report.arena_bytes, report.live_bytes_bound, build_ms, s.tune ? "true" : "false",
-      more.c_str(), machine_name().c_str());
+      report.arena_bytes, report.live_bytes_bound, report.state_bytes, build_ms,
+      s.tune ? "true" : "false", more.c_str(), machine_name().c_str());
   std::fflush(stdout);
 }
 

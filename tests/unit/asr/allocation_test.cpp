@@ -2,6 +2,9 @@
 // search.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "asr/acoustic_model.h"
 #include "tests/unit/asr/tiny_pack.h"
 
 namespace antiphon::test {
@@ -28,6 +31,44 @@ TEST(Allocations, NoneWhileATurnIsHeard) {
     counted = antiphon::test::allocations() - before;
     EXPECT_EQ(test::finish(*recognizer, *stream).back().transcript.spoken,
               "give me a large latte and two flat whites please");
+  }
+  EXPECT_EQ(counted, 0) << "in the third turn";
+}
+
+// Two streams through a network with blocks, in runs of several lengths, one of them flushed first.
+TEST(Allocations, NoneInRunsOfANetworkWithBlocks) {
+  const auto weights = Weights::load(test::kGolden + "listener_i8.safetensors");
+  ASSERT_TRUE(weights.ok()) << weights.status().to_string();
+  AcousticModelOptions options;
+  options.config = {.width = 24,
+                    .layers = 2,
+                    .lookahead = 2,
+                    .blocks = 2,
+                    .channels = 32,
+                    .heads = 2,
+                    .inner = 48,
+                    .past = 7,
+                    .ahead = 2,
+                    .outputs_per_step = 2};
+  options.max_streams = options.max_batch = 2;
+  options.max_steps = 8;
+  const auto model = AcousticModel::create(**weights, options);
+  ASSERT_TRUE(model.ok()) << model.status().to_string();
+  constexpr int kStepFloats = AcousticConfig::kFramesPerStep * 80;
+  const std::vector<float> frames(8 * kStepFloats, 0.5f);
+  const int slots[] = {*(*model)->acquire(), *(*model)->acquire()};
+  const auto part = [&](int steps) {
+    return std::span(frames).first(static_cast<std::size_t>(steps * kStepFloats));
+  };
+  long counted = 0;
+  for (int turn = 0; turn < 3; ++turn) {
+    const long before = antiphon::test::allocations();
+    for (const int steps : {1, 2, 3, 8, 2, 1}) {
+      const AcousticItem items[] = {{slots[0], part(steps)}, {slots[1], part(std::min(steps, 2))}};
+      ASSERT_TRUE((*model)->run(items, steps).ok());
+    }
+    for (const int slot : slots) (*model)->reset(slot);
+    counted = antiphon::test::allocations() - before;
   }
   EXPECT_EQ(counted, 0) << "in the third turn";
 }
