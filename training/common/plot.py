@@ -22,7 +22,7 @@ def main():
         lines = [json.loads(line) for line in f]
     minutes = lambda line: (line.get("elapsed") or line.get("s", 0)) / 60
     series = lambda name: [(minutes(v), v[name]) for v in lines
-                           if isinstance(v.get(name), float) and not v.get("final") and not v.get("end")]
+                           if isinstance(v.get(name), float) and not v.get("final") and not v.get("end") and v.get("kind") != "held_loss"]
     panels = {title: {n: series(n) for n in names if len(series(n)) > 1} for title, names in PANELS.items()}
     panels = {title: found for title, found in panels.items() if found}
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), squeeze=False)
