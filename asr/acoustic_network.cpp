@@ -9,27 +9,24 @@ namespace {
 
 constexpr std::int64_t kToEnd = std::numeric_limits<std::int64_t>::max();
 
-Value weight(Network& net, const Weights& weights, const std::string& name) {
-  return net.weight(weights, name);
-}
-
+// One weight a statement: the order of the graph's values must not depend on the compiler.
 Value linear(Network& net, const Weights& weights, const std::string& name, Value x) {
+  const Value w = net.weight(weights, name + ".weight");
   const std::string bias = name + ".bias";
-  return net.linear(x, net.weight(weights, name + ".weight"),
-                    weights.has(bias) ? net.weight(weights, bias) : Value{});
+  return net.linear(x, w, weights.has(bias) ? net.weight(weights, bias) : Value{});
 }
 
 Value norm(Network& net, const Weights& weights, const std::string& name, Value x) {
-  const Value gamma = weight(net, weights, name + ".weight");
-  return net.layer_norm(x, gamma, weight(net, weights, name + ".bias"));
+  const Value gamma = net.weight(weights, name + ".weight");
+  return net.layer_norm(x, gamma, net.weight(weights, name + ".bias"));
 }
 
 // [B, C, T] -> [B, out, T / stride], GELU; `past` frames of the last run stand before x.
 Value causal_conv(Network& net, const Weights& weights, const std::string& name, Value x,
                   int stride, int past) {
   const Value history = net.delay_line(name + ".history", x, past);
-  const Value kernel = weight(net, weights, name + ".weight");
-  const Value bias = weight(net, weights, name + ".bias");
+  const Value kernel = net.weight(weights, name + ".weight");
+  const Value bias = net.weight(weights, name + ".bias");
   return net.gelu(net.conv1d(history, kernel, bias, {.stride = stride}));
 }
 
@@ -39,9 +36,10 @@ Value recurrent_layer(Network& net, const Weights& weights, int layer, int width
   const Value c = net.state("c" + n, {"B", width});
   const Value normed = norm(net, weights, "norms." + n, x);
   const std::string lstm = "lstms." + n + ".";
-  const auto out = net.lstm(normed, h, c, net.weight(weights, lstm + "weight_ih"),
-                            net.weight(weights, lstm + "weight_hh"),
-                            net.weight(weights, lstm + "bias"), Value{});
+  const Value from_x = net.weight(weights, lstm + "weight_ih");
+  const Value from_h = net.weight(weights, lstm + "weight_hh");
+  const Value bias = net.weight(weights, lstm + "bias");
+  const auto out = net.lstm(normed, h, c, from_x, from_h, bias, Value{});
   net.update(h, out.h);
   net.update(c, out.c);
   return net.add(x, out.y);
@@ -64,8 +62,9 @@ void recurrent_network(Network& net, const Weights& weights, const AcousticConfi
     x = recurrent_layer(net, weights, layer, config.width, x);
   x = net.mul(net.transpose(x, {0, 2, 1}), valid);
   const Value history = net.delay_line("ahead.history", x, config.lookahead);
-  const Value ahead = net.conv1d(history, weight(net, weights, "ahead.weight"),
-                                 weight(net, weights, "ahead.bias"), {.groups = config.width});
+  const Value kernel = net.weight(weights, "ahead.weight");
+  const Value ahead =
+      net.conv1d(history, kernel, net.weight(weights, "ahead.bias"), {.groups = config.width});
   const Value delayed = net.slice(history, 2, 0, -config.lookahead);
   output_rows(net, weights, config, net.transpose(net.gelu(net.add(delayed, ahead)), {0, 2, 1}));
 }
