@@ -134,7 +134,8 @@ std::string file_name(const std::string& output) {
 
 // --input and --compare name tensors that the network has.
 Status check_names(const char* option, const Tensors& given, const std::vector<TensorSpec>& specs) {
-  for (const auto& [name, tensor] : given) {
+  for (const auto& entry : given) {
+    const std::string& name = entry.first;
     std::string known;
     for (const TensorSpec& spec : specs) known += (known.empty() ? "" : ", ") + spec.name;
     const bool there = std::any_of(specs.begin(), specs.end(),
