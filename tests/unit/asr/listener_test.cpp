@@ -131,8 +131,8 @@ TEST_P(Listener, ASlotThatIsReleasedOrResetBeginsAnew) {
   EXPECT_EQ(turn(again, {4}), first);
 }
 
-// The window of a frame begins elsewhere among the keys of a run: sums of the same numbers in
-// another order. At INT8 that moves some activations by one of 32767 levels.
+// Not the same bits: a window begins elsewhere among the keys of a run, so that attention sums in
+// another order, and convolutions at INT8 round to levels that span all steps of a run.
 TEST_P(Listener, RunsOfAnyLengthGiveNearlyTheSame) {
   const int slot = *model_->acquire();
   const auto want = turn(slot, {1});
