@@ -53,6 +53,13 @@ class Streaming(unittest.TestCase):
         real = on | (t < 12)[None]
         torch.testing.assert_close(got[real], want[real], atol=1e-5, rtol=0)
 
+    def test_a_reach_over_all_of_it_is_the_whole_encoder(self):
+        net = Listener(width=48, layers=2, channels=32, heads=2, inner=64, blocks=2, past=40, ahead=40).eval()
+        mel, steps = self.mel[:, :, :80], torch.tensor([20, 20])
+        told = net.encode(torch.nn.functional.pad(mel, (0, 4 * net.late)), steps, torch.zeros(2, dtype=torch.long))
+        torch.testing.assert_close(told[:, net.late:], net.whole(mel, steps), atol=1e-5, rtol=0)
+        self.assertFalse(told[:, :net.late].any())
+
     def test_places_go_round(self):
         table = places(32)
         self.assertEqual((POSITIONS, 32), tuple(table.shape))
