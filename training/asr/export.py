@@ -80,13 +80,14 @@ def geometry(shape):
     """What the two kinds of networks do not share, as lines of [network]."""
     if "blocks" not in shape:
         return [f"front = {shape['front']}", f"lookahead = {LOOKAHEAD}"]
-    return [f"{k} = {v}" for k, v in (dict(channels=384, heads=6, inner=1536) | {k: shape[k] for k in ("blocks", "past", "ahead")}).items()]
+    shape = dict(channels=384, heads=6, inner=1536) | shape  # the Listener's own defaults
+    return [f"{k} = {shape[k]}" for k in ("channels", "heads", "inner", "blocks", "past", "ahead")]
 
 
 def manifest(folder, shape, a):
     """manifest.toml as asr/pack.cpp reads it."""
     files = [f for f in sorted(os.listdir(folder)) if f != "manifest.toml"]
-    lines = ['name = "asr-en"', 'kind = "asr"', "version = 1", 'language = "en"', 'licence = "Apache-2.0"',
+    lines = ['name = "asr-en"', 'kind = "asr"', "version = 1", 'language = "en"', f"licence = {quoted(a.licence)}",
              f"source = {quoted('trained by training/asr: ' + a.source)}"] + [f"note = {quoted(a.note)}"] * bool(a.note)
     lines += ["", "[pack]", 'name = "asr-en"', "", "[network]",
              f"mel_bins = {MELS}", f"width = {shape['width']}", f"layers = {shape['layers']}", *geometry(shape),
@@ -116,6 +117,7 @@ def options():
     ap.add_argument("--unknown-letter", type=float, default=-1.0, help="and for each of its letters")
     ap.add_argument("--delay", type=float, default=0.0, help="milliseconds by which word times are late, see word_times.py")
     ap.add_argument("--source", default="teacher speech of Kokoro-82M (Apache-2.0) and the corpora of its README")
+    ap.add_argument("--licence", default="Apache-2.0", help="'Apache-2.0, MIT' where the encoder began with Whisper's: LICENSE.whisper stays in the pack")
     ap.add_argument("--note", default="", help="a sentence for the manifest")
     ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")
     return ap.parse_args()

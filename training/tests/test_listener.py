@@ -50,8 +50,7 @@ class Streaming(unittest.TestCase):
         score = heads(q) @ heads(k).transpose(-1, -2) / 4
         score = score.masked_fill(~(near & on[:, None])[:, None], -1e4)
         want = (score.softmax(-1) @ heads(v)).transpose(1, 2).flatten(2)
-        real = on | (t < 12)[None]
-        torch.testing.assert_close(got[real], want[real], atol=1e-5, rtol=0)
+        torch.testing.assert_close(got[on], want[on], atol=1e-5, rtol=0)
 
     def test_a_reach_over_all_of_it_is_the_whole_encoder(self):
         net = Listener(width=48, layers=2, channels=32, heads=2, inner=64, blocks=2, past=40, ahead=40).eval()

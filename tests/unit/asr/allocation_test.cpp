@@ -40,16 +40,7 @@ TEST(Allocations, NoneInRunsOfANetworkWithBlocks) {
   const auto weights = Weights::load(test::kGolden + "listener_i8.safetensors");
   ASSERT_TRUE(weights.ok()) << weights.status().to_string();
   AcousticModelOptions options;
-  options.config = {.width = 24,
-                    .layers = 2,
-                    .lookahead = 2,
-                    .blocks = 2,
-                    .channels = 32,
-                    .heads = 2,
-                    .inner = 48,
-                    .past = 7,
-                    .ahead = 2,
-                    .outputs_per_step = 2};
+  options.config = test::kTinyListener;
   options.max_streams = options.max_batch = 2;
   options.max_steps = 8;
   const auto model = AcousticModel::create(**weights, options);

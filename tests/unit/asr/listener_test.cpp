@@ -9,26 +9,17 @@
 #include "asr/acoustic_model.h"
 #include "asr/acoustic_network.h"
 #include "engine/weights.h"
+#include "tests/unit/asr/tiny_pack.h"
 
 namespace antiphon::asr {
 namespace {
 
 constexpr int kBins = 80, kRounds = 31, kMaxSteps = 8;  // kRounds: of make_listener_golden.py
 constexpr std::size_t kStepFloats = AcousticConfig::kFramesPerStep * kBins;
-constexpr AcousticConfig kConfig = {.mel_bins = kBins,
-                                    .width = 24,
-                                    .layers = 2,
-                                    .lookahead = 2,
-                                    .blocks = 2,
-                                    .channels = 32,
-                                    .heads = 2,
-                                    .inner = 48,
-                                    .past = 7,
-                                    .ahead = 2,
-                                    .outputs_per_step = 2};
+constexpr AcousticConfig kConfig = test::kTinyListener;
 
 std::shared_ptr<const Weights> weights_of(const std::string& name) {
-  auto weights = Weights::load(ANTIPHON_SOURCE_DIR "/tests/golden/asr/" + name + ".safetensors");
+  auto weights = Weights::load(test::kGolden + name + ".safetensors");
   EXPECT_TRUE(weights.ok()) << weights.status().to_string();
   return *weights;
 }

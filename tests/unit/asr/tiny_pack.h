@@ -20,6 +20,17 @@ namespace antiphon::asr::test {
 inline const std::string kGolden = ANTIPHON_SOURCE_DIR "/tests/golden/asr/";
 inline const std::string kAlphabet = " 'abcdefghijklmnopqrstuvwxyz";
 inline constexpr AcousticConfig kTinyNetwork = {.front = 24, .width = 32, .layers = 2};
+// Of listener_f32 and listener_i8.safetensors (tests/golden/asr/make_listener_golden.py).
+inline constexpr AcousticConfig kTinyListener = {.width = 24,
+                                                 .layers = 2,
+                                                 .lookahead = 2,
+                                                 .blocks = 2,
+                                                 .channels = 32,
+                                                 .heads = 2,
+                                                 .inner = 48,
+                                                 .past = 7,
+                                                 .ahead = 2,
+                                                 .outputs_per_step = 2};
 inline const char* tiny_weights(int outputs_per_step) {
   return outputs_per_step == 1 ? "tiny.safetensors" : "tiny_two.safetensors";
 }
