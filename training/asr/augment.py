@@ -81,7 +81,7 @@ class Augment:
         spectrum = torch.fft.rfft(x, size)
         if self.rooms is not None:
             room = torch.fft.rfft(self.rooms[torch.randint(len(self.rooms), (rows,), device=self.device)], size)
-            wet = self.on(rows, 0.15 + 0.35 * hard)
+            wet = self.on(rows, 0.15 + 0.45 * hard)
             spectrum = spectrum * (wet * room + (1 - wet))
             del room
         spectrum = spectrum + torch.fft.rfft(self.beside(x, power, hard), size)
@@ -105,8 +105,8 @@ class Augment:
             at = torch.randint(len(self.noise) - length, (rows, 1), device=self.device)
             z = self.noise[at + torch.arange(length, device=self.device)].float() / 32768
             z = z / (z ** 2).mean(1, keepdim=True).clamp_min(1e-8).sqrt()
-            ratio = self.uniform(rows, 20 - 17 * hard, 32)  # dB
-            y = y + self.on(rows, 0.3 + 0.3 * hard) * z * (power * 10 ** (-ratio / 10)).sqrt()
+            ratio = self.uniform(rows, 20 - 17 * hard, 32 - 8 * hard)  # dB
+            y = y + self.on(rows, 0.3 + 0.45 * hard) * z * (power * 10 ** (-ratio / 10)).sqrt()
         talk = 10 ** (-self.uniform(rows, 10, 24) / 20) * self.on(rows, 0.12 * hard)
         other = x.roll(1, 0)
         y = y + talk * other * (power / power.roll(1, 0).clamp_min(1e-9)).sqrt().clamp_max(10)

@@ -29,6 +29,7 @@ LIBRISPEECH = ("1272", "1673", "652", "2902", "174")
 SOUNDS = dict(noise=5, rir=8)  # one in so many is kept out
 VOICES = ("bf_emma", "am_michael", "af_nova", "bm_george")
 DEMO = "I'd like a large latte with oat milk, please."  # models/demo/question.wav: nothing may learn it by heart
+PHRASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "asr", "phrases", "*.txt")
 
 
 def kept_by_hash(corpus, speaker, part=12):
@@ -163,6 +164,9 @@ def heldout(a):
     kept, refs = KeptOut(a.folder), {("teacher", clean(t)) for _, t in teacher} | {("demo", clean(DEMO))}
     for corpus in ("librispeech_mini", "commonvoice_delta", "speechocean762", "ljspeech_part"):
         refs |= {(corpus, clean(r["text"])) for r in corpus_rows(a.data, corpus) if kept.row(corpus, r)}
+    for path in sorted(glob.glob(PHRASES)):
+        with open(path, encoding="utf-8") as f:
+            refs |= {("phrases", clean(line)) for line in f if clean(line)}
     write(a.folder, "references.tsv", ("corpus", "text"), sorted(refs))
     print(len(rules), "rules,", len(refs), "references of up to", GRAM, "words a run")
 

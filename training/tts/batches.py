@@ -14,7 +14,8 @@ def positions(seconds, frames):
 class Utterances:
     """Owns mels and places of all utterances as flat tensors; batch() gathers padded batches of like length."""
 
-    def __init__(self, rows, audio, table, max_s=14.0):
+    def __init__(self, rows, audio, table, voices=(), max_s=14.0):
+        """voices: names of the speakers in the order of the network's rows; none: all rows are the first's."""
         device = audio.device
         rows = [r for r in rows if 0.5 < r["samples"] / RATE_HZ < max_s and all(c in table for c in r["symbols"])]
         mel_of = LogMel().to(device)
@@ -27,6 +28,7 @@ class Utterances:
             ids.append(torch.tensor([table[c] for c in r["symbols"]]))
             frames.append(torch.tensor(r["seconds"]) * RATE_HZ / HOP_SAMPLES)
         self.rows, self.device = rows, device
+        self.speaker = torch.tensor([voices.index(r["speaker"]) if len(voices) > 1 else 0 for r in rows], device=device)
         self.num_frames, self.num_symbols = [len(m) for m in mels], [len(i) for i in ids]
         floor = torch.full((1, mels[0].shape[1]), FLOOR, dtype=torch.half, device=device)
         self.mels = torch.cat(mels + [floor])
@@ -52,7 +54,7 @@ class Utterances:
         return out
 
     def batch(self, group):
-        """-> dict: ids [B, N], mel [B, T, 80], place [B, T], frames [B, N], symbols [B] (host), length [B]."""
+        """-> dict: ids [B, N], mel [B, T, 80], place [B, T], frames [B, N], symbols [B] (host), length [B], speaker [B]."""
         pick = torch.tensor(group, device=self.device)
         symbols = torch.tensor([self.num_symbols[i] for i in group])
         length = torch.tensor([self.num_frames[i] for i in group]).to(self.device)
@@ -63,4 +65,4 @@ class Utterances:
         last = self.first_frame[pick] + length - 1
         place = self.places[torch.minimum(self.first_frame[pick][:, None] + t, last[:, None])]
         return dict(ids=self.ids[at], mel=self.mels[when].float(), place=place, frames=self.frames[at],
-                    symbols=symbols, length=length)
+                    symbols=symbols, length=length, speaker=self.speaker[pick])

@@ -4,8 +4,8 @@
     python3 -m training.tts.export TACOTRON.pt PACK --g2p OUT/g2p.safetensors --lexicon LEXICON.tsv [--way plain]
 
 Names of the weights are those of NVIDIA's published Tacotron 2; every BatchNorm is folded into the convolution
-before it; `duration.*` is the added head. Matrices and convolutions are I8 with a scale per output row, the
-embedding and biases F32. lexicon.tsv.zst is one zstd frame of lines `word<TAB>phonemes`, sorted by bytes.
+before it; `duration.*` is the added head, `speaker.embedding.weight` and `speaker.encoding.weight` the rows of several voices.
+Matrices and convolutions are I8 with a scale per output row, embeddings, those rows and biases F32. lexicon.tsv.zst is one zstd frame of lines `word<TAB>phonemes`, sorted by bytes.
 """
 import argparse
 import hashlib
@@ -17,6 +17,9 @@ import torch
 
 from training.tts import pack
 from training.tts.model import AHEAD, BACK, STALL_FACTOR, STALL_FRAMES, WIDTH, Tacotron2
+
+
+SPEAKER = ("embedding", "encoding")
 
 
 def tensors(net):
@@ -44,6 +47,8 @@ def tensors(net):
     for part in ("conv", "out"):
         layer = getattr(net, f"duration_{part}")
         out[f"duration.{part}.weight"], out[f"duration.{part}.bias"] = layer.weight, layer.bias
+    for table, part in zip(net.speakers, SPEAKER):
+        out[f"speaker.{part}.weight"] = table.weight
     return {k: v.detach() for k, v in out.items()}
 
 
@@ -54,7 +59,8 @@ def shape_of(weights):
                 pre=size("decoder.prenet.layers.0.linear_layer.weight"),
                 att=size("decoder.attention_layer.query_layer.linear_layer.weight"),
                 loc=size("decoder.attention_layer.location_layer.location_conv.conv.weight"),
-                post=size("postnet.convolutions.0.0.conv.weight"))
+                post=size("postnet.convolutions.0.0.conv.weight"),
+                speakers=size("speaker.embedding.weight") if "speaker.embedding.weight" in weights else 1)
 
 
 def restored(weights, symbols):
@@ -76,15 +82,15 @@ def restored(weights, symbols):
 
 
 def keep(name):
-    return torch.float32 if name == "embedding.weight" else None
+    return torch.float32 if name.endswith(("embedding.weight", "encoding.weight")) else None
 
 
-def manifest(folder, table, way, report, note=""):
+def manifest(folder, table, voices, way, report, note=""):
     symbols = "".join(sorted(table, key=table.get))
     lines = ['name = "tts-en"', 'kind = "tts"', "version = 1", 'licence = "Apache-2.0"',
-             'source = "trained by training/tts on speech of Kokoro-82M (Apache-2.0), voice af_heart"'] + [f"note = {pack.quoted(note)}"] * bool(note)
+             'source = "trained by training/tts on speech of Kokoro-82M (Apache-2.0), ' + ("voices " + " and ".join(voices) if len(voices) > 1 else f"voice {voices[0]}") + '"'] + [f"note = {pack.quoted(note)}"] * bool(note)
     lines += ["", "[tts]", f"symbols = {pack.quoted(symbols)}  # id 1 is the first; ^ and $ are the silences at both ends",
-             "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80",
+             "voices = [" + ", ".join(map(pack.quoted, voices)) + "]", "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80",
              f"prenet_dropout = {'true' if way == 'dropout' else 'false'}",
              f'alignment = "{"durations" if way == "durations" else "attention"}"',
              f"attention_back = {BACK}", f"attention_ahead = {AHEAD}", f"alignment_width = {WIDTH}",
@@ -117,7 +123,7 @@ def main():
     if a.lexicon:
         out = os.path.join(a.pack, "lexicon.tsv.zst")
         subprocess.run(["zstd", "-q", "-f", "--ultra", "-22", "--no-progress", a.lexicon, "-o", out], check=True)
-    manifest(a.pack, saved["table"], a.way, dict(x.split("=", 1) for x in a.accuracy), a.note)
+    manifest(a.pack, saved["table"], saved.get("voices", ["af_heart"]), a.way, dict(x.split("=", 1) for x in a.accuracy), a.note)
     total = sum(os.path.getsize(os.path.join(a.pack, f)) for f in os.listdir(a.pack))
     print(f"{a.pack}: {total} bytes, budget 9000000")
     if total > 9_000_000:

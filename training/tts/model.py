@@ -33,9 +33,14 @@ def shifted(x):
 
 
 class Tacotron2(nn.Module):
-    def __init__(self, symbols, enc=256, rnn=512, pre=128, att=128, loc=32, post=256):
+    """speakers: voices of one network; each adds a row of its own to the symbols' embeddings and to what the encoder gives."""
+
+    def __init__(self, symbols, enc=256, rnn=512, pre=128, att=128, loc=32, post=256, speakers=1):
         super().__init__()
         self.embed = nn.Embedding(symbols + 1, enc, padding_idx=0)
+        self.speakers = nn.ModuleList(nn.Embedding(speakers, enc) for _ in range(2 * (speakers > 1)))
+        for table in self.speakers:
+            nn.init.zeros_(table.weight)
         self.convs = nn.ModuleList(nn.Conv1d(enc, enc, 5, padding=2) for _ in range(3))
         self.norms = nn.ModuleList(nn.BatchNorm1d(enc) for _ in range(3))
         self.encoder = nn.LSTM(enc, enc // 2, batch_first=True, bidirectional=True)
@@ -51,15 +56,18 @@ class Tacotron2(nn.Module):
         self.post = nn.ModuleList(nn.Conv1d(a, b, 5, padding=2) for a, b in zip(widths, widths[1:]))
         self.post_norms = nn.ModuleList(nn.BatchNorm1d(b) for b in widths[1:])
 
-    def encode(self, ids, lengths):
-        """ids [B, N] (0: padding), lengths [B] on the host -> [B, N, enc], zero beyond the lengths."""
+    def encode(self, ids, lengths, speaker=None):
+        """ids [B, N] (0: padding), lengths [B] on the host, speaker [B] (None: the first) -> [B, N, enc], zero beyond the lengths."""
         on = (ids > 0)[:, None]
-        x = self.embed(ids).transpose(1, 2)
+        x = self.embed(ids)
+        own = [table(torch.zeros_like(ids[:, :1]) if speaker is None else speaker[:, None]) * on.transpose(1, 2) for table in self.speakers]
+        x = (x + own[0] if own else x).transpose(1, 2)
         for conv, norm in zip(self.convs, self.norms):
             x = F.dropout(F.relu(norm(conv(x))), 0.2, self.training) * on
         packed = nn.utils.rnn.pack_padded_sequence(x.transpose(1, 2), lengths, batch_first=True, enforce_sorted=False)
         y = lstm_run(self.encoder, packed)[0]
-        return nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=ids.shape[1])[0]
+        y = nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=ids.shape[1])[0]
+        return y + own[1].to(y.dtype) if own else y
 
     def durations(self, enc):
         """enc [B, N, enc] -> natural log of the frames of every symbol [B, N]."""
@@ -109,13 +117,13 @@ class Tacotron2(nn.Module):
         return mel + x.transpose(1, 2).float()
 
     @torch.no_grad()
-    def synthesise(self, ids, lengths, dropout=False, by_durations=False, limit=1500, masks=None, steps=None):
-        """ids [B, N] -> mel [B, T, 80] after and before the post-net, frames of each, alignments, ended or not.
+    def synthesise(self, ids, lengths, dropout=False, by_durations=False, limit=1500, masks=None, steps=None, speaker=None):
+        """ids [B, N], speaker [B] -> mel [B, T, 80] after and before the post-net, frames of each, alignments, ended or not.
 
         dropout: draw prenet masks; masks: take these ([T] of two [B, 1, 128]). steps: exactly so many frames.
         """
         B, N = ids.shape
-        enc = self.encode(ids, lengths)
+        enc = self.encode(ids, lengths, speaker)
         key, device, n = self.key(enc), ids.device, torch.arange(N, device=ids.device)[None]
         count = lengths.to(device)
         log_frames = self.durations(enc)

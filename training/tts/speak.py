@@ -51,7 +51,7 @@ def picture(path, weights):
     plt.close(figure)
 
 
-def speak(net, table, items, device, way, voc, out, sigma, pictures):
+def speak(net, table, items, device, way, voc, out, sigma, pictures, voice=0):
     os.makedirs(out, exist_ok=True)
     walks = []
     for first in range(0, len(items), 40):
@@ -59,7 +59,8 @@ def speak(net, table, items, device, way, voc, out, sigma, pictures):
         ids = [ids_of(p, table) for _, _, p in part]
         lengths = torch.tensor([len(i) for i in ids])
         padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True).to(device)
-        mel, _, frames, align, done = net.synthesise(padded, lengths, way == "dropout", way == "durations", LIMIT)
+        mel, _, frames, align, done = net.synthesise(padded, lengths, way == "dropout", way == "durations", LIMIT,
+                                                     speaker=torch.full((len(part),), voice, device=device))
         for j, (name, text, _) in enumerate(part):
             T, N = int(frames[j]), int(lengths[j])
             peak = align[j, :T].argmax(-1)
@@ -85,6 +86,7 @@ def main():
     ap.add_argument("net"), ap.add_argument("list"), ap.add_argument("out"), ap.add_argument("--vocoder")
     ap.add_argument("--ways", default="plain,dropout,durations"), ap.add_argument("--device", default="cuda")
     ap.add_argument("--sigma", type=float, default=0.0), ap.add_argument("--pictures", type=int, default=4)
+    ap.add_argument("--voice", help="default: the checkpoint's first")
     ap.add_argument("--limit", type=int, default=10**9)
     a = ap.parse_args()
     torch.manual_seed(1)
@@ -92,11 +94,15 @@ def main():
     table = saved["table"]
     net = Tacotron2(len(table), **saved["shape"]).to(a.device).eval()
     net.load_state_dict(saved["net"])
+    voices = saved.get("voices", [])
+    if a.voice and a.voice not in voices:
+        raise SystemExit(f"--voice {a.voice}: {a.net} has {', '.join(voices) or 'one without a name'}")
+    voice = voices.index(a.voice) if a.voice else 0
     voc = load_vocoder(a.vocoder, a.device) if a.vocoder else None
     items = [line.rstrip("\n").split("\t")[:3] for line in open(a.list, encoding="utf-8")][:a.limit]
     for way in a.ways.split(","):
         began = time.time()
-        report = speak(net, table, items, a.device, way, voc, os.path.join(a.out, way), a.sigma, a.pictures)
+        report = speak(net, table, items, a.device, way, voc, os.path.join(a.out, way), a.sigma, a.pictures, voice)
         print(json.dumps(dict(report, took_s=round(time.time() - began, 1))), flush=True)
 
 

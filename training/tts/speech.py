@@ -102,7 +102,7 @@ def shortened(seconds, cut_s, least_s=0.05):
 def load(prefix, device):
     """Every shard PREFIX-*.tsv -> (rows, int16 [samples] on the device).
 
-    A row: id, text, symbols (the phonemes between ^ and $, which stand for the silences), start and samples at
+    A row: id, speaker, text, symbols (the phonemes between ^ and $, which stand for the silences), start and samples at
     22.05 kHz, seconds of every symbol. Silences at the ends are cut to LEAD_S and TAIL_S.
     """
     tables = sorted(glob.glob(f"{prefix}-*.tsv"))
@@ -122,7 +122,7 @@ def load(prefix, device):
                 start = round((int(r["start_sample"]) / rate + early) * RATE_HZ)
                 quiet = quiet_end_s(pieces[-1][start:start + round(sum(seconds) * RATE_HZ)])
                 seconds = shortened(seconds, max(0.0, quiet - TAIL_S))
-                rows.append(dict(id=r["id"], text=r["text"], symbols=symbols, seconds=seconds, start=at + start,
+                rows.append(dict(id=r["id"], speaker=r["speaker"], text=r["text"], symbols=symbols, seconds=seconds, start=at + start,
                                  samples=round(sum(seconds) * RATE_HZ)))
             at += len(pieces[-1])
     rows.sort(key=lambda r: hash_of(r["id"]))

@@ -44,7 +44,7 @@ class Recipe:
     def __call__(self, b, two_passes):
         net, training = self.net, self.net.training
         with torch.autocast(self.device, self.dtype or torch.bfloat16, enabled=self.dtype is not None):
-            enc = net.encode(b["ids"], b["symbols"])
+            enc = net.encode(b["ids"], b["symbols"], b["speaker"])
             key, log_frames = net.key(enc), net.durations(enc)
             return self.losses(b, enc, key, log_frames.float(), two_passes and training)
 
@@ -110,7 +110,7 @@ def settle(recipe, data, groups):
         m.momentum = 0.1
 
 
-def save(path, net, opt, table, shape, clock, recipe, data, groups):
+def save(path, net, opt, table, shape, voices, clock, recipe, data, groups):
     """The training state, and `net`: the mean of the weights with statistics of its own. The small file has it in f16,
     to travel; a run resumed from it begins with fresh moments."""
     live = {k: v.detach().clone() for k, v in net.state_dict().items()}
@@ -120,7 +120,7 @@ def save(path, net, opt, table, shape, clock, recipe, data, groups):
     mean = {k: v.detach().cpu().clone() for k, v in net.state_dict().items()}
     opt.swap_mean()
     net.load_state_dict(live)
-    small = dict(net=halved(mean), table=table, shape=shape, clock=clock)
+    small = dict(net=halved(mean), table=table, shape=shape, voices=voices, clock=clock)
     for name, saved in ((path, dict(small, net=mean, live=live, opt=state)), (path[:-3] + "_small.pt", small)):
         torch.save(saved, name + ".part")
         os.replace(name + ".part", name)
@@ -146,6 +146,8 @@ def options():
                     help="frames do not hear the one before (the prenet is zero): nothing to go astray, for a short training")
     for name, width in SHAPE.items():
         ap.add_argument(f"--{name}", type=int, default=width)
+    ap.add_argument("--voices", nargs="*", help="speakers in the order of the pack, the first is its default; else all that DATA has, sorted. "
+                    "A checkpoint of fewer learns the new ones")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--rare", type=int, default=30, help="symbols seen less often are unknown, their utterances left out")
     ap.add_argument("--held", type=int, default=40, help="utterances kept out, by hash of their id")
@@ -168,11 +170,15 @@ def main():
     saved = torch.load(a.resume, map_location=a.device) if a.resume else None
     seen = Counter(c for r in rows for c in r["symbols"])
     table = saved["table"] if saved else {c: i + 1 for i, c in enumerate(sorted(c for c in seen if seen[c] >= a.rare))}
-    held, data = Utterances(rows[:a.held], audio, table), Utterances(rows[a.held:], audio, table)
-    shape = saved["shape"] if saved else {name: getattr(a, name) for name in SHAPE}
+    voices = a.voices or sorted({r["speaker"] for r in rows})
+    rows = [r for r in rows if r["speaker"] in voices]
+    held, data = Utterances(rows[:a.held], audio, table, voices), Utterances(rows[a.held:], audio, table, voices)
+    shape = (saved["shape"] if saved else {name: getattr(a, name) for name in SHAPE}) | dict(speakers=len(voices))
     net = Tacotron2(len(table), **shape).to(a.device)
     if saved:
-        net.load_state_dict(saved.get("live", saved["net"]))
+        known = net.load_state_dict(saved.get("live", saved["net"]), strict=False)
+        if known.unexpected_keys or any(not k.startswith("speakers.") for k in known.missing_keys):
+            raise SystemExit(f"{a.resume}: another network: {(known.unexpected_keys + known.missing_keys)[0]}")
     else:
         net.mel.bias.data.copy_(data.mels[:-1].float().mean(0))
     if a.no_feedback:
@@ -181,14 +187,14 @@ def main():
     opt = FlatAdamW(net, betas=(0.9, 0.98), decay=1e-4, clip=1.0, scale=1024.0 if dtype == torch.float16 else 1.0)
     clock, count, anew = 0.0, 0, False
     if saved:
-        opt.load(saved.get("opt", {}))
-        anew = "opt" not in saved
+        anew = "opt" not in saved or bool(known.missing_keys)  # a voice more: the moments begin anew
+        opt.load({} if anew else saved["opt"])
         clock, count = saved["clock"]["seconds"], saved["clock"]["steps"]
         torch.manual_seed(a.seed + count), rng.bit_generator.advance(count)
     clock = clock if a.elapsed is None else a.elapsed
     recipe = Recipe(net, dtype, a.device.split(":")[0], a.own_share, a.drop_share, not a.no_attention)
     params = sum(p.numel() for p in net.parameters())
-    log(dict(vars(a), utterances=len(data.rows), hours=round(len(audio) / RATE_HZ / 3600, 2), symbols=len(table),
+    log(dict(vars(a), voices=voices, utterances=len(data.rows), hours=round(len(audio) / RATE_HZ / 3600, 2), symbols=len(table),
              parameters=params, load_s=round(time.time() - began, 1)))
     del audio
     path, total, began = os.path.join(a.out, "tacotron.pt"), a.minutes * 60, time.time()
@@ -216,8 +222,8 @@ def main():
                      **{f"held_{n}": round(v, 4) for n, v in zip(names, kept)}))
         if now - saved_at > a.every:
             saved_at = now
-            save(path, net, opt, table, shape, dict(seconds=now, steps=count), recipe, data, data.groups(a.batch_frames, rng)[:20])
-    save(path, net, opt, table, shape, dict(seconds=now, steps=count), recipe, data, data.groups(a.batch_frames, rng)[:40])
+            save(path, net, opt, table, shape, voices, dict(seconds=now, steps=count), recipe, data, data.groups(a.batch_frames, rng)[:20])
+    save(path, net, opt, table, shape, voices, dict(seconds=now, steps=count), recipe, data, data.groups(a.batch_frames, rng)[:40])
     with open(os.path.join(a.out, "held.tsv"), "w", encoding="utf-8") as f:
         f.writelines(f"{r['id']}\t{r['text']}\t{r['symbols']}\n" for r in held.rows)
     log(dict(end=True, step=count, s=round(now, 1)))

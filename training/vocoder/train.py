@@ -21,6 +21,7 @@ from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_
 from training.vocoder import losses, start
 from training.vocoder.discriminators import Discriminators
 from training.vocoder.model import SIGMA, SlimWaveGlow, gated_layer
+from training.vocoder.predicted import Predicted
 
 PAD = 2048  # samples around a segment, so that its mel frames are whole
 GEOMETRY = dict(channels=256, layers=10, flows=6)
@@ -28,12 +29,17 @@ MARGIN = 16  # frames generated beyond what the losses see; they fall before or 
 
 
 class Batches:
-    """Random segments: mel [B, 80, T] of the frames and y [B, 256 T], frame t centred in its own 256 samples."""
+    """Random segments: mel [B, 80, T] of the frames and y [B, 256 T], frame t centred in its own 256 samples.
 
-    def __init__(self, rows, audio, batch, frames):
+    predicted: Predicted of the same audio; `share` of the segments take its mel in place of the recording's."""
+
+    def __init__(self, rows, audio, batch, frames, predicted=None, share=0.5):
         device = audio.device
+        self.predicted, self.share = predicted, share
+        rows = predicted.rows if predicted else rows
+        first = predicted.first.tolist() if predicted else [0] * len(rows)
         self.samples, self.frames, self.audio = frames * HOP_SAMPLES, frames, audio
-        fit = [[r["start"], r["samples"]] for r in rows if r["samples"] > self.samples + 2 * HOP_SAMPLES]
+        fit = [[r["start"], r["samples"], at] for r, at in zip(rows, first) if r["samples"] > self.samples + 2 * HOP_SAMPLES]
         if not fit:
             raise SystemExit(f"no utterance is longer than {frames} frames")
         self.spans = torch.tensor(fit, device=device)
@@ -44,10 +50,17 @@ class Batches:
         device = self.audio.device
         pick = self.spans[torch.randint(len(self.spans), (self.batch,), device=device)]
         room = (pick[:, 1] - self.samples).float()
-        start = pick[:, 0] + (torch.rand(self.batch, device=device) * room).long()
+        into = (torch.rand(self.batch, device=device) * room).long()
+        if self.predicted:
+            theirs = torch.rand(self.batch, device=device) < self.share
+            into = torch.where(theirs, into // HOP_SAMPLES * HOP_SAMPLES, into)
+        start = pick[:, 0] + into
         index = (start[:, None] + self.offsets).clamp(0, len(self.audio) - 1)
         wide = self.audio[index].float() / 32768
         mel = self.mel(wide)[:, :, PAD // HOP_SAMPLES:PAD // HOP_SAMPLES + self.frames]
+        if self.predicted:
+            frame = (pick[:, 2] + into // HOP_SAMPLES)[:, None] + torch.arange(self.frames, device=device)
+            mel = torch.where(theirs[:, None, None], self.predicted.mels[frame].float().transpose(1, 2), mel)
         at = PAD - HOP_SAMPLES // 2
         return mel, wide[:, at:at + self.samples]
 
@@ -215,6 +228,8 @@ def options():
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--held", type=int, default=24, help="utterances kept out, by hash of their id")
     ap.add_argument("--whisper", action="store_true", help="begin as noise shaped by the mel, see start.py")
+    ap.add_argument("--predicted", help="checkpoint of training.tts.train; --predicted-share of the segments take the mels that it predicts")
+    ap.add_argument("--predicted-share", type=float, default=0.5)
     ap.add_argument("--tiny", action="store_true", help="a small network, to try the recipe")
     for name, size in GEOMETRY.items():
         ap.add_argument(f"--{name}", type=int, default=size)
@@ -242,7 +257,8 @@ def main():
     if a.whisper and not a.resume:
         start.whisper(gen, rows, audio)
     dis = Discriminators(*(((4, 8, 8, 8), 4) if a.tiny else ())).to(a.device)
-    batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN))
+    predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
+    batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
     step = Step(gen, dis, batches, dtype, a.frames)
     clock, count, anew = 0.0, 0, False
     if a.resume:

@@ -1,0 +1,108 @@
+"""Several voices of one synthesiser, and the mels that it predicts for the vocoder.
+
+    python3 -m unittest training.tests.test_voices        from the top of the repository; needs PyTorch
+"""
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+try:
+    import torch
+
+    from training.tts.export import restored, tensors
+    from training.tts.model import Tacotron2
+    from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ
+    from training.vocoder.predicted import Predicted
+    from training.vocoder.train import Batches
+except ImportError:
+    torch = None
+
+SMALL = dict(enc=16, rnn=16, pre=8, att=8, loc=4, post=16)
+SYMBOLS = "^abc$"
+TABLE = {c: i + 1 for i, c in enumerate(SYMBOLS)}
+
+
+def random_rows(net):
+    for table in net.speakers:
+        torch.nn.init.normal_(table.weight)
+
+
+@unittest.skipUnless(torch, "no PyTorch here")
+class Voices(unittest.TestCase):
+    def setUp(self):
+        torch.set_grad_enabled(False)
+        self.addCleanup(torch.set_grad_enabled, True)
+        torch.manual_seed(0)
+        self.ids, self.lengths = torch.tensor([[1, 2, 3, 4, 5], [1, 3, 5, 0, 0]]), torch.tensor([5, 3])
+
+    def test_a_new_voice_begins_as_the_first(self):
+        one, two = Tacotron2(5, **SMALL).eval(), Tacotron2(5, **SMALL, speakers=2).eval()
+        missing = two.load_state_dict(one.state_dict(), strict=False).missing_keys
+        self.assertEqual(["speakers.0.weight", "speakers.1.weight"], missing)
+        want = one.encode(self.ids, self.lengths)
+        for speaker in (None, torch.tensor([1, 0])):
+            self.assertTrue(torch.equal(want, two.encode(self.ids, self.lengths, speaker)))
+
+    def test_each_row_of_a_batch_has_its_own_voice(self):
+        net = Tacotron2(5, **SMALL, speakers=2).eval()
+        random_rows(net)
+        both = net.encode(self.ids, self.lengths, torch.tensor([1, 0]))
+        for row, speaker in ((0, 1), (1, 0)):
+            n = int(self.lengths[row])
+            alone = net.encode(self.ids[row:row + 1, :n], self.lengths[row:row + 1], torch.tensor([speaker]))
+            self.assertLess((alone[0] - both[row, :n]).abs().max().item(), 1e-5)
+        self.assertEqual(0.0, both[1, 3:].abs().max().item())
+        other = net.encode(self.ids, self.lengths, torch.tensor([0, 1]))
+        self.assertGreater((other - both).abs().max().item(), 0.1)
+
+    def test_a_pack_carries_the_voices(self):
+        net = Tacotron2(5, **SMALL, speakers=3).eval()
+        random_rows(net)
+        weights = tensors(net)
+        self.assertEqual((3, 16), tuple(weights["speaker.encoding.weight"].shape))
+        speaker = torch.tensor([2, 1])
+        again = restored(weights, 5).encode(self.ids, self.lengths, speaker)
+        self.assertLess((again - net.encode(self.ids, self.lengths, speaker)).abs().max().item(), 1e-4)
+
+
+@unittest.skipUnless(torch, "no PyTorch here")
+class PredictedMels(unittest.TestCase):
+    """Rows of one recording whose pitch rises, so that every frame tells when it is."""
+
+    def setUp(self):
+        torch.manual_seed(0)
+        n = 4 * RATE_HZ
+        rise = torch.arange(n) / n
+        self.audio = (torch.sin(2 * torch.pi * torch.cumsum(200 + 3000 * rise, 0) / RATE_HZ) * 12000).to(torch.int16)
+        self.rows = [dict(id=str(k), speaker="b" if k else "a", symbols="^abc$", seconds=[0.3, 0.3, 0.3, 0.3, 0.3], start=k * 2 * RATE_HZ + 100,
+                          samples=int(1.5 * RATE_HZ)) for k in range(2)]
+        self.net = Tacotron2(5, **SMALL, speakers=2).eval()
+        self.file = tempfile.NamedTemporaryFile(suffix=".pt")
+        self.addCleanup(self.file.close)
+        torch.save(dict(net=self.net.state_dict(), table=TABLE, shape=dict(SMALL, speakers=2), voices=["a", "b"]), self.file.name)
+
+    def test_all_rows_of_known_voices_are_there(self):
+        made = Predicted(self.file.name, self.rows + [dict(self.rows[0], speaker="c")], self.audio)
+        self.assertEqual(["0", "1"], [r["id"] for r in made.rows])
+        self.assertEqual([1 + int(1.5 * RATE_HZ) // HOP_SAMPLES] * 2, made.count)
+        self.assertTrue(torch.isfinite(made.mels.float()).all())
+
+    def test_segments_keep_their_place(self):
+        made = Predicted(self.file.name, self.rows, self.audio)
+        mel_of = LogMel()
+        for row, at, count in zip(made.rows, made.first.tolist(), made.count):  # what is predicted is the recording's mel plus one
+            x = self.audio[row["start"]:row["start"] + row["samples"]].float()[None] / 32768
+            made.mels[at:at + count] = (mel_of(x)[0].T + 1).half()
+        batches = Batches(self.rows, self.audio, 16, 8, made, share=1.0)
+        mel, y = batches.draw()
+        want = mel_of(y[:, HOP_SAMPLES // 2:])[:, :, 3:5] + 1  # of the recording that it is to become, away from the edges
+        self.assertLess((mel[:, :, 3:5] - want).abs().mean().item(), 0.02)
+        real, _ = Batches(self.rows, self.audio, 16, 8, made, share=0.0).draw()
+        self.assertLess(real.mean().item(), mel.mean().item() - 0.5)
+
+
+if __name__ == "__main__":
+    unittest.main()
