@@ -29,13 +29,13 @@ MARGIN = 16  # frames generated beyond what the losses see; they fall before or 
 
 
 class Batches:
-    """Random segments: mel [B, 80, T] of the frames and y [B, 256 T], frame t centred in its own 256 samples.
+    """Random segments: mel [B, 80, T] of the frames and y [B, 256 T]; frame t is centred `lead` behind the first of its own 256 samples.
 
     predicted: Predicted of the same audio; `share` of the segments take its mel in place of the recording's."""
 
-    def __init__(self, rows, audio, batch, frames, predicted=None, share=0.5):
+    def __init__(self, rows, audio, batch, frames, predicted=None, share=0.5, lead=HOP_SAMPLES // 2):
         device = audio.device
-        self.predicted, self.share = predicted, share
+        self.predicted, self.share, self.lead = predicted, share, lead
         rows = predicted.rows if predicted else rows
         first = predicted.first.tolist() if predicted else [0] * len(rows)
         self.samples, self.frames, self.audio = frames * HOP_SAMPLES, frames, audio
@@ -61,7 +61,7 @@ class Batches:
         if self.predicted:
             frame = (pick[:, 2] + into // HOP_SAMPLES)[:, None] + torch.arange(self.frames, device=device)
             mel = torch.where(theirs[:, None, None], self.predicted.mels[frame].float().transpose(1, 2), mel)
-        at = PAD - HOP_SAMPLES // 2
+        at = PAD - self.lead
         return mel, wide[:, at:at + self.samples]
 
 
