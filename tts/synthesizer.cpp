@@ -1,6 +1,7 @@
 // Loads the packs, builds the plans, and lends networks and state slots to streams.
 #include "tts/synthesizer.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
@@ -107,23 +108,31 @@ class SynthesizerImpl final : public Synthesizer {
       : voice_(std::move(voice)), lanes_(std::move(lanes)) {}
 
   int rate_hz() const override { return voice_->tts.rate_hz; }
-  std::vector<std::string> voices() const override { return {voice_->tts.voice}; }
+  std::vector<std::string> voices() const override { return voice_->tts.voices; }
 
   Result<std::unique_ptr<SynthesisStream>> open(std::string_view text,
                                                 const SynthesisOptions& options) override {
-    if (!options.voice.empty() && options.voice != voice_->tts.voice) {
-      return invalid_argument("voice: wanted \"" + voice_->tts.voice + "\", got \"" +
-                              options.voice + "\"");
-    }
+    ANTIPHON_ASSIGN_OR_RETURN(const int speaker, speaker_of(options.voice));
     if (!(options.speed >= 0.5f && options.speed <= 2.0f))
       return invalid_argument("speed: wanted 0.5 to 2, got " + std::to_string(options.speed));
     ANTIPHON_ASSIGN_OR_RETURN(Speech speech, options.ssml ? parse_ssml(text) : normalise(text));
     ANTIPHON_ASSIGN_OR_RETURN(const int slot, lanes_->acquire());
     return std::unique_ptr<SynthesisStream>(new SpeechStream(
-        voice_, lanes_, slot, std::string(text), std::move(speech), options.speed));
+        voice_, lanes_, slot, std::string(text), std::move(speech), options.speed, speaker));
   }
 
  private:
+  // Place of a voice among the pack's; empty: the first.
+  Result<int> speaker_of(const std::string& name) const {
+    const std::vector<std::string>& all = voice_->tts.voices;
+    if (name.empty()) return 0;
+    const auto found = std::find(all.begin(), all.end(), name);
+    if (found != all.end()) return static_cast<int>(found - all.begin());
+    std::string there;
+    for (const std::string& voice : all) there += (there.empty() ? "\"" : ", \"") + voice + "\"";
+    return invalid_argument("voice: wanted " + there + ", got \"" + name + "\"");
+  }
+
   std::shared_ptr<const VoiceData> voice_;
   std::shared_ptr<Lanes> lanes_;
 };
@@ -163,6 +172,12 @@ Result<Plans> build_plans(const SynthesizerConfig& config, VoiceData& voice) {
                             std::to_string(voice.tts.symbols.size() + 1) +
                             " rows for the manifest's symbols, got " +
                             std::to_string(voice.geometry.symbols) + "; or mel_bins differ");
+  }
+  if (static_cast<int>(voice.tts.voices.size()) != std::max(voice.geometry.speakers, 1)) {
+    return invalid_argument(voice.tts.weights_path + ": speaker.embedding.weight: wanted " +
+                            std::to_string(voice.tts.voices.size()) +
+                            " rows for the manifest's voices, got " +
+                            std::to_string(voice.geometry.speakers));
   }
   if (voice.tts.decoder.alignment == Alignment::kDurations && !voice.geometry.has_durations) {
     return invalid_argument(voice.tts.weights_path +

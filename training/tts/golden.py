@@ -8,6 +8,7 @@ OUT_DIR/NAME.safetensors, NAME being the pack's folder: for one sentence, the pa
   mel_before [40, 80], alignment [40, N], stop [40]: the published loop with the window guard, no dropout
   mel_after [40, 80]: the post-net on mel_before
   mel [T, 80]: the whole sentence after the post-net, at most 400 frames
+and of a pack of several voices, whose first one that is, last_encoder, last_log_frames and last_mel_before of its last voice
 OUT_DIR/NAME-g2p.safetensors: weights_sha256 of g2p.safetensors, and for every word W of the header's list `W.ids` I32 and
 `W.logits` [3 L, classes]. With a checkpoint it also says what INT8 costs beside the f32 weights.
 """
@@ -44,6 +45,11 @@ def golden(net, ids):
     out["stop"] = torch.sigmoid(stop[0])
     whole, _, frames, _, _ = net.synthesise(ids[None], lengths, limit=400)
     out["mel"] = whole[0, :int(frames[0])]
+    if len(net.speakers):
+        last = torch.tensor([net.speakers[0].num_embeddings - 1])
+        enc = net.encode(ids[None], lengths, last)
+        out.update(last_encoder=enc[0], last_log_frames=net.durations(enc)[0])
+        out["last_mel_before"] = net.synthesise(ids[None], lengths, steps=STEPS, speaker=last)[1][0]
     return out
 
 

@@ -18,14 +18,23 @@ std::uint64_t next_random(std::uint64_t& state) {
 }  // namespace
 
 Status AcousticDecoder::begin(NetRunner& encoder, std::span<const std::int32_t> ids,
-                              std::uint64_t seed) {
+                              std::uint64_t seed, int speaker) {
   done_ = true;
   symbols_ = ids.size();
   if (ids.empty()) return invalid_argument("acoustic: wanted at least one symbol");
+  if (speaker < 0 || speaker >= std::max(geometry_.speakers, 1))
+    return invalid_argument("acoustic: speaker: wanted 0 to " +
+                            std::to_string(std::max(geometry_.speakers, 1) - 1) + ", got " +
+                            std::to_string(speaker));
   const auto n = static_cast<std::int64_t>(symbols_);
   const std::int64_t dims[] = {1, n};
   ANTIPHON_ASSIGN_OR_RETURN(void* input, encoder.input("ids", dims));
   std::copy(ids.begin(), ids.end(), static_cast<std::int32_t*>(input));
+  if (geometry_.speakers > 0) {
+    const std::int64_t one[] = {1, 1};
+    ANTIPHON_ASSIGN_OR_RETURN(void* voice, encoder.input("speaker", one));
+    *static_cast<std::int32_t*>(voice) = speaker;
+  }
   ANTIPHON_RETURN_IF_ERROR(encoder.run(-1));
   ANTIPHON_ASSIGN_OR_RETURN(const auto encoded, encoder.output("encoder"));
   encoder_.assign(encoded.begin(), encoded.end());

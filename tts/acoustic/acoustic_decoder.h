@@ -23,8 +23,10 @@ class AcousticDecoder {
         guard_config_(guard),
         alignment_width_(alignment_width) {}
 
-  // Encodes a new utterance. ids: 1 to symbols - 1, at least one.
-  Status begin(NetRunner& encoder, std::span<const std::int32_t> ids, std::uint64_t seed);
+  // Encodes a new utterance. ids: 1 to symbols - 1, at least one. speaker: 0 to speakers - 1; 0
+  // where the geometry has none.
+  Status begin(NetRunner& encoder, std::span<const std::int32_t> ids, std::uint64_t seed,
+               int speaker = 0);
 
   // Makes the next block: appends frames [n, mel_bins] before the post-net to `mel`.
   Status block(NetRunner& decoder, std::vector<float>& mel);

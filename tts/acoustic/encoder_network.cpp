@@ -9,7 +9,14 @@ namespace antiphon::tts {
 Network encoder_network(const Weights& weights, const AcousticGeometry& g) {
   Network net("encoder");
   const Value ids = net.input("ids", DType::kI32, {1, "N"});
-  Value x = net.transpose(net.embedding(ids, net.weight(weights, "embedding.weight")), {0, 2, 1});
+  Value speaker;
+  if (g.speakers > 0) speaker = net.input("speaker", DType::kI32, {1, 1});
+  const auto with_speaker = [&](Value rows, const char* table) {
+    if (g.speakers == 0) return rows;
+    return net.add(rows, net.embedding(speaker, net.weight(weights, table)));
+  };
+  Value x = net.embedding(ids, net.weight(weights, "embedding.weight"));
+  x = net.transpose(with_speaker(x, "speaker.embedding.weight"), {0, 2, 1});
   const int pad = g.encoder_kernel / 2;
   for (int i = 0; i < g.encoder_convs; ++i) {
     const std::string name = "encoder.convolutions." + std::to_string(i) + ".0.conv.";
@@ -30,7 +37,7 @@ Network encoder_network(const Weights& weights, const AcousticGeometry& g) {
   };
   const Value forward = direction("", false);
   const Value backward = direction("_reverse", true);
-  const Value encoded = net.concat({forward, backward}, 2);
+  const Value encoded = with_speaker(net.concat({forward, backward}, 2), "speaker.encoding.weight");
   net.output("encoder", encoded);
   net.output(
       "key",

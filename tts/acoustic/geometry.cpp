@@ -66,6 +66,8 @@ void read_sizes(Reader& r, const Weights& weights, AcousticGeometry& g) {
   g.post_convs = r.count("postnet.convolutions.", ".0.conv.weight");
   g.post_kernel = to_int(r.dims("postnet.convolutions.0.0.conv.weight", 3)[2]);
   g.has_durations = weights.has("duration.conv.weight");
+  if (weights.has("speaker.embedding.weight") || weights.has("speaker.encoding.weight"))
+    g.speakers = to_int(r.dims("speaker.embedding.weight", 2)[0]);
 }
 
 void check_sizes(Reader& r, const AcousticGeometry& g) {
@@ -82,6 +84,9 @@ void check_sizes(Reader& r, const AcousticGeometry& g) {
   r.want("decoder.linear_projection.linear_layer.weight", {M, R + E});
   r.want("decoder.gate_layer.linear_layer.weight", {1, R + E});
   r.want("encoder.lstm.weight_ih_l0", {2 * E, g.embedding});
+  if (g.speakers == 0) return;
+  r.want("speaker.embedding.weight", {g.speakers, g.embedding});
+  r.want("speaker.encoding.weight", {g.speakers, E});
 }
 
 }  // namespace

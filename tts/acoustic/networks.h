@@ -8,7 +8,7 @@
 namespace antiphon::tts {
 
 // Read from the weights, whose names are those of NVIDIA's published Tacotron 2 with BatchNorm
-// folded into the convolutions; `duration.*` is optional.
+// folded into the convolutions; `duration.*` and `speaker.*` are optional.
 struct AcousticGeometry {
   int symbols = 0;  // rows of the embedding, the padding symbol 0 included
   int embedding = 256;
@@ -23,6 +23,7 @@ struct AcousticGeometry {
   int post_convs = 5;
   int post_kernel = 5;
   bool has_durations = true;
+  int speakers = 0;  // rows of `speaker.*`; 0: one voice, without them
 
   int post_delay_frames() const { return post_convs * (post_kernel / 2); }
 };
@@ -42,7 +43,8 @@ struct DecoderConfig {
 };
 
 // "ids" [1, N] i32 -> "encoder" [1, N, E], "key" [1, N, A], and with durations "log_frames" [1, N,
-// 1].
+// 1]. With speakers also "speaker" [1, 1] i32: its rows are added to the embedding of every symbol
+// and to every row of "encoder".
 Network encoder_network(const Weights& weights, const AcousticGeometry& geometry);
 
 // One block of frames. What is carried from block to block comes in and goes out under the names of

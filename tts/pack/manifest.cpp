@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace antiphon::tts {
 namespace {
@@ -52,6 +53,19 @@ class Section {
     const auto value = node->value_exact<std::string>();
     if (!value) return fail(path(key) + ": wanted a string");
     out = *value;
+  }
+  // Different names, none of them empty, at least one.
+  void names(const char* key, std::vector<std::string>& out) {
+    const auto* node = find(key);
+    if (node == nullptr) return;
+    std::vector<std::string> found;
+    if (const toml::array* array = node->as_array())
+      for (const toml::node& item : *array)
+        found.push_back(item.value_exact<std::string>().value_or(std::string()));
+    const std::set<std::string> unlike(found.begin(), found.end());
+    if (found.empty() || unlike.size() != found.size() || unlike.contains(""))
+      return fail(path(key) + ": wanted a list of different names, at least one");
+    out = std::move(found);
   }
   void require(std::initializer_list<const char*> keys) {
     for (const char* key : keys)
@@ -101,7 +115,7 @@ Status read_tts(const toml::table& table, const fs::path& dir, TtsManifest& m) {
   Section s(table, "tts");
   std::string symbols, alignment = "attention";
   s.text("symbols", symbols);
-  s.text("voice", m.voice);
+  s.names("voices", m.voices);
   s.integer("rate_hz", m.rate_hz, 8000, 192000);
   s.integer("hop_samples", m.hop_samples, 1, 4096);
   s.integer("mel_bins", m.mel_bins, 1, 1024);

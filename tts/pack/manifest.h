@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/base/status.h"
 #include "tts/acoustic/guard.h"
@@ -13,8 +14,8 @@ namespace antiphon::tts {
 
 struct TtsManifest {
   std::string name;
-  std::string voice = "default";
-  Phonemes symbols;  // id 1 is the first
+  std::vector<std::string> voices = {"default"};  // in the order of the speakers in the weights
+  Phonemes symbols;                               // id 1 is the first
   int rate_hz = 22050;
   int hop_samples = 256;
   int mel_bins = 80;

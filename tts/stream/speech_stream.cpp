@@ -24,13 +24,14 @@ class Lease {
 
 SpeechStream::SpeechStream(std::shared_ptr<const VoiceData> voice,
                            std::shared_ptr<RunnerSource> source, int slot, std::string text,
-                           Speech speech, float speed)
+                           Speech speech, float speed, int speaker)
     : voice_(std::move(voice)),
       source_(std::move(source)),
       slot_(slot),
       text_(std::move(text)),
       speech_(std::move(speech)),
       speed_(speed),
+      speaker_(speaker),
       utterances_(cut_utterances(speech_)),
       decoder_(voice_->geometry, voice_->tts.decoder, voice_->tts.guard,
                voice_->tts.alignment_width),
@@ -71,7 +72,7 @@ Status SpeechStream::begin_utterance(Runners& runners) {
   for (const char32_t c : symbols_.symbols)
     ids.push_back(static_cast<std::int32_t>(voice_->tts.symbols.find(c)) + 1);
   const std::uint64_t seed = voice_->seed + 1000003 * utterance_;
-  ANTIPHON_RETURN_IF_ERROR(decoder_.begin(*runners.encoder, ids, seed));
+  ANTIPHON_RETURN_IF_ERROR(decoder_.begin(*runners.encoder, ids, seed, speaker_));
   source_->reset(slot_);
   postnet_.begin();
   time_scale_.begin(std::clamp(speed_ * u.rate, 0.25f, 4.0f));

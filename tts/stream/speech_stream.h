@@ -15,7 +15,7 @@
 
 namespace antiphon::tts {
 
-// What all streams of a voice share; immutable.
+// What all streams of a pack share; immutable.
 struct VoiceData {
   TtsManifest tts;
   VocoderManifest vocoder;
@@ -49,9 +49,10 @@ class RunnerSource {
 
 class SpeechStream final : public SynthesisStream {
  public:
-  // Shares `voice` and `source` with the synthesiser; owns `slot` until destroyed.
+  // Shares `voice` and `source` with the synthesiser; owns `slot` until destroyed. speaker: one of
+  // the pack's voices.
   SpeechStream(std::shared_ptr<const VoiceData> voice, std::shared_ptr<RunnerSource> source,
-               int slot, std::string text, Speech speech, float speed);
+               int slot, std::string text, Speech speech, float speed, int speaker = 0);
   ~SpeechStream() override;
   Result<AudioChunk> next() override;
 
@@ -71,6 +72,7 @@ class SpeechStream final : public SynthesisStream {
   std::string text_;
   Speech speech_;
   float speed_;
+  int speaker_;
   std::vector<Utterance> utterances_;
   std::size_t utterance_ = 0;
   bool speaking_ = false, finished_ = false, first_chunk_ = true, first_block_ = true;

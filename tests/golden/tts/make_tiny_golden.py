@@ -51,6 +51,27 @@ def tacotron():
 
 
 @torch.no_grad()
+def voices():
+    torch.manual_seed(8)
+    net = Tacotron2(SYMBOLS, enc=16, rnn=24, pre=8, att=8, loc=4, post=12, speakers=3).eval()
+    net.duration_out.bias.fill_(3.5)
+    net.stop.bias.fill_(-6.0)
+    for table in net.speakers:
+        table.weight.normal_(0, 0.5)
+    weights = f32(tensors(net))
+    net = restored(weights, SYMBOLS)
+    ids, out = torch.randint(1, SYMBOLS + 1, (9,)), {}
+    lengths = torch.tensor([len(ids)])
+    for voice in range(3):
+        speaker = torch.tensor([voice])
+        enc = net.encode(ids[None], lengths, speaker)
+        made = dict(encoder=enc[0], key=net.key(enc)[0], log_frames=net.durations(enc)[0],
+                    mel_before=net.synthesise(ids[None], lengths, steps=STEPS, speaker=speaker)[1][0])
+        out |= {f"golden.{voice}.{k}": v.contiguous() for k, v in made.items()}
+    save_file(weights | {"golden.ids": ids.int()} | out, f"{HERE}/tiny_voices.safetensors")
+
+
+@torch.no_grad()
 def vocoder():
     torch.manual_seed(6)
     net = SlimWaveGlow(flows=2, channels=8, layers=5)
@@ -74,5 +95,6 @@ def g2p():
 
 if __name__ == "__main__":
     tacotron()
+    voices()
     vocoder()
     g2p()

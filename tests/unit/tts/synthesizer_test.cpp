@@ -39,7 +39,8 @@ class SynthesizerTest : public testing::Test {
     packed.resize(ZSTD_compress(packed.data(), packed.size(), lines.data(), lines.size(), 3));
     write("tts/lexicon.tsv.zst", packed);
     write("tts/manifest.toml",
-          "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nvoice = \"tiny\"\nstall_factor = 1.0\n"
+          "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nvoices = [\"tiny\"]\nstall_factor = "
+          "1.0\n"
           "stall_frames = 1.0\nmax_frames = 60\n");
     write("vocoder/manifest.toml",
           "kind = \"vocoder\"\n[vocoder]\nflows = 2\nlayers = 5\nchannels = 8\nsigma = 0.1\n");
@@ -157,6 +158,38 @@ TEST_F(SynthesizerTest, SlotsRunOutAndComeBack) {
   EXPECT_FALSE(drain(*streams[0]).empty());
 }
 
+TEST_F(SynthesizerTest, EachStreamHasTheVoiceThatItAskedFor) {
+  const auto manifest = [&](const std::string& voices) {
+    write("tts/manifest.toml",
+          "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nmax_frames = 60\nvoices = [" + voices +
+              "]\n");
+  };
+  manifest("\"one\", \"two\", \"three\"");
+  EXPECT_NE(error().find("speaker.embedding.weight: wanted 3 rows"), std::string::npos) << error();
+  write("tts/weights.safetensors",
+        read(ANTIPHON_SOURCE_DIR "/tests/golden/tts/tiny_voices.safetensors"));
+  auto made = create_synthesizer(config_);
+  ASSERT_TRUE(made.ok()) << made.status().to_string();
+  EXPECT_EQ((*made)->voices(), (std::vector<std::string>{"one", "two", "three"}));
+  const auto by = [&](const char* voice) {
+    SynthesisOptions options;
+    options.voice = voice;
+    return speak(**made, "The cat sat.", options);
+  };
+  const std::vector<float> one = by("one"), two = by("two");
+  EXPECT_EQ(by(""), one);
+  EXPECT_NE(two, one);
+  EXPECT_NE(by("three"), two);
+  EXPECT_EQ(by("two"), two);  // whoever spoke before
+  SynthesisOptions nobody;
+  nobody.voice = "four";
+  EXPECT_NE(
+      (*made)->open("x", nobody).status().message().find("wanted \"one\", \"two\", \"three\""),
+      std::string::npos);
+  manifest("\"one\", \"two\"");
+  EXPECT_NE(error().find("wanted 2 rows for the manifest's voices, got 3"), std::string::npos);
+}
+
 TEST_F(SynthesizerTest, BadRequestsAreNamed) {
   auto made = create_synthesizer(config_);
   ASSERT_TRUE(made.ok());
@@ -233,9 +266,10 @@ TEST_F(SynthesizerTest, AwkwardTextsAreSpokenOrSilent) {
 }
 
 TEST_F(SynthesizerTest, TwentyThousandBytesAreSpokenToTheEnd) {
-  write("tts/manifest.toml",
-        "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nvoice = \"tiny\"\nstall_factor = 1.0\n"
-        "stall_frames = 1.0\nmax_frames = 12\nsentence_pause_ms = 0\n");
+  write(
+      "tts/manifest.toml",
+      "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nvoices = [\"tiny\"]\nstall_factor = 1.0\n"
+      "stall_frames = 1.0\nmax_frames = 12\nsentence_pause_ms = 0\n");
   auto made = create_synthesizer(config_);
   ASSERT_TRUE(made.ok());
   const std::string sentence = "The cat sat. ";

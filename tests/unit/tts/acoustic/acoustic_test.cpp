@@ -157,6 +157,40 @@ TEST_F(Acoustic, PostnetOfTheShortestUtterances) {
   }
 }
 
+// Every voice of a network of three, and what no voice is.
+TEST(Voices, EqualPyTorch) {
+  const auto weights = golden_weights("tiny_voices.safetensors");
+  ASSERT_TRUE(weights);
+  const auto geometry = read_geometry(*weights);
+  ASSERT_TRUE(geometry.ok()) << geometry.status().to_string();
+  EXPECT_EQ(geometry->speakers, 3);
+  const auto given = weights->tensor("golden.ids");
+  const auto* first = static_cast<const std::int32_t*>(given->data);
+  const std::vector<std::int32_t> ids(first, first + given->num_elements());
+  GuardConfig guard;
+  guard.max_skipped_frames = 1e9f;
+  ReferenceRunner encoder(encoder_network(*weights, *geometry)),
+      decoder(decoder_network(*weights, *geometry, {}));
+  AcousticDecoder acoustic(*geometry, {}, guard, 0.5f);
+  for (int voice = 0; voice < 3; ++voice) {
+    const std::string of = std::to_string(voice) + ".";
+    ASSERT_TRUE(acoustic.begin(encoder, ids, 1, voice).ok());
+    for (const std::string name : {"encoder", "key", "log_frames"}) {
+      const auto got = *encoder.output(name);
+      expect_near({got.begin(), got.end()}, golden(*weights, of + name), 1e-5, name.c_str());
+    }
+    std::vector<float> mel;
+    const std::vector<float> want = golden(*weights, of + "mel_before");
+    while (mel.size() < want.size() && !acoustic.done())
+      ASSERT_TRUE(acoustic.block(decoder, mel).ok());
+    mel.resize(want.size());
+    expect_near(mel, want, kBound, "mel");
+  }
+  for (const int voice : {-1, 3})
+    EXPECT_NE(acoustic.begin(encoder, ids, 1, voice).message().find("speaker: wanted 0 to 2"),
+              std::string::npos);
+}
+
 TEST(Geometry, ErrorsNameTheTensor) {
   const auto weights = golden_weights("tiny_vocoder.safetensors");
   ASSERT_TRUE(weights);

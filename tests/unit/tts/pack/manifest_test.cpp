@@ -30,7 +30,8 @@ class Manifest : public testing::Test {
 
 TEST_F(Manifest, ReadsWhatExportWrites) {
   write(
-      "name = \"tts-en\"\nkind = \"tts\"\nversion = 1\n[tts]\nsymbols = \" !$^ˈə\"  # ids\nrate_hz "
+      "name = \"tts-en\"\nkind = \"tts\"\nversion = 1\n[tts]\nsymbols = \" !$^ˈə\"  # ids\nvoices "
+      "= [\"heart\", \"puck\"]\nrate_hz "
       "= 22050\nhop_samples = 256\nmel_bins = 80\n"
       "prenet_dropout = false\nalignment = \"durations\"\nattention_back = 1\nattention_ahead = "
       "4\nalignment_width = 0.5\nstall_factor = 3.0\n"
@@ -42,6 +43,7 @@ TEST_F(Manifest, ReadsWhatExportWrites) {
   EXPECT_EQ(m->decoder.alignment, Alignment::kDurations);
   EXPECT_EQ(m->guard.max_frames, 1500);
   EXPECT_TRUE(m->g2p_path.empty());
+  EXPECT_EQ(m->voices, (std::vector<std::string>{"heart", "puck"}));
 }
 
 TEST_F(Manifest, VocoderKeys) {
@@ -71,6 +73,11 @@ TEST_F(Manifest, ErrorsNameFileAndKey) {
       {good + "stop_threshold = 2\n", "tts.stop_threshold: wanted a number from 0"},
       {good + "prenet_dropout = 1\n", "tts.prenet_dropout: wanted true or false"},
       {good + "alignment = \"magic\"\n", "got \"magic\""},
+      {good + "voices = \"one\"\n", "tts.voices: wanted a list of different names"},
+      {good + "voices = []\n", "tts.voices"},
+      {good + "voices = [\"one\", \"one\"]\n", "tts.voices"},
+      {good + "voices = [\"one\", \"\"]\n", "tts.voices"},
+      {good + "voices = [\"one\", 2]\n", "tts.voices"},
       {"kind = \"asr\"\n" + good, "kind: wanted \"tts\", got \"asr\""},
       {"version = 9\n" + good, "version: wanted 1, got 9"},
       {"[tts\n", "line 1"},
