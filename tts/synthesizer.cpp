@@ -115,7 +115,8 @@ class SynthesizerImpl final : public Synthesizer {
     ANTIPHON_ASSIGN_OR_RETURN(const int speaker, speaker_of(options.voice));
     if (!(options.speed >= 0.5f && options.speed <= 2.0f))
       return invalid_argument("speed: wanted 0.5 to 2, got " + std::to_string(options.speed));
-    ANTIPHON_ASSIGN_OR_RETURN(Speech speech, options.ssml ? parse_ssml(text) : normalise(text));
+    ANTIPHON_ASSIGN_OR_RETURN(
+        Speech speech, options.ssml ? parse_ssml(text, voice_->tts.voices) : normalise(text));
     ANTIPHON_ASSIGN_OR_RETURN(const int slot, lanes_->acquire());
     return std::unique_ptr<SynthesisStream>(new SpeechStream(
         voice_, lanes_, slot, std::string(text), std::move(speech), options.speed, speaker));

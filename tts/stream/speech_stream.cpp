@@ -72,7 +72,8 @@ Status SpeechStream::begin_utterance(Runners& runners) {
   for (const char32_t c : symbols_.symbols)
     ids.push_back(static_cast<std::int32_t>(voice_->tts.symbols.find(c)) + 1);
   const std::uint64_t seed = voice_->seed + 1000003 * utterance_;
-  ANTIPHON_RETURN_IF_ERROR(decoder_.begin(*runners.encoder, ids, seed, speaker_));
+  const int speaker = u.voice < 0 ? speaker_ : u.voice;
+  ANTIPHON_RETURN_IF_ERROR(decoder_.begin(*runners.encoder, ids, seed, speaker));
   source_->reset(slot_);
   postnet_.begin();
   time_scale_.begin(std::clamp(speed_ * u.rate, 0.25f, 4.0f));

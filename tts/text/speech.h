@@ -20,12 +20,14 @@ struct SpokenWord {
   std::int32_t end = 0;
   int pause_ms = 0;   // silence after it, asked for by SSML
   float rate = 1.0f;  // of speech, by SSML
+  int voice = -1;     // by SSML: place among the pack's voices; -1: the request's
 };
 
 // Where rules put what they say.
 struct Speech {
   std::vector<SpokenWord> words;
   float rate = 1.0f;  // of the words that follow
+  int voice = -1;     // and their voice
 
   // One or more words separated by spaces, lower-case, all from the same bytes.
   void say(std::string_view words_text, std::int32_t begin, std::int32_t end);

@@ -66,7 +66,7 @@ std::size_t read_entity(std::string_view s, std::size_t i, std::string& text) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view text) : s_(text) {}
+  Reader(std::string_view text, std::span<const std::string> voices) : s_(text), voices_(voices) {}
 
   Result<Speech> read() {
     while (i_ < s_.size()) {
@@ -87,6 +87,7 @@ class Reader {
   struct Open {
     std::string name;
     float rate_before = 1.0f;
+    int voice_before = -1;
     std::string say_as;
     std::string alias;
     std::size_t begin = 0;
@@ -218,6 +219,7 @@ class Reader {
     Open open;
     open.name = tag.name;
     open.rate_before = speech_.rate;
+    open.voice_before = speech_.voice;
     open.begin = at;
     const auto attribute = [&](const char* key) {
       const auto found = tag.attributes.find(key);
@@ -236,10 +238,12 @@ class Reader {
     } else if (tag.name == "sub") {
       open.alias = attribute("alias");
       if (open.alias.empty()) return at_byte(at, "<sub>: wanted alias=\"what is said\"");
+    } else if (tag.name == "voice") {
+      ANTIPHON_RETURN_IF_ERROR(set_voice(attribute("name"), at));
     } else if (tag.name != "p" && tag.name != "s") {
-      return at_byte(at,
-                     "<" + tag.name +
-                         "> is not supported; there are speak, p, s, break, say-as, prosody, sub");
+      return at_byte(
+          at, "<" + tag.name +
+                  "> is not supported; there are speak, p, s, break, say-as, prosody, sub, voice");
     }
     if (!tag.empty) open_.push_back(std::move(open));
     return {};
@@ -263,6 +267,7 @@ class Reader {
     if (open.name == "p" || open.name == "s") speech_.mark('.');
     if (open.name == "p") speech_.pause(200);
     if (open.name == "prosody") speech_.rate = open.rate_before;
+    if (open.name == "voice") speech_.voice = open.voice_before;
     return {};
   }
 
@@ -328,7 +333,17 @@ class Reader {
     return {};
   }
 
+  Status set_voice(const std::string& name, std::size_t at) {
+    std::string there;
+    for (std::size_t k = 0; k < voices_.size(); ++k) {
+      if (voices_[k] == name) return speech_.voice = static_cast<int>(k), Status();
+      there += (k == 0 ? "" : ", ") + voices_[k];
+    }
+    return at_byte(at, "<voice name>: wanted one of " + there + ", got \"" + name + "\"");
+  }
+
   std::string_view s_;
+  std::span<const std::string> voices_;
   std::size_t i_ = 0;
   bool seen_speak_ = false;
   std::vector<Open> open_;
@@ -338,9 +353,9 @@ class Reader {
 
 }  // namespace
 
-Result<Speech> parse_ssml(std::string_view text) {
+Result<Speech> parse_ssml(std::string_view text, std::span<const std::string> voices) {
   ANTIPHON_RETURN_IF_ERROR(check_text(text));
-  return Reader(text).read();
+  return Reader(text, voices).read();
 }
 
 }  // namespace antiphon::tts

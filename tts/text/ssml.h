@@ -1,6 +1,8 @@
-// A subset of SSML 1.1: speak, p, s, break, say-as, prosody rate, sub.
+// A subset of SSML 1.1: speak, p, s, break, say-as, prosody rate, sub, voice.
 #pragma once
 
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "engine/base/status.h"
@@ -15,6 +17,7 @@ namespace antiphon::tts {
 //   <say-as interpret-as="characters|spell-out|cardinal|number|ordinal|digits|telephone|date|time">
 //   <prosody rate="x-slow|slow|medium|fast|x-fast|default|80%">; between 50 % and 200 %
 //   <sub alias="what is said">
-Result<Speech> parse_ssml(std::string_view text);
+//   <voice name="NAME">, one of `voices`
+Result<Speech> parse_ssml(std::string_view text, std::span<const std::string> voices = {});
 
 }  // namespace antiphon::tts

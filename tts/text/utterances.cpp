@@ -20,7 +20,8 @@ std::vector<Utterance> cut_utterances(const Speech& speech, std::size_t max_lett
   const auto& words = speech.words;
   std::size_t begin = 0, letters = 0, clause = 0;  // clause: just after the last clause mark
   const auto close = [&](std::size_t end) {
-    utterances.push_back({begin, end, words[end - 1].pause_ms, words[begin].rate});
+    utterances.push_back(
+        {begin, end, words[end - 1].pause_ms, words[begin].rate, words[begin].voice});
     begin = end;
     clause = 0;
     letters = 0;
@@ -33,8 +34,9 @@ std::vector<Utterance> cut_utterances(const Speech& speech, std::size_t max_lett
       for (std::size_t k = resume; k <= i; ++k) letters += spoken_letters(words[k]);
     }
     if (words[i].punctuation) clause = i + 1;
-    const bool rate_changes = i + 1 < words.size() && words[i + 1].rate != words[i].rate;
-    if (ends_sentence(words[i].punctuation) || words[i].pause_ms > 0 || rate_changes ||
+    const bool changes = i + 1 < words.size() && (words[i + 1].rate != words[i].rate ||
+                                                  words[i + 1].voice != words[i].voice);
+    if (ends_sentence(words[i].punctuation) || words[i].pause_ms > 0 || changes ||
         i + 1 == words.size())
       close(i + 1);
   }

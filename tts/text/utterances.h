@@ -13,10 +13,11 @@ struct Utterance {
   std::size_t end = 0;
   int pause_after_ms = 0;
   float rate = 1.0f;
+  int voice = -1;
 };
 
-// Sentences end at . ! ?; a pause of SSML or a change of rate ends an utterance too. A sentence
-// over max_letters is cut at its last clause mark before that, else at a word.
+// Sentences end at . ! ?; a pause of SSML or a change of rate or voice ends an utterance too. A
+// sentence over max_letters is cut at its last clause mark before that, else at a word.
 std::vector<Utterance> cut_utterances(const Speech& speech, std::size_t max_letters = 180);
 
 }  // namespace antiphon::tts

@@ -181,6 +181,11 @@ TEST_F(SynthesizerTest, EachStreamHasTheVoiceThatItAskedFor) {
   EXPECT_NE(two, one);
   EXPECT_NE(by("three"), two);
   EXPECT_EQ(by("two"), two);  // whoever spoke before
+  SynthesisOptions marked;
+  marked.ssml = true;
+  EXPECT_EQ(speak(**made, "<speak><voice name='two'>The cat sat.</voice></speak>", marked), two);
+  marked.voice = "two";
+  EXPECT_EQ(speak(**made, "<speak>The cat sat.</speak>", marked), two);
   SynthesisOptions nobody;
   nobody.voice = "four";
   EXPECT_NE(

@@ -52,6 +52,22 @@ TEST(Ssml, BreaksAndRates) {
   EXPECT_EQ(lead->lead_pause_ms, 1000);
 }
 
+TEST(Ssml, VoicesOfThePack) {
+  const std::string voices[] = {"heart", "puck"};
+  const auto speech = parse_ssml(
+      "<speak>a <voice name='puck'>b <voice name='heart'>c</voice> d</voice> e</speak>", voices);
+  ASSERT_TRUE(speech.ok()) << speech.status().message();
+  std::vector<int> spoken;
+  for (const SpokenWord& word : speech->words) spoken.push_back(word.voice);
+  EXPECT_EQ(spoken, (std::vector<int>{-1, 1, 0, 1, -1}));
+  for (const std::string bad : {"<voice name='nobody'>", "<voice>"}) {
+    const auto got = parse_ssml("<speak>" + bad + "a</voice></speak>", voices);
+    EXPECT_NE(got.status().message().find("byte 7: <voice name>: wanted one of heart, puck"),
+              std::string::npos)
+        << got.status().message();
+  }
+}
+
 TEST(Ssml, WordsNameTheirBytes) {
   const std::string text = "<speak>a &amp; <sub alias='dog'>D</sub></speak>";
   const auto speech = parse_ssml(text);

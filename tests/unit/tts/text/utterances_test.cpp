@@ -37,6 +37,18 @@ TEST(Utterances, CoverEveryWordOnceAndStayShort) {
   }
 }
 
+TEST(Utterances, VoicesCut) {
+  const std::string voices[] = {"heart", "puck"};
+  const auto speech =
+      parse_ssml("<speak>one two <voice name='puck'>three</voice> four five</speak>", voices);
+  ASSERT_TRUE(speech.ok());
+  const auto cut = cut_utterances(*speech);
+  ASSERT_EQ(cut.size(), 3u);
+  EXPECT_EQ(cut[0].voice, -1);
+  EXPECT_EQ(cut[1].voice, 1);
+  EXPECT_EQ(cut[1].end, 3u);
+}
+
 TEST(Utterances, PausesAndRatesCut) {
   const auto speech = parse_ssml(
       "<speak>one two<break time='1s'/> three <prosody rate='slow'>four</prosody> five</speak>");
