@@ -63,7 +63,7 @@ class Trainer:
         torch.manual_seed(a.seed)
         self.a, self.device, self.workers = a, a.device, workers
         self.shape = dict(width=a.width, layers=a.layers, outputs=a.outputs)
-        self.shape |= dict(blocks=a.blocks, past=a.past, ahead=a.ahead) if a.blocks else dict(front=a.front)
+        self.shape |= dict(blocks=a.blocks, past=a.past, ahead=a.ahead, final_ahead=a.final_ahead) if a.blocks else dict(front=a.front)
         self.net = network(self.shape, a.drop).to(a.device)
         if a.listen:
             self.listen(a.listen)
@@ -71,8 +71,10 @@ class Trainer:
         if a.follow:
             self.whole.load_state_dict(self.net.state_dict())
         if a.start:
-            begin = load_net(a.start, "cpu")[0] if a.start.endswith(".pt") else restored(a.start)
-            self.net.load_state_dict(begin.state_dict())
+            begin = (load_net(a.start, "cpu")[0] if a.start.endswith(".pt") else restored(a.start)).state_dict()
+            heard = self.net.state_dict()
+            listened = {k for k, v in self.net.named_parameters() if any(v is p for p in self.net.listened())} if a.listen else ()
+            self.net.load_state_dict({k: torch.lerp(v, heard[k].cpu(), a.listen_share) if k in listened else v for k, v in begin.items()})
         self.mel_of = LogMel().to(a.device)
         self.fused = a.device == "cuda"
         self.middle = torch.nn.Linear(a.width, self.net.out.out_features).to(a.device)
@@ -99,6 +101,11 @@ class Trainer:
         slow = {id(p) for p in self.net.listened()} if self.a.listen else set()
         groups = [dict(params=[p for p in self.trained if id(p) not in slow], share=1.0)]
         return groups + [dict(params=[p for p in self.trained if id(p) in slow], share=self.a.listen_lr)] * bool(slow)
+
+    def look(self):
+        """How far ahead the next batch looks."""
+        if len(getattr(self.net, "modes", [])) > 1:
+            self.net.look(self.net.modes[self.rng.random() < self.a.final_share])
 
     def save(self, path):
         random = dict(torch=torch.get_rng_state(), numpy=self.rng.bit_generator.state,
@@ -209,10 +216,14 @@ class Trainer:
         self.workers.mean(list(self.ema.values()))
         self.elapsed = self.workers.agreed(self.elapsed)
 
-    def averaged(self):
+    def modes(self):
+        """({"ahead": frames}, averaged network that looks so far ahead) of each way to use it, what counts in the end first."""
         net = network(self.shape).to(self.device)
         net.load_state_dict(self.ema)
-        return net
+        for ahead in reversed(getattr(net, "modes", [None])):
+            if ahead is not None:
+                net.look(ahead)
+            yield {} if ahead is None else dict(ahead=ahead), net
 
 
 class Log:
@@ -256,15 +267,17 @@ class Progress:
         if t.elapsed - self.evaluated > self.a.every:
             self.evaluated = t.elapsed
             self.save()
-            self.log(kind="wer", step=t.step, elapsed=round(t.elapsed), **error_rates(t.averaged(), t.mel_of, self.speech, self.sets, 1600, t.context))
+            for mode, net in t.modes():
+                self.log(kind="wer", **mode, step=t.step, elapsed=round(t.elapsed), **error_rates(net, t.mel_of, self.speech, self.sets, 1600, t.context))
             self.told, self.heard_s = time.time(), 0.0
 
     def end(self):
         t, a = self.t, self.a
         self.save()
-        self.log(kind="held_loss", **held_losses(t.averaged(), t.mel_of, self.speech, self.sets))
-        self.log(kind="wer", step=t.step, elapsed=round(t.elapsed), final=True,
-                 **error_rates(t.averaged(), t.mel_of, self.speech, subset(self.speech.held, a.final_limit), 1600 if a.device == "cuda" else 60))
+        for mode, net in t.modes():
+            self.log(kind="held_loss", **mode, **held_losses(net, t.mel_of, self.speech, self.sets))
+            self.log(kind="wer", **mode, step=t.step, elapsed=round(t.elapsed), final=True,
+                     **error_rates(net, t.mel_of, self.speech, subset(self.speech.held, a.final_limit), 1600 if a.device == "cuda" else 60))
 
 
 def run(a, workers):
@@ -291,6 +304,7 @@ def run(a, workers):
             for g in t.opt.param_groups:
                 g["lr"] = learning_rate(share, a.lr) * g["share"]
             group = pools.next()
+            t.look()
             loss, norm = t.learn(t.batch(speech, group, augment, hardness(share, a.hard)), *targets(group, a.device))
             now = time.time()
             t.elapsed, mark = t.elapsed + (a.step_s or now - mark), now
@@ -315,6 +329,7 @@ def main():
     ap.add_argument("--start", help="weights of a pack, or asr.pt of another training, to begin with")
     ap.add_argument("--listen", help="what training.asr.whisper wrote: the encoder begins with it")
     ap.add_argument("--listen-lr", type=float, default=0.2, help="its share of the learning rate")
+    ap.add_argument("--listen-share", type=float, default=0, help="of --listen in the encoder, the rest is --start's")
     ap.add_argument("--follow", type=float, default=0, help="weight of its distance from what that encoder tells of clean, whole utterances")
     ap.add_argument("--minutes", type=float, default=12, help="the whole schedule")
     ap.add_argument("--stop", type=float, default=1e9, help="minutes on the clock at which this stay ends")
@@ -343,6 +358,8 @@ def main():
     ap.add_argument("--blocks", type=int, default=0, help="of attention; 0: convolutions and LSTM layers alone (model.py)")
     ap.add_argument("--past", type=int, default=61, help="frames of 20 ms that a block looks back")
     ap.add_argument("--ahead", type=int, default=3, help="and ahead")
+    ap.add_argument("--final-ahead", type=int, default=0, help="frames that a block looks ahead for what is told in the end; 0: as far as before")
+    ap.add_argument("--final-share", type=float, default=0.7, help="of the batches that learn so")
     ap.add_argument("--outputs", type=int, default=1, help="symbols a step of 40 ms")
     ap.add_argument("--workers", type=int, default=1, help="GPUs, or processes on the CPU; 0: as many GPUs as there are")
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")

@@ -59,6 +59,19 @@ class Streaming(unittest.TestCase):
         torch.testing.assert_close(told[:, net.late:], net.whole(mel, steps), atol=1e-5, rtol=0)
         self.assertFalse(told[:, :net.late].any())
 
+    def test_two_look_aheads_of_one_set_of_weights(self):
+        shape = dict(width=48, layers=2, channels=32, heads=2, inner=64, blocks=2, past=5)
+        both = Listener(**shape, ahead=2, final_ahead=6).eval()
+        both.load_state_dict(self.net.state_dict())
+        self.assertEqual((6, 6), (both.ahead, both.late))  # what is told in the end comes first
+        alone = Listener(**shape, ahead=6).eval()
+        alone.load_state_dict(self.net.state_dict())
+        torch.testing.assert_close(both(self.mel), alone(self.mel), atol=0, rtol=0)
+        both.look(both.modes[0])
+        torch.testing.assert_close(both(self.mel), self.net(self.mel), atol=0, rtol=0)
+        with self.assertRaises(ValueError):
+            Listener(**dict(shape, blocks=3), ahead=2, final_ahead=5)
+
     def test_places_go_round(self):
         table = places(32)
         self.assertEqual((POSITIONS, 32), tuple(table.shape))
