@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <mutex>
 
+#include "pipeline/voices.h"
 #include "tts/stream/plan_runner.h"
 #include "tts/stream/speech_stream.h"
 #include "tts/text/normalise.h"
@@ -112,7 +113,10 @@ class SynthesizerImpl final : public Synthesizer {
 
   Result<std::unique_ptr<SynthesisStream>> open(std::string_view text,
                                                 const SynthesisOptions& options) override {
-    ANTIPHON_ASSIGN_OR_RETURN(const int speaker, speaker_of(options.voice));
+    int speaker = 0;
+    if (!options.voice.empty()) {
+      ANTIPHON_ASSIGN_OR_RETURN(speaker, find_voice(voice_->tts.voices, options.voice));
+    }
     if (!(options.speed >= 0.5f && options.speed <= 2.0f))
       return invalid_argument("speed: wanted 0.5 to 2, got " + std::to_string(options.speed));
     ANTIPHON_ASSIGN_OR_RETURN(
@@ -123,17 +127,6 @@ class SynthesizerImpl final : public Synthesizer {
   }
 
  private:
-  // Place of a voice among the pack's; empty: the first.
-  Result<int> speaker_of(const std::string& name) const {
-    const std::vector<std::string>& all = voice_->tts.voices;
-    if (name.empty()) return 0;
-    const auto found = std::find(all.begin(), all.end(), name);
-    if (found != all.end()) return static_cast<int>(found - all.begin());
-    std::string there;
-    for (const std::string& voice : all) there += (there.empty() ? "\"" : ", \"") + voice + "\"";
-    return invalid_argument("voice: wanted " + there + ", got \"" + name + "\"");
-  }
-
   std::shared_ptr<const VoiceData> voice_;
   std::shared_ptr<Lanes> lanes_;
 };
@@ -163,6 +156,20 @@ Status load_voice(const SynthesizerConfig& config, VoiceData& voice) {
   return {};
 }
 
+// Every speaker in the weights has a name, every name a speaker.
+Status check_voices(const std::string& dir, const VoiceData& voice) {
+  const int speakers = voice.geometry.speakers;
+  const std::size_t wanted = static_cast<std::size_t>(std::max(speakers, 1));
+  if (voice.tts.voices.size() == wanted) return {};
+  const std::string because =
+      speakers > 0 ? "one for each row of speaker.embedding.weight in " + voice.tts.weights_path
+                   : voice.tts.weights_path + " has no speaker.embedding.weight";
+  return invalid_argument((std::filesystem::path(dir) / "manifest.toml").string() +
+                          ": tts.voices: wanted " + std::to_string(wanted) +
+                          (wanted == 1 ? " name (" : " names (") + because + "), got " +
+                          std::to_string(voice.tts.voices.size()));
+}
+
 Result<Plans> build_plans(const SynthesizerConfig& config, VoiceData& voice) {
   Plans plans;
   ANTIPHON_ASSIGN_OR_RETURN(const auto weights, Weights::load(voice.tts.weights_path));
@@ -174,12 +181,7 @@ Result<Plans> build_plans(const SynthesizerConfig& config, VoiceData& voice) {
                             " rows for the manifest's symbols, got " +
                             std::to_string(voice.geometry.symbols) + "; or mel_bins differ");
   }
-  if (static_cast<int>(voice.tts.voices.size()) != std::max(voice.geometry.speakers, 1)) {
-    return invalid_argument(voice.tts.weights_path + ": speaker.embedding.weight: wanted " +
-                            std::to_string(voice.tts.voices.size()) +
-                            " rows for the manifest's voices, got " +
-                            std::to_string(voice.geometry.speakers));
-  }
+  ANTIPHON_RETURN_IF_ERROR(check_voices(config.tts_dir, voice));
   if (voice.tts.decoder.alignment == Alignment::kDurations && !voice.geometry.has_durations) {
     return invalid_argument(voice.tts.weights_path +
                             ": tts.alignment is \"durations\": wanted duration.conv.weight");

@@ -68,6 +68,9 @@ void read_sizes(Reader& r, const Weights& weights, AcousticGeometry& g) {
   g.has_durations = weights.has("duration.conv.weight");
   if (weights.has("speaker.embedding.weight") || weights.has("speaker.encoding.weight"))
     g.speakers = to_int(r.dims("speaker.embedding.weight", 2)[0]);
+  if (r.status.ok() && g.speakers == 0 && weights.has("speaker.embedding.weight"))
+    r.status = invalid_argument(
+        weights.path() + ": speaker.embedding.weight: wanted a row for each voice, got none");
 }
 
 void check_sizes(Reader& r, const AcousticGeometry& g) {

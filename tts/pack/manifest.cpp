@@ -3,16 +3,18 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <set>
 
 namespace antiphon::tts {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxVoices = 64;
 
 // Keys of one section of one file, with the first error.
 class Section {
@@ -54,17 +56,24 @@ class Section {
     if (!value) return fail(path(key) + ": wanted a string");
     out = *value;
   }
-  // Different names, none of them empty, at least one.
-  void names(const char* key, std::vector<std::string>& out) {
+  // One to `most` different names, none of them empty.
+  void names(const char* key, std::vector<std::string>& out, std::size_t most) {
     const auto* node = find(key);
     if (node == nullptr) return;
+    const std::string wanted =
+        path(key) + ": wanted a list of 1 to " + std::to_string(most) + " different names, got ";
+    const toml::array* array = node->as_array();
+    if (array == nullptr) return fail(wanted + "no list");
+    if (array->empty() || array->size() > most) return fail(wanted + std::to_string(array->size()));
     std::vector<std::string> found;
-    if (const toml::array* array = node->as_array())
-      for (const toml::node& item : *array)
-        found.push_back(item.value_exact<std::string>().value_or(std::string()));
-    const std::set<std::string> unlike(found.begin(), found.end());
-    if (found.empty() || unlike.size() != found.size() || unlike.contains(""))
-      return fail(path(key) + ": wanted a list of different names, at least one");
+    for (const toml::node& item : *array) {
+      const auto name = item.value_exact<std::string>();
+      if (!name) return fail(wanted + "one that is not a string");
+      if (name->empty()) return fail(wanted + "an empty one");
+      if (std::find(found.begin(), found.end(), *name) != found.end())
+        return fail(wanted + "\"" + *name + "\" twice");
+      found.push_back(*name);
+    }
     out = std::move(found);
   }
   void require(std::initializer_list<const char*> keys) {
@@ -113,9 +122,11 @@ Result<Manifest> read_file(const std::string& dir, const char* kind,
 
 Status read_tts(const toml::table& table, const fs::path& dir, TtsManifest& m) {
   Section s(table, "tts");
-  std::string symbols, alignment = "attention";
+  std::string symbols, alignment = "attention", voice;
   s.text("symbols", symbols);
-  s.names("voices", m.voices);
+  s.text("voice", voice);  // as manifests of one voice had it
+  if (!voice.empty()) m.voices = {voice};
+  s.names("voices", m.voices, kMaxVoices);
   s.integer("rate_hz", m.rate_hz, 8000, 192000);
   s.integer("hop_samples", m.hop_samples, 1, 4096);
   s.integer("mel_bins", m.mel_bins, 1, 1024);

@@ -14,8 +14,9 @@ namespace antiphon::tts {
 
 struct TtsManifest {
   std::string name;
-  std::vector<std::string> voices = {"default"};  // in the order of the speakers in the weights
-  Phonemes symbols;                               // id 1 is the first
+  // In the order of the speakers in the weights; one where there are none.
+  std::vector<std::string> voices = {"default"};
+  Phonemes symbols;  // id 1 is the first
   int rate_hz = 22050;
   int hop_samples = 256;
   int mel_bins = 80;

@@ -32,7 +32,8 @@ void Speech::say(std::string_view words_text, std::int32_t begin, std::int32_t e
       word.text = to_lower(words_text.substr(i, space - i));
       word.begin = begin;
       word.end = end;
-      word.rate = rate, word.voice = voice;
+      word.rate = rate;
+      word.voice = voice;
       words.push_back(std::move(word));
     }
     i = space + 1;
@@ -57,7 +58,8 @@ void Speech::spell(std::string_view text, std::int32_t begin, std::int32_t end) 
     word.letters = true;
     word.begin = begin;
     word.end = end;
-    word.rate = rate, word.voice = voice;
+    word.rate = rate;
+    word.voice = voice;
     words.push_back(word);
     word = {};
   };

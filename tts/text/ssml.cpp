@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/voices.h"
 #include "tts/text/normalise.h"
 #include "tts/text/number_words.h"
 #include "tts/text/tokens.h"
@@ -334,12 +335,10 @@ class Reader {
   }
 
   Status set_voice(const std::string& name, std::size_t at) {
-    std::string there;
-    for (std::size_t k = 0; k < voices_.size(); ++k) {
-      if (voices_[k] == name) return speech_.voice = static_cast<int>(k), Status();
-      there += (k == 0 ? "" : ", ") + voices_[k];
-    }
-    return at_byte(at, "<voice name>: wanted one of " + there + ", got \"" + name + "\"");
+    const Result<int> found = find_voice(voices_, name);
+    if (!found.ok()) return at_byte(at, found.status().message());
+    speech_.voice = *found;
+    return {};
   }
 
   std::string_view s_;

@@ -39,8 +39,7 @@ class SynthesizerTest : public testing::Test {
     packed.resize(ZSTD_compress(packed.data(), packed.size(), lines.data(), lines.size(), 3));
     write("tts/lexicon.tsv.zst", packed);
     write("tts/manifest.toml",
-          "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nvoices = [\"tiny\"]\nstall_factor = "
-          "1.0\n"
+          "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nvoice = \"tiny\"\nstall_factor = 1.0\n"
           "stall_frames = 1.0\nmax_frames = 60\n");
     write("vocoder/manifest.toml",
           "kind = \"vocoder\"\n[vocoder]\nflows = 2\nlayers = 5\nchannels = 8\nsigma = 0.1\n");
@@ -165,7 +164,9 @@ TEST_F(SynthesizerTest, EachStreamHasTheVoiceThatItAskedFor) {
               "]\n");
   };
   manifest("\"one\", \"two\", \"three\"");
-  EXPECT_NE(error().find("speaker.embedding.weight: wanted 3 rows"), std::string::npos) << error();
+  EXPECT_NE(error().find("tts/manifest.toml: tts.voices: wanted 1 name ("), std::string::npos)
+      << error();
+  EXPECT_NE(error().find("has no speaker.embedding.weight), got 3"), std::string::npos) << error();
   write("tts/weights.safetensors",
         read(ANTIPHON_SOURCE_DIR "/tests/golden/tts/tiny_voices.safetensors"));
   auto made = create_synthesizer(config_);
@@ -192,7 +193,10 @@ TEST_F(SynthesizerTest, EachStreamHasTheVoiceThatItAskedFor) {
       (*made)->open("x", nobody).status().message().find("wanted \"one\", \"two\", \"three\""),
       std::string::npos);
   manifest("\"one\", \"two\"");
-  EXPECT_NE(error().find("wanted 2 rows for the manifest's voices, got 3"), std::string::npos);
+  EXPECT_NE(error().find("tts/manifest.toml: tts.voices: wanted 3 names (one for each row of "),
+            std::string::npos)
+      << error();
+  EXPECT_NE(error().find("weights.safetensors), got 2"), std::string::npos) << error();
 }
 
 TEST_F(SynthesizerTest, BadRequestsAreNamed) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "tests/unit/tts/reference_runner.h"
 #include "tts/acoustic/acoustic_decoder.h"
@@ -198,6 +199,43 @@ TEST(Geometry, ErrorsNameTheTensor) {
   ASSERT_FALSE(geometry.ok());
   EXPECT_NE(geometry.status().message().find("embedding.weight"), std::string::npos)
       << geometry.status().message();
+}
+
+// The network of three voices with a piece of its header written anew, in as many bytes.
+std::string error_with(const std::string& piece, std::string instead) {
+  std::ifstream file(ANTIPHON_SOURCE_DIR "/tests/golden/tts/tiny_voices.safetensors",
+                     std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::size_t at = bytes.find(piece);
+  EXPECT_NE(at, std::string::npos) << piece;
+  if (at == std::string::npos) return {};
+  instead.resize(piece.size(), ' ');
+  bytes.replace(at, piece.size(), instead);
+  const auto weights = Weights::parse(bytes, "tiny");
+  EXPECT_TRUE(weights.ok()) << weights.status().to_string();
+  return weights.ok() ? read_geometry(**weights).status().message() : "";
+}
+
+TEST(Geometry, BothTablesOfTheSpeakersFitTheOthers) {
+  const std::string embedding = R"("speaker.embedding.weight":{"dtype":"F32","shape":)",
+                    encoding = R"("speaker.encoding.weight":{"dtype":"F32","shape":)";
+  EXPECT_EQ(error_with(embedding, embedding), "");
+  const std::string cases[][3] = {
+      {encoding, R"("speaker.encodings.none":{"dtype":"F32","shape":)", "speaker.encoding.weight"},
+      {embedding, R"("speaker.embeddings.none":{"dtype":"F32","shape":)",
+       "speaker.embedding.weight"},
+      {embedding + "[3,16]", embedding + "[6,8] ",
+       "speaker.embedding.weight: wanted [6, 16], got [6, 8]"},
+      {embedding + "[3,16]", embedding + "[48]  ", "speaker.embedding.weight: wanted 2 dimensions"},
+      {encoding + "[3,16]", encoding + "[4,12]",
+       "speaker.encoding.weight: wanted [3, 16], got [4, 12]"},
+      {embedding + "[3,16],\"data_offsets\":[200308,200500]",
+       embedding + "[0,16],\"data_offsets\":[200308,200308]",
+       "speaker.embedding.weight: wanted a row for each voice, got none"},
+  };
+  for (const auto& [piece, instead, part] : cases)
+    EXPECT_NE(error_with(piece, instead).find(part), std::string::npos)
+        << part << ", got: " << error_with(piece, instead);
 }
 
 }  // namespace

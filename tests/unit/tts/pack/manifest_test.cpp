@@ -28,6 +28,13 @@ class Manifest : public testing::Test {
   std::string dir_;
 };
 
+// "0", "1", ...: so many names of a list.
+std::string many_names(int count) {
+  std::string list;
+  for (int i = 0; i < count; ++i) list += (i ? ", \"" : "\"") + std::to_string(i) + "\"";
+  return list;
+}
+
 TEST_F(Manifest, ReadsWhatExportWrites) {
   write(
       "name = \"tts-en\"\nkind = \"tts\"\nversion = 1\n[tts]\nsymbols = \" !$^ˈə\"  # ids\nvoices "
@@ -44,6 +51,22 @@ TEST_F(Manifest, ReadsWhatExportWrites) {
   EXPECT_EQ(m->guard.max_frames, 1500);
   EXPECT_TRUE(m->g2p_path.empty());
   EXPECT_EQ(m->voices, (std::vector<std::string>{"heart", "puck"}));
+}
+
+TEST_F(Manifest, VoicesAreAListOrOneName) {
+  const std::string head = "[tts]\nsymbols = \"^$a\"\n";
+  const auto voices = [&](const std::string& line) {
+    write(head + line);
+    const auto m = read_tts_manifest(dir_);
+    EXPECT_TRUE(m.ok()) << m.status().to_string();
+    return m.ok() ? m->voices : std::vector<std::string>();
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(voices(""), Names{"default"});
+  EXPECT_EQ(voices("voice = \"heart\"\n"), Names{"heart"});
+  EXPECT_EQ(voices("voice = \"heart\"\nvoices = [\"puck\", \"heart\"]\n"),
+            (Names{"puck", "heart"}));
+  EXPECT_EQ(voices("voices = [" + many_names(64) + "]\n").size(), 64u);
 }
 
 TEST_F(Manifest, VocoderKeys) {
@@ -73,11 +96,14 @@ TEST_F(Manifest, ErrorsNameFileAndKey) {
       {good + "stop_threshold = 2\n", "tts.stop_threshold: wanted a number from 0"},
       {good + "prenet_dropout = 1\n", "tts.prenet_dropout: wanted true or false"},
       {good + "alignment = \"magic\"\n", "got \"magic\""},
-      {good + "voices = \"one\"\n", "tts.voices: wanted a list of different names"},
-      {good + "voices = []\n", "tts.voices"},
-      {good + "voices = [\"one\", \"one\"]\n", "tts.voices"},
-      {good + "voices = [\"one\", \"\"]\n", "tts.voices"},
-      {good + "voices = [\"one\", 2]\n", "tts.voices"},
+      {good + "voices = \"one\"\n",
+       "tts.voices: wanted a list of 1 to 64 different names, got no list"},
+      {good + "voices = []\n", "different names, got 0"},
+      {good + "voices = [\"one\", \"one\"]\n", "different names, got \"one\" twice"},
+      {good + "voices = [\"one\", \"\"]\n", "different names, got an empty one"},
+      {good + "voices = [\"one\", 2]\n", "different names, got one that is not a string"},
+      {good + "voices = [" + many_names(65) + "]\n", "different names, got 65"},
+      {good + "voice = 3\n", "tts.voice: wanted a string"},
       {"kind = \"asr\"\n" + good, "kind: wanted \"tts\", got \"asr\""},
       {"version = 9\n" + good, "version: wanted 1, got 9"},
       {"[tts\n", "line 1"},
