@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "antiphon/resampler.h"
+#include "pipeline/voices.h"
 
 namespace antiphon {
 namespace {
@@ -50,6 +51,9 @@ Result<std::shared_ptr<Session>> Assistant::open_session(const SessionConfig& co
                                                          SessionSink& sink) {
   SessionConfig numbered = config;
   numbered.session = next_session_.fetch_add(1);
+  std::string& voice = numbered.synthesis.voice;
+  if (voice.empty()) voice = stages_.voice;
+  if (!voice.empty()) ANTIPHON_RETURN_IF_ERROR(find_voice(voices(), voice).status());
   const SessionStages stages{.recognizer = stages_.recognizer.get(),
                              .batcher = batcher_.get(),
                              .understander = stages_.understander.get(),

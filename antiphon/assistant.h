@@ -42,6 +42,7 @@ struct AssistantStages {
   std::unique_ptr<Dialog> dialog;
   std::unique_ptr<Synthesizer> synthesizer;
   std::vector<std::string> models;  // "asr-en 0.1.0", for `ready` and logs
+  std::string voice;                // of sessions that ask for none; empty: the synthesizer's first
 };
 
 struct SpokenAudio {
@@ -89,6 +90,7 @@ class Assistant {
   ~Assistant();
 
   // A session on the caller's strand; the caller stops using it before the assistant goes.
+  // kInvalidArgument: there is no such voice; names those that there are.
   Result<std::shared_ptr<Session>> open_session(const SessionConfig& config,
                                                 std::shared_ptr<Executor> executor,
                                                 SessionSink& sink);

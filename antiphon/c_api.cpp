@@ -143,10 +143,27 @@ int32_t antiphon_understand(antiphon_assistant* assistant, const char* text, con
 
 int32_t antiphon_synthesize(antiphon_assistant* assistant, const char* text, float** samples,
                             size_t* num_samples, int32_t* rate_hz) {
+  return antiphon_synthesize_with(assistant, text, nullptr, samples, num_samples, rate_hz);
+}
+
+int32_t antiphon_synthesize_with(antiphon_assistant* assistant, const char* text,
+                                 const antiphon_speech_options* options, float** samples,
+                                 size_t* num_samples, int32_t* rate_hz) {
   return guarded([&]() -> Status {
-    ANTIPHON_ASSIGN_OR_RETURN(const SpokenAudio out, assistant->assistant->synthesize(text));
+    ANTIPHON_ASSIGN_OR_RETURN(
+        const antiphon_speech_options given,
+        read_options(options, sizeof(antiphon_speech_options), "antiphon_speech_options"));
+    SynthesisOptions how;
+    how.voice = text_of(given.voice);
+    if (given.speed != 0) how.speed = given.speed;
+    how.ssml = given.ssml != 0;
+    ANTIPHON_ASSIGN_OR_RETURN(const SpokenAudio out, assistant->assistant->synthesize(text, how));
     return give(out, samples, num_samples, rate_hz);
   });
+}
+
+int32_t antiphon_voices(antiphon_assistant* assistant, char** json) {
+  return guarded([&] { return give(names_json(assistant->assistant->voices()), json); });
 }
 
 int32_t antiphon_ask(antiphon_assistant* assistant, const float* samples, size_t num_samples,

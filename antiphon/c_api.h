@@ -40,10 +40,18 @@ typedef struct antiphon_conversation_options {
   int32_t no_partials;
   int32_t spoken_text; /* 1: the words as said, in lower case; 0: as people write them */
   const char* context; /* a text that questions are answered from */
-  const char* voice;
+  const char* voice;   /* one of antiphon_voices(); null: the assistant's, or the first */
   const antiphon_hotword* hotwords;
   size_t num_hotwords;
 } antiphon_conversation_options;
+
+/* Grows as antiphon_options does; null strings and zeros mean the default. */
+typedef struct antiphon_speech_options {
+  size_t struct_bytes;
+  const char* voice; /* one of antiphon_voices(); null: the first */
+  float speed;       /* 0.5 to 2: 2 speaks twice as fast */
+  int32_t ssml;      /* 1: the text is SSML */
+} antiphon_speech_options;
 
 /* Null on failure: antiphon_last_error() of the same thread says why. */
 antiphon_assistant* antiphon_create(const antiphon_options* options);
@@ -60,6 +68,11 @@ int32_t antiphon_understand(antiphon_assistant* assistant, const char* text, con
                             char** json);
 int32_t antiphon_synthesize(antiphon_assistant* assistant, const char* text, float** samples,
                             size_t* num_samples, int32_t* rate_hz);
+int32_t antiphon_synthesize_with(antiphon_assistant* assistant, const char* text,
+                                 const antiphon_speech_options* options, float** samples,
+                                 size_t* num_samples, int32_t* rate_hz);
+/* The names of the voices, an array; the first is the default. */
+int32_t antiphon_voices(antiphon_assistant* assistant, char** json);
 int32_t antiphon_ask(antiphon_assistant* assistant, const float* samples, size_t num_samples,
                      int32_t rate_hz, char** json, float** answer, size_t* num_answer_samples,
                      int32_t* answer_rate_hz);

@@ -79,6 +79,8 @@ std::string reply_json(const Reply& reply) {
   return write({{"type", "reply"}, {"turn", reply.ref.turn}, {"text", reply.text}});
 }
 
+std::string names_json(const std::vector<std::string>& names) { return write(names); }
+
 std::string_view reason_name(TurnEndReason reason) {
   switch (reason) {
     case TurnEndReason::kDone: return "done";

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "pipeline/session_events.h"
 
@@ -15,6 +16,7 @@ std::string understanding_json(const Understanding& understanding);
 std::string reply_json(const Reply& reply);
 std::string turn_end_json(const TurnEnd& end);
 std::string error_json(const Status& status, bool fatal);
+std::string names_json(const std::vector<std::string>& names);
 std::string_view reason_name(TurnEndReason reason);
 
 }  // namespace antiphon

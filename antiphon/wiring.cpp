@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "nlu/understander.h"
 #include "pipeline/assistant_spec.h"
+#include "pipeline/voices.h"
 #include "tts/synthesizer.h"
 
 namespace antiphon {
@@ -84,7 +85,8 @@ Status make_understander(const AssistantConfig& config, const AssistantSpec& spe
   return {};
 }
 
-Status make_synthesizer(const AssistantConfig& config, ThreadTeam* team, AssistantStages& out) {
+Status make_synthesizer(const AssistantConfig& config, const AssistantSpec& spec, ThreadTeam* team,
+                        AssistantStages& out) {
   if (!config.synthesize) {
     out.synthesizer = absent_synthesizer();
     return {};
@@ -100,7 +102,11 @@ Status make_synthesizer(const AssistantConfig& config, ThreadTeam* team, Assista
   synthesizer.logger = config.logger;
   ANTIPHON_ASSIGN_OR_RETURN(out.synthesizer, tts::create_synthesizer(synthesizer));
   out.models.insert(out.models.end(), {"tts-en", "vocoder-en"});
-  return {};
+  out.voice = spec.voice;
+  if (out.voice.empty()) return {};
+  return find_voice(out.synthesizer->voices(), out.voice)
+      .status()
+      .with_context(config.assistant_path);
 }
 
 // Runs make() and logs how long it took: plans are built, or loaded, in it.
@@ -137,7 +143,7 @@ Result<AssistantStages> make_stages(const AssistantConfig& config) {
   dialog.assistant = spec;
   ANTIPHON_ASSIGN_OR_RETURN(out.dialog, dialog::create_dialog(dialog));
   ANTIPHON_RETURN_IF_ERROR(timed(config, config.synthesize, "synthesis",
-                                 [&] { return make_synthesizer(config, team.get(), out); }));
+                                 [&] { return make_synthesizer(config, spec, team.get(), out); }));
   out.support = std::shared_ptr<ThreadTeam>(std::move(team));
   return out;
 }

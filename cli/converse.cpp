@@ -11,7 +11,7 @@ namespace {
 
 struct Options {
   ModelOptions models;
-  std::string file, output, server, context_path;
+  std::string file, output, server, context_path, voice;
   std::vector<std::string> hotwords;
   bool json = false, endpointing = false, trace = false;
 };
@@ -64,6 +64,7 @@ Result<ConverseResult> ask_server(const Options& options, const Recording& quest
   ServerTurnOptions server;
   server.url = options.server;
   server.context = context;
+  server.voice = options.voice;
   server.endpointing = options.endpointing;
   server.hotwords = std::move(hotwords);
   if (options.trace)
@@ -88,6 +89,7 @@ Result<ConverseResult> ask(const Options& options) {
   ConverseOptions local;
   local.context = context;
   local.hotwords = std::move(hotwords);
+  local.synthesis.voice = options.voice;
   return assistant->ask(question.samples, question.rate_hz, local);
 }
 
@@ -150,6 +152,7 @@ void add_converse(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--endpointing", options->endpointing, "Let the server find the end of speech");
   sub->add_option("--context", options->context_path, "Text file that questions are answered from");
   sub->add_option("--hotword", options->hotwords, "WORD[:BOOST] that is likely to be said");
+  sub->add_option("--voice", options->voice, "Of the answer; default: the assistant's");
   sub->add_flag("--trace", options->trace, "Show the messages of --server on standard error");
   sub->add_flag("--json", options->json, "For programs");
   options->models.add_to(*sub);

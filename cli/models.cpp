@@ -16,9 +16,12 @@ nlohmann::json object_of(const PackInfo& pack) {
     else
       accuracy[figure.name] = by;
   }
-  return {{"pack", pack.name},       {"kind", pack.kind},     {"version", pack.version},
-          {"licence", pack.licence}, {"source", pack.source}, {"files", pack.num_files},
-          {"bytes", pack.bytes},     {"accuracy", accuracy},  {"faults", pack.faults}};
+  nlohmann::json out = {
+      {"pack", pack.name},       {"kind", pack.kind},     {"version", pack.version},
+      {"licence", pack.licence}, {"source", pack.source}, {"files", pack.num_files},
+      {"bytes", pack.bytes},     {"accuracy", accuracy},  {"faults", pack.faults}};
+  if (!pack.voices.empty()) out["voices"] = pack.voices;
+  return out;
 }
 
 void print_accuracy(const PackInfo& pack) {
@@ -42,6 +45,13 @@ void print_accuracy(const PackInfo& pack) {
   }
 }
 
+void print_voices(const PackInfo& pack) {
+  std::printf("\n%s speaks as", pack.name.c_str());
+  for (const std::string& voice : pack.voices)
+    std::printf("%s %s", &voice == &pack.voices.front() ? "" : ",", voice.c_str());
+  std::printf("\n");
+}
+
 int run(const std::string& folder, bool json) {
   const auto packs = read_packs(folder);
   if (!packs.ok()) return fail(packs.status());
@@ -60,6 +70,8 @@ int run(const std::string& folder, bool json) {
     total_mb += static_cast<double>(pack.bytes) / 1e6;
   }
   std::printf("%-34s %7.2f MB\n", "together", total_mb);
+  for (const PackInfo& pack : *packs)
+    if (!pack.voices.empty()) print_voices(pack);
   for (const PackInfo& pack : *packs)
     if (!pack.accuracy.empty()) print_accuracy(pack);
   for (const PackInfo& pack : *packs)

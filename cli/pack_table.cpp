@@ -61,6 +61,8 @@ Result<PackInfo> read_pack(const fs::path& folder) {
                       : text("version");
     if (const toml::table* accuracy = manifest["accuracy"].as_table())
       read_accuracy(*accuracy, "", out);
+    if (const toml::array* voices = manifest["tts"]["voices"].as_array())
+      for (const toml::node& voice : *voices) out.voices.push_back(voice.value_or(std::string()));
     check_files(manifest, folder, out);
   } catch (const toml::parse_error& error) {
     return invalid_argument(path + ": line " + std::to_string(error.source().begin.line) + ": " +

@@ -20,6 +20,7 @@ struct PackInfo {
   int num_files = 0;
   std::uint64_t bytes = 0;           // of all files
   std::vector<PackFigure> accuracy;  // in the order of the manifest
+  std::vector<std::string> voices;   // of synthesis, the first is the default
   // Files that the manifest names and that are missing or of another size; empty: all is well.
   std::vector<std::string> faults;
 };

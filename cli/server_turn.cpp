@@ -113,6 +113,7 @@ class TurnClient {
                   {"written", options_.written},
                   {"reply", options_.speak_reply ? "audio" : "none"}};
     if (!options_.context.empty()) start["context"] = options_.context;
+    if (!options_.voice.empty()) start["voice"] = options_.voice;
     for (const HotWord& word : options_.hotwords)
       start["hotwords"].push_back({{"text", word.text}, {"boost", word.boost}});
     ANTIPHON_RETURN_IF_ERROR(send(start));

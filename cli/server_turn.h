@@ -13,6 +13,7 @@ namespace antiphon::cli {
 struct ServerTurnOptions {
   std::string url;
   std::string context;
+  std::string voice;         // of the reply; empty: the server's
   bool speak_reply = true;   // else: recognition and understanding only
   bool real_time = true;     // else: as fast as the server takes it
   bool endpointing = false;  // the server finds the end of speech; else `end` is sent

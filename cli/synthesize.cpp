@@ -56,7 +56,8 @@ void add_synthesize(CLI::App& app, Chosen& chosen) {
   auto* file = sub->add_option("--file", options->file, "Text file to say")->excludes(text);
   (void)file;
   sub->add_option("-o,--output", options->output, "WAV file; - is stdout")->required();
-  sub->add_option("--voice", options->synthesis.voice, "Default: the pack's first");
+  sub->add_option("--voice", options->synthesis.voice,
+                  "As `antiphon models` lists them; default: the first");
   sub->add_option("--speed", options->synthesis.speed, "2 speaks twice as fast")
       ->check(CLI::Range(0.5, 2.0));
   sub->add_flag("--ssml", options->synthesis.ssml, "The text is SSML");

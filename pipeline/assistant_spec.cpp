@@ -165,9 +165,10 @@ Result<IntentSpec> read_intent(const toml::table& table) {
 Result<AssistantSpec> read_spec(const toml::table& table) {
   AssistantSpec spec;
   ANTIPHON_RETURN_IF_ERROR(
-      check_keys(table, "assistant", {"name", "greeting", "not_understood", "intent"}));
+      check_keys(table, "assistant", {"name", "greeting", "voice", "not_understood", "intent"}));
   ANTIPHON_RETURN_IF_ERROR(read_text(table, "assistant", "name", true, spec.name));
   ANTIPHON_RETURN_IF_ERROR(read_text(table, "assistant", "greeting", false, spec.greeting));
+  ANTIPHON_RETURN_IF_ERROR(read_text(table, "assistant", "voice", false, spec.voice));
   ANTIPHON_RETURN_IF_ERROR(
       read_text(table, "assistant", "not_understood", false, spec.not_understood));
   const toml::array* intents = table["intent"].as_array();

@@ -46,6 +46,7 @@ struct IntentSpec {
 struct AssistantSpec {
   std::string name;
   std::string greeting;
+  std::string voice;  // that replies are spoken in; empty: the pack's first
   std::string not_understood = "Sorry, I did not understand that.";
   std::vector<IntentSpec> intents;
 

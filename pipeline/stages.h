@@ -135,6 +135,7 @@ class Synthesizer {
  public:
   virtual ~Synthesizer() = default;
   virtual int rate_hz() const = 0;
+  // Their names; the first is the default.
   virtual std::vector<std::string> voices() const = 0;
   // kInvalidArgument: not UTF-8, over 20,000 bytes, bad SSML, unknown voice, speed out of range.
   // kExhausted: all state slots are in use. Text without anything to say gives one empty last

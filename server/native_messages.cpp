@@ -151,6 +151,7 @@ std::string ready_json(const ReadyInfo& info) {
                 {"version", 1},
                 {"reply_rate_hz", info.reply_rate_hz},
                 {"models", info.models},
+                {"voices", info.voices},
                 {"limits",
                  {{"max_message_bytes", info.max_message_bytes},
                   {"max_audio_s", info.max_audio_s},

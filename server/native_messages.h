@@ -50,7 +50,7 @@ Result<ClientMessage> parse_client_message(std::string_view json);
 struct ReadyInfo {
   std::uint64_t session = 0;
   int reply_rate_hz = 0;
-  std::vector<std::string> models;
+  std::vector<std::string> models, voices;
   std::size_t max_message_bytes = 0;
   double max_audio_s = 0, idle_timeout_s = 0;
 };

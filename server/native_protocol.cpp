@@ -67,10 +67,6 @@ void NativeProtocol::start(const StartMessage& message) {
   Result<Resampler> resampler = Resampler::create(message.rate_hz, kAsrRateHz);
   if (!resampler.ok()) return fail(resampler.status(), kClosePolicy);
   resampler_ = std::move(resampler).value();
-  bool voice_known = message.voice.empty();
-  for (const std::string& voice : assistant_.voices()) voice_known |= voice == message.voice;
-  if (!voice_known)
-    return fail(not_found("start: there is no voice \"" + message.voice + "\""), kClosePolicy);
   SessionConfig config;
   config.recognizer.endpointing = message.endpointing;
   config.recognizer.partials = message.partials;
@@ -84,11 +80,13 @@ void NativeProtocol::start(const StartMessage& message) {
   config.deadline_ms = config_.deadline_ms;
   config.think_ahead = config_.think_ahead;
   auto session = assistant_.open_session(config, executor_, *this);
-  if (!session.ok()) return fail(session.status(), close_code(session.status().code()));
+  if (!session.ok())
+    return fail(session.status().with_context("start"), close_code(session.status().code()));
   session_ = std::move(session).value();
   outbox_.send_text(ready_json({.session = session_->id(),
                                 .reply_rate_hz = assistant_.reply_rate_hz(),
                                 .models = assistant_.models(),
+                                .voices = assistant_.voices(),
                                 .max_message_bytes = config_.max_message_bytes,
                                 .max_audio_s = config_.max_audio_s,
                                 .idle_timeout_s = config_.idle_timeout_s}));

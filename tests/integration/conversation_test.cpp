@@ -38,6 +38,7 @@ TEST(Conversation, OneSpokenTurn) {
   EXPECT_EQ(ready["version"], 1);
   EXPECT_EQ(ready["reply_rate_hz"], 22050);
   EXPECT_EQ(ready["models"], json({"fake 1"}));
+  EXPECT_EQ(ready["voices"], json({"fake", "loud"}));
   client.send_tone(400);
   client.send_silence(600);
   const auto got = client.until("turn_end");

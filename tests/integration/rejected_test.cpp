@@ -150,6 +150,15 @@ TEST_F(Rejected, CompressedFramesWithoutNegotiation) {
   EXPECT_EQ(client.wait_close(), 1002);
 }
 
+TEST_F(Rejected, UnknownVoiceNamesThoseThatThereAre) {
+  client.send_json({{"type", "start"}, {"voice", "nobody"}});
+  const auto got = client.until("error");
+  ASSERT_FALSE(got.empty());
+  EXPECT_EQ(got.back()["code"], "invalid_argument");
+  EXPECT_EQ(got.back()["message"], "start: voice: wanted \"fake\", \"loud\", got \"nobody\"");
+  EXPECT_EQ(client.wait_close(), 1008);
+}
+
 class RejectedStart : public testing::TestWithParam<json> {};
 
 TEST_P(RejectedStart, ClosesWith1008) {

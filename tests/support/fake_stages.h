@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pipeline/stages.h"
+#include "pipeline/voices.h"
 
 namespace antiphon::test {
 
@@ -169,12 +170,15 @@ class FakeDialog final : public Dialog {
   bool answers_only_ = true;
 };
 
-// `num_chunks` chunks of 100 ms of a sine.
+// `num_chunks` chunks of 100 ms of a sine, whose peak tells the voice: 0.25, 0.5.
 class FakeSynthesizer final : public Synthesizer {
  public:
   class Stream final : public SynthesisStream {
    public:
-    explicit Stream(FakeSynthesizer& owner) : owner_(owner) { ++owner_.num_open; }
+    Stream(FakeSynthesizer& owner, int voice)
+        : owner_(owner), peak_(0.25f * static_cast<float>(voice + 1)) {
+      ++owner_.num_open;
+    }
     ~Stream() override { --owner_.num_open; }
     Result<AudioChunk> next() override {
       if (owner_.fail_at_chunk == made_) return internal_error("the vocoder broke");
@@ -183,26 +187,29 @@ class FakeSynthesizer final : public Synthesizer {
       chunk.start_sample = made_ * 2205;
       chunk.samples.resize(2205);
       for (std::size_t i = 0; i < chunk.samples.size(); ++i)
-        chunk.samples[i] = 0.25f * std::sin(0.05f * static_cast<float>(i));
+        chunk.samples[i] = peak_ * std::sin(0.05f * static_cast<float>(i));
       chunk.is_last = ++made_ >= owner_.num_chunks;
       return chunk;
     }
 
    private:
     FakeSynthesizer& owner_;
+    float peak_;
     int made_ = 0;
   };
 
   int rate_hz() const override { return 22050; }
-  std::vector<std::string> voices() const override { return {"fake"}; }
+  std::vector<std::string> voices() const override { return {"fake", "loud"}; }
   Result<std::unique_ptr<SynthesisStream>> open(std::string_view text,
                                                 const SynthesisOptions& options) override {
-    if (!options.voice.empty() && options.voice != "fake")
-      return invalid_argument("there is no voice \"" + options.voice + "\"; there is: fake");
+    int voice = 0;
+    if (!options.voice.empty()) {
+      ANTIPHON_ASSIGN_OR_RETURN(voice, find_voice(voices(), options.voice));
+    }
     if (text.size() > 20000) return invalid_argument("text has over 20,000 bytes");
     if (num_open >= max_streams) return exhausted("all state slots are in use");
     ++num_opened;
-    return std::unique_ptr<SynthesisStream>(std::make_unique<Stream>(*this));
+    return std::unique_ptr<SynthesisStream>(std::make_unique<Stream>(*this, voice));
   }
 
   std::atomic<int> num_chunks{3}, fail_at_chunk{-1};

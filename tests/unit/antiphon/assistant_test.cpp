@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <thread>
 
@@ -73,6 +74,40 @@ TEST_F(AssistantTest, AsksOneTurn) {
   EXPECT_EQ(got->answer.samples.size(), 3u * 2205);
   EXPECT_GT(got->latency.total_ms, 0);
   EXPECT_EQ(assistant->ask(std::vector<float>(1600), 16000)->reason, TurnEndReason::kNoSpeech);
+}
+
+float peak(const std::vector<float>& samples) {
+  return samples.empty() ? 0 : *std::max_element(samples.begin(), samples.end());
+}
+
+TEST_F(AssistantTest, VoicesAreChosenOrRefusedBeforeAnythingIsSaid) {
+  EXPECT_EQ(assistant->voices(), (std::vector<std::string>{"fake", "loud"}));
+  ConverseOptions options;
+  EXPECT_NEAR(peak(assistant->ask(speech, 16000, options)->answer.samples), 0.25, 0.01);
+  options.synthesis.voice = "loud";
+  EXPECT_NEAR(peak(assistant->ask(speech, 16000, options)->answer.samples), 0.5, 0.01);
+  EXPECT_NEAR(peak(assistant->synthesize("hello", options.synthesis)->samples), 0.5, 0.01);
+  options.synthesis.voice = "nobody";
+  const int heard = recognizer->num_advances;
+  const Status refused = assistant->ask(speech, 16000, options).status();
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(refused.message(), "voice: wanted \"fake\", \"loud\", got \"nobody\"");
+  EXPECT_EQ(recognizer->num_advances, heard);
+}
+
+TEST(AssistantVoice, IsTheOneOfSessionsThatAskForNone) {
+  AssistantStages stages;
+  stages.recognizer = std::make_unique<test::FakeRecognizer>();
+  stages.understander = std::make_unique<test::FakeUnderstander>();
+  stages.dialog = std::make_unique<test::FakeDialog>();
+  stages.synthesizer = std::make_unique<test::FakeSynthesizer>();
+  stages.voice = "loud";
+  const auto assistant = Assistant::with_stages(std::move(stages));
+  const std::vector<float> speech(8000, 0.5f);
+  ConverseOptions options;
+  EXPECT_NEAR(peak(assistant->ask(speech, 16000, options)->answer.samples), 0.5, 0.01);
+  options.synthesis.voice = "fake";
+  EXPECT_NEAR(peak(assistant->ask(speech, 16000, options)->answer.samples), 0.25, 0.01);
 }
 
 TEST_F(AssistantTest, AskTellsErrorsAndTimeOuts) {

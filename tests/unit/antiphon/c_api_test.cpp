@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <future>
@@ -97,6 +98,37 @@ TEST_F(CApi, OneShotCalls) {
   EXPECT_EQ(turn[3]["reply_samples"], num_samples);
   antiphon_free(text);
   antiphon_free(audio);
+}
+
+TEST_F(CApi, Voices) {
+  char* text = nullptr;
+  ASSERT_EQ(antiphon_voices(&handle, &text), 0);
+  EXPECT_STREQ(text, R"(["fake","loud"])");
+  antiphon_free(text);
+  float* audio = nullptr;
+  std::size_t num_samples = 0;
+  std::int32_t rate_hz = 0;
+  antiphon_speech_options options{};
+  options.struct_bytes = sizeof(options);
+  const auto speak = [&] {
+    return antiphon_synthesize_with(&handle, "hello", &options, &audio, &num_samples, &rate_hz);
+  };
+  for (const auto& [voice, peak] : {std::pair<const char*, double>{nullptr, 0.25}, {"loud", 0.5}}) {
+    options.voice = voice;
+    ASSERT_EQ(speak(), 0) << antiphon_last_error();
+    EXPECT_NEAR(*std::max_element(audio, audio + num_samples), peak, 0.01);
+    antiphon_free(audio);
+  }
+  options.voice = "nobody";
+  EXPECT_NE(speak(), 0);
+  EXPECT_THAT(antiphon_last_error(), HasSubstr("wanted \"fake\", \"loud\", got \"nobody\""));
+  options.struct_bytes = 8;
+  EXPECT_NE(speak(), 0);
+  EXPECT_THAT(antiphon_last_error(), HasSubstr("sizeof(antiphon_speech_options)"));
+  antiphon_conversation_options conversation = conversation_options();
+  conversation.voice = "nobody";
+  EXPECT_EQ(antiphon_open(&handle, &conversation, Events::take, nullptr), nullptr);
+  EXPECT_THAT(antiphon_last_error(), HasSubstr("got \"nobody\""));
 }
 
 TEST_F(CApi, FinalsAreWrittenAndSpoken) {

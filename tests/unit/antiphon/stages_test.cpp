@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "antiphon/assistant.h"
 
@@ -49,6 +50,27 @@ TEST(AssistantStages, MakesTheFolderOfPlans) {
   const auto refused = Assistant::create(config);
   EXPECT_EQ(refused.status().code(), StatusCode::kNotFound);
   EXPECT_NE(refused.status().message().find("/proc/nowhere/plans"), std::string::npos);
+}
+
+// assistant.toml says who answers; a voice that the pack lacks is told when the assistant is made.
+TEST(AssistantStages, TheVoiceOfTheAssistantIsOneOfThePack) {
+  const std::string path = testing::TempDir() + "antiphon_stages_voice.toml";
+  AssistantConfig config{.models_dir = kModels, .recognize = false, .understand = false};
+  config.assistant_path = path;
+  const auto made_with = [&](const std::string& voice) {
+    std::ofstream(path) << "name = 'a'\nvoice = '" << voice
+                        << "'\n[[intent]]\nname = 'i'\nphrases = ['hello']\nreply = 'Hello.'\n";
+    return Assistant::create(config).status();
+  };
+  const auto plain =
+      Assistant::create({.models_dir = kModels, .recognize = false, .understand = false});
+  ASSERT_TRUE(plain.ok()) << plain.status().message();
+  EXPECT_TRUE(made_with((*plain)->voices().back()).ok());
+  const Status refused = made_with("nobody");
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find(path + ": voice: wanted \""), std::string::npos)
+      << refused.message();
+  std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -47,6 +47,15 @@ TEST_F(PackTable, ReadsLicenceSizeAndAccuracy) {
   EXPECT_TRUE(pack.faults.empty());
 }
 
+TEST_F(PackTable, VoicesInTheirOrder) {
+  write("kind = 'tts'\n[tts]\nvoices = ['puck', 'heart']\n");
+  const auto packs = read_packs(folder.string());
+  ASSERT_TRUE(packs.ok()) << packs.status().message();
+  EXPECT_EQ(packs->front().voices, (std::vector<std::string>{"puck", "heart"}));
+  write("kind = 'asr'\n");
+  EXPECT_TRUE(read_packs(folder.string())->front().voices.empty());
+}
+
 TEST_F(PackTable, FindsMissingAndShortFiles) {
   write("[files]\n'weights.bin' = { bytes = 6 }\n'words.txt' = { sha256 = 'x' }\n");
   const auto packs = read_packs(folder.string());

@@ -38,6 +38,21 @@ TEST(ServerTurn, StreamsInRealTime) {
   EXPECT_GT(got->latency.total_ms, 0);
 }
 
+TEST(ServerTurn, AsksForAVoice) {
+  test::ServerRig rig;
+  auto options = options_for(rig);
+  options.real_time = false;
+  for (const auto& [voice, peak] : {std::pair<const char*, double>{"", 0.25}, {"loud", 0.5}}) {
+    options.voice = voice;
+    const auto got = converse_with_server(spoken(16000), options);
+    ASSERT_TRUE(got.ok()) << got.status().message();
+    EXPECT_NEAR(*std::ranges::max_element(got->answer.samples), peak, 0.01);
+  }
+  options.voice = "nobody";
+  EXPECT_NE(converse_with_server(spoken(16000), options).status().message().find("\"loud\""),
+            std::string::npos);
+}
+
 // As a microphone does, the client goes on with silence until the server has found the end.
 TEST(ServerTurn, ServerFindsTheEnd) {
   test::ServerRig rig;

@@ -12,6 +12,7 @@ namespace {
 constexpr const char* kSmall = R"(
 name = "bar"
 greeting = "Hi"
+voice = "am_puck"
 [[intent]]
 name = "order"
 phrases = ["a {size} {drink}", "coffee please"]
@@ -46,6 +47,7 @@ TEST(AssistantSpec, ReadsEveryKey) {
   ASSERT_TRUE(spec.ok()) << spec.status().message();
   EXPECT_EQ(spec->name, "bar");
   EXPECT_EQ(spec->greeting, "Hi");
+  EXPECT_EQ(spec->voice, "am_puck");
   ASSERT_EQ(spec->intents.size(), 1u);
   const IntentSpec& order = spec->intents[0];
   EXPECT_EQ(spec->find("order"), &order);
