@@ -26,12 +26,16 @@ inline bool eventually(const std::function<bool()>& condition, double seconds = 
 
 class ServerRig {
  public:
-  explicit ServerRig(server::ServerConfig config = {}) {
+  // Over `speech` in the place of the fake synthesizer, where one is given.
+  explicit ServerRig(server::ServerConfig config = {}, std::unique_ptr<Synthesizer> speech = {}) {
     AssistantStages stages;
     stages.recognizer.reset(recognizer = new FakeRecognizer);
     stages.understander.reset(understander = new FakeUnderstander);
     stages.dialog.reset(dialog = new FakeDialog);
-    stages.synthesizer.reset(synthesizer = new FakeSynthesizer);
+    if (speech)
+      stages.synthesizer = std::move(speech);
+    else
+      stages.synthesizer.reset(synthesizer = new FakeSynthesizer);
     stages.models = {"fake 1"};
     assistant = Assistant::with_stages(std::move(stages));
     config.port = 0;
@@ -43,14 +47,14 @@ class ServerRig {
   bool all_gone() {
     return eventually([this] {
       return server->num_connections() == 0 && recognizer->num_open == 0 &&
-             synthesizer->num_open == 0;
+             (!synthesizer || synthesizer->num_open == 0);
     });
   }
 
   FakeRecognizer* recognizer = nullptr;
   FakeUnderstander* understander = nullptr;
   FakeDialog* dialog = nullptr;
-  FakeSynthesizer* synthesizer = nullptr;
+  FakeSynthesizer* synthesizer = nullptr;  // null: another one speaks
   NullLogger logger;
   std::unique_ptr<Assistant> assistant;
   std::unique_ptr<server::Server> server;

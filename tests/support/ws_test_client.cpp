@@ -132,7 +132,10 @@ std::vector<nlohmann::json> WsTestClient::until(const std::string& type, double 
   while (std::chrono::steady_clock::now() < deadline) {
     const auto frame = next(timeout_s);
     if (!frame) break;
-    if (frame->kind == WsFrame::kBinary) audio_bytes += frame->payload.size();
+    if (frame->kind == WsFrame::kBinary) {
+      audio_bytes += frame->payload.size();
+      audio += frame->payload;
+    }
     if (frame->kind == WsFrame::kClose) {
       input_.insert(0, std::string("\x88\x02", 2) + frame->payload.substr(0, 2));
       break;

@@ -32,7 +32,7 @@ class WsTestClient {
   void send_silence(double ms);
   // The next frame but pings and pongs; nothing: the time is over, or the peer has closed.
   std::optional<WsFrame> next(double timeout_s = 5);
-  // JSON messages up to the first of `type`, it included; binary frames are counted and dropped.
+  // JSON messages up to the first of `type`, it included; the audio between goes to `audio`.
   std::vector<nlohmann::json> until(const std::string& type, double timeout_s = 5);
   // The close code; 0: the socket closed without one; -1: it stayed open.
   int wait_close(double timeout_s = 5);
@@ -41,6 +41,7 @@ class WsTestClient {
   void half_close();
 
   std::size_t audio_bytes = 0;
+  std::string audio;  // PCM16
   bool answer_pings = true;
 
  private:

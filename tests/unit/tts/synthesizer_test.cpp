@@ -3,13 +3,12 @@
 #include "tts/synthesizer.h"
 
 #include <gtest/gtest.h>
-#include <zstd.h>
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
+#include "tests/support/tiny_packs.h"
 #include "tests/unit/tts/reference_runner.h"
 #include "tts/stream/speech_stream.h"
 #include "tts/text/normalise.h"
@@ -19,30 +18,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
+using test::read_bytes;
 
 class SynthesizerTest : public testing::Test {
  protected:
   void SetUp() override {
     dir_ = testing::TempDir() + "tts_packs_" +
            testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::create_directories(dir_ + "/tts");
-    fs::create_directories(dir_ + "/vocoder");
-    const std::string golden = ANTIPHON_SOURCE_DIR "/tests/golden/tts/";
-    write("tts/weights.safetensors", read(golden + "tiny_tacotron.safetensors"));
-    write("vocoder/weights.safetensors", read(golden + "tiny_vocoder.safetensors"));
-    const std::string lines = "a.\tæ\ncat\tkæt\nsat\tsæt\nthe\tðə\nthe(c)\tðə\n";
-    std::string packed(ZSTD_compressBound(lines.size()), ' ');
-    packed.resize(ZSTD_compress(packed.data(), packed.size(), lines.data(), lines.size(), 3));
-    write("tts/lexicon.tsv.zst", packed);
-    write("tts/manifest.toml",
-          "kind = \"tts\"\n[tts]\nsymbols = \"^$ kætsðə.d\"\nvoice = \"tiny\"\nstall_factor = 1.0\n"
-          "stall_frames = 1.0\nmax_frames = 60\n");
-    write("vocoder/manifest.toml",
-          "kind = \"vocoder\"\n[vocoder]\nflows = 2\nlayers = 5\nchannels = 8\nsigma = 0.1\n");
+    test::write_tiny_packs(
+        dir_, "tiny_tacotron.safetensors",
+        "voice = \"tiny\"\nstall_factor = 1.0\nstall_frames = 1.0\nmax_frames = 60\n");
     config_.tts_dir = dir_ + "/tts";
     config_.vocoder_dir = dir_ + "/vocoder";
     config_.precision = Precision::kF32;
@@ -51,7 +36,7 @@ class SynthesizerTest : public testing::Test {
   void TearDown() override { fs::remove_all(dir_); }
 
   void write(const std::string& name, const std::string& bytes) {
-    std::ofstream(dir_ + "/" + name, std::ios::binary | std::ios::trunc) << bytes;
+    test::write_bytes(dir_ + "/" + name, bytes);
   }
 
   static std::vector<float> speak(Synthesizer& synthesizer, std::string_view text,
@@ -168,7 +153,7 @@ TEST_F(SynthesizerTest, EachStreamHasTheVoiceThatItAskedFor) {
       << error();
   EXPECT_NE(error().find("has no speaker.embedding.weight), got 3"), std::string::npos) << error();
   write("tts/weights.safetensors",
-        read(ANTIPHON_SOURCE_DIR "/tests/golden/tts/tiny_voices.safetensors"));
+        read_bytes(ANTIPHON_SOURCE_DIR "/tests/golden/tts/tiny_voices.safetensors"));
   auto made = create_synthesizer(config_);
   ASSERT_TRUE(made.ok()) << made.status().to_string();
   EXPECT_EQ((*made)->voices(), (std::vector<std::string>{"one", "two", "three"}));
@@ -298,7 +283,7 @@ TEST_F(SynthesizerTest, PlansAreKeptAndLoadedAgain) {
   const auto again = create_synthesizer(config_);
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(speak(**first, "the cat"), speak(**again, "the cat"));
-  write("tts_vocoder.plan", read(dir_ + "/tts_vocoder.plan").substr(0, 1000));
+  write("tts_vocoder.plan", read_bytes(dir_ + "/tts_vocoder.plan").substr(0, 1000));
   EXPECT_EQ(error(), "");  // a cut plan is built anew
 }
 
@@ -306,7 +291,7 @@ TEST_F(SynthesizerTest, BrokenPacksAreNamed) {
   for (const std::string name :
        {"tts/weights.safetensors", "tts/lexicon.tsv.zst", "tts/manifest.toml",
         "vocoder/weights.safetensors", "vocoder/manifest.toml"}) {
-    const std::string whole = read(dir_ + "/" + name);
+    const std::string whole = read_bytes(dir_ + "/" + name);
     for (const std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{9},
                                 whole.size() / 2, whole.size() - 1}) {
       if (name.ends_with("toml") && n + 1 == whole.size()) continue;  // its last line break
