@@ -170,6 +170,11 @@ TEST_F(SynthesizerTest, EachStreamHasTheVoiceThatItAskedFor) {
   SynthesisOptions marked;
   marked.ssml = true;
   EXPECT_EQ(speak(**made, "<speak><voice name='two'>The cat sat.</voice></speak>", marked), two);
+  const std::vector<float> both =
+      speak(**made, "<speak>The cat sat. <voice name='two'>The cat sat.</voice></speak>", marked);
+  ASSERT_GT(both.size(), one.size());
+  EXPECT_TRUE(std::equal(one.begin(), one.end(), both.begin()));
+  EXPECT_NE(both, speak(**made, "The cat sat. The cat sat."));
   marked.voice = "two";
   EXPECT_EQ(speak(**made, "<speak>The cat sat.</speak>", marked), two);
   SynthesisOptions nobody;
