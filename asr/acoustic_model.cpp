@@ -42,13 +42,17 @@ Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weig
   std::unique_ptr<AcousticModel> model(new AcousticModel);
   model->options_ = options;
   auto plan = load_or_build(acoustic_network(weights, options.config), build_options(options),
-                            options.plans, "acoustic");
+                            options.plans, options.plan_name);
   if (!plan.ok()) return plan.status().with_context(weights.path());
   model->plan_ = std::move(plan).value();
-  ANTIPHON_ASSIGN_OR_RETURN(model->pool_, StatePool::create(model->plan_, options.max_streams));
+  const int slots = options.max_streams + (options.spare ? 1 : 0);
+  ANTIPHON_ASSIGN_OR_RETURN(model->pool_, StatePool::create(model->plan_, slots));
   ANTIPHON_ASSIGN_OR_RETURN(model->context_, Context::create(model->plan_, options.team));
   model->slots_.reserve(static_cast<std::size_t>(options.max_batch));
-  model->progress_.resize(static_cast<std::size_t>(options.max_streams));
+  model->progress_.resize(static_cast<std::size_t>(slots));
+  if (options.spare) {
+    ANTIPHON_ASSIGN_OR_RETURN(model->spare_, model->acquire());
+  }
   for (int k = 0; k < options.config.blocks; ++k)
     model->window_names_.push_back("window." + std::to_string(k));
   return model;
@@ -63,6 +67,11 @@ Result<int> AcousticModel::acquire() {
 void AcousticModel::reset(int slot) {
   pool_->reset(slot);
   progress_[static_cast<std::size_t>(slot)] = {};
+}
+
+void AcousticModel::copy(int from, int to) {
+  pool_->copy(from, to);
+  progress_[static_cast<std::size_t>(to)] = progress_[static_cast<std::size_t>(from)];
 }
 
 // Where in the stream the frames of this run are, and which keys each of them hears; the streams

@@ -49,6 +49,8 @@ struct AcousticModelOptions {
   PlanFolder plans;
   ThreadTeam* team = nullptr;
   Logger* logger = nullptr;
+  std::string plan_name = "acoustic";  // of its file in `plans`
+  bool spare = false;                  // one slot more, for spare()
 };
 
 // One stream's part of a run. Every item of a run has the same number of steps.
@@ -71,7 +73,11 @@ class AcousticModel {
   Result<int> acquire();
   void release(int slot) { pool_->release(slot); }
   void reset(int slot);
-  int num_used() const { return pool_->num_used(); }
+  // A slot of the model's own that copy() may fill, for runs that leave the stream as it is; -1:
+  // not asked for.
+  int spare() const { return spare_; }
+  void copy(int from, int to);
+  int num_used() const { return pool_->num_used() - (spare_ >= 0 ? 1 : 0); }
   int max_batch() const { return options_.max_batch; }
   int max_steps() const { return options_.max_steps; }
   const AcousticConfig& config() const { return options_.config; }
@@ -91,6 +97,7 @@ class AcousticModel {
   Status write_valid(std::span<const AcousticItem> items, std::int64_t steps);
   Status write_windows(std::span<const AcousticItem> items, std::int64_t frames);
 
+  int spare_ = -1;
   std::vector<Progress> progress_;         // by slot
   std::vector<std::string> window_names_;  // by block
   AcousticModelOptions options_;

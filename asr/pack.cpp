@@ -118,21 +118,23 @@ Status read_files(const toml::table& t, const std::string& dir, PackManifest& m)
 }
 
 // Which keys the two kinds of networks need, and have no use for.
-Status check_kind(const toml::table& t, AcousticConfig& c) {
+Status check_kind(const toml::table& t, int final_ahead, AcousticConfig& c) {
   const auto has = [&](const char* key) { return static_cast<bool>(t["network"][key]); };
   if (c.blocks == 0) {
     for (const char* key : {"front", "lookahead"})
       if (!has(key)) return invalid_argument(std::string("network.") + key + ": is missing");
-    for (const char* key : {"channels", "heads", "inner", "past", "ahead"})
+    for (const char* key : {"channels", "heads", "inner", "past", "ahead", "final_ahead"})
       if (has(key))
         return invalid_argument(std::string("network.") + key +
                                 ": is of networks with blocks; network.blocks is missing");
     return {};
   }
   if (has("front")) return invalid_argument("network.front: a network with blocks has none");
-  if (c.blocks * c.ahead % 2 != 0)
-    return invalid_argument("network.ahead: " + std::to_string(c.blocks) + " blocks x " +
-                            std::to_string(c.ahead) + " frames of 20 ms are no whole steps of 40");
+  for (const auto& [key, ahead] : {std::pair{"ahead", c.ahead}, {"final_ahead", final_ahead}})
+    if (c.blocks * ahead % 2 != 0)
+      return invalid_argument(std::string("network.") + key + ": " + std::to_string(c.blocks) +
+                              " blocks x " + std::to_string(ahead) +
+                              " frames of 20 ms are no whole steps of 40");
   const int lookahead = c.blocks * c.ahead / 2;
   if (has("lookahead") && c.lookahead != lookahead)
     return invalid_argument("network.lookahead: is " + std::to_string(c.lookahead) +
@@ -158,6 +160,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
       {"inner", &m.acoustic.inner, 1, 16384},
       {"past", &m.acoustic.past, 0, 1000},
       {"ahead", &m.acoustic.ahead, 1, 64},
+      {"final_ahead", &m.final_ahead, 1, 64},
       {"alphabet", &m.decoder.alphabet}};
   const Key decoder[] = {{"beam_width", &m.decoder.beam_width, 1, 4096},
                          {"prune", &m.decoder.prune, 1, 100},
@@ -170,7 +173,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
                          {"delay_ms", &m.decoder.delay_ms, -500, 500}};
   ANTIPHON_RETURN_IF_ERROR(read_section(t, "pack", pack));
   ANTIPHON_RETURN_IF_ERROR(read_section(t, "network", network));
-  ANTIPHON_RETURN_IF_ERROR(check_kind(t, m.acoustic));
+  ANTIPHON_RETURN_IF_ERROR(check_kind(t, m.final_ahead, m.acoustic));
   const auto weight = [](const char* name, float* to) { return Key{name, to, -100, 100}; };
   ConfidenceWeights& sure = m.decoder.confidence;
   const Key confidence[] = {weight("bias", &sure.bias),         weight("mean", &sure.mean),
@@ -188,6 +191,15 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
 }
 
 }  // namespace
+
+AcousticConfig PackManifest::final_acoustic() const {
+  AcousticConfig config = acoustic;
+  if (final_ahead > 0) {
+    config.ahead = final_ahead;
+    config.lookahead = config.blocks * final_ahead / 2;
+  }
+  return config;
+}
 
 Result<PackManifest> read_pack(const std::string& dir) {
   const std::string path = (fs::path(dir) / "manifest.toml").string();

@@ -14,8 +14,12 @@ struct PackManifest {
   std::string name;
   LogMelConfig mel;
   AcousticConfig acoustic;
+  int final_ahead = 0;  // frames that a block looks ahead for finals; 0: as far as for partials
   CtcDecoderConfig decoder;
   std::string weights_path, lm_path;  // lm_path empty: none
+
+  // The same network as finals hear by it.
+  AcousticConfig final_acoustic() const;
 };
 
 // Reads DIR/manifest.toml. kNotFound, kInvalidArgument: names file, line and key.

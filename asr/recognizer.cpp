@@ -25,44 +25,36 @@ class RecognizerImpl final : public Recognizer {
       ANTIPHON_RETURN_IF_ERROR(stream->listen());
       busy_.push_back(stream);
     }
-    while (true) {
-      ANTIPHON_ASSIGN_OR_RETURN(const bool ran, run_batch());
-      if (!ran) break;
+    for (AcousticModel* model : {models_->acoustic.get(), models_->final_acoustic.get()}) {
+      for (bool ran = model != nullptr; ran;) {
+        ANTIPHON_ASSIGN_OR_RETURN(ran, run_batch(*model));
+      }
     }
     for (Stream* stream : busy_) stream->settle();
     return {};
   }
 
  private:
-  // The largest power of two of steps that a stream can run, so that few shapes are bound. At a
-  // turn's end the next larger one: one run more costs more than some steps that mean nothing.
-  int run_length(const Stream& stream) const {
-    const int most = models_->acoustic->max_steps();
-    const int waiting = std::min(stream.steps_waiting(), most);
-    if (waiting == 0) return 0;
-    int steps = 1;
-    while (steps * 2 <= waiting) steps *= 2;
-    return stream.ending() && steps < waiting && steps * 2 <= most ? steps * 2 : steps;
-  }
-
   // Runs one batch of the streams that have most to run; false: nothing is waiting.
-  Result<bool> run_batch() {
+  Result<bool> run_batch(AcousticModel& model) {
+    const auto length = [&](const Stream& stream) {
+      return run_length(stream.steps_waiting(model), model.max_steps(), stream.ending());
+    };
     int steps = 0;
-    for (const Stream* stream : busy_) steps = std::max(steps, run_length(*stream));
+    for (const Stream* stream : busy_) steps = std::max(steps, length(*stream));
     if (steps == 0) return false;
     items_.clear();
     members_.clear();
     for (Stream* stream : busy_) {
-      if (static_cast<int>(items_.size()) == models_->acoustic->max_batch()) break;
-      if (run_length(*stream) != steps) continue;
-      items_.push_back(stream->take(steps));
+      if (static_cast<int>(items_.size()) == model.max_batch()) break;
+      if (length(*stream) != steps) continue;
+      items_.push_back(stream->take(model, steps));
       members_.push_back(stream);
     }
-    ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> log_probs,
-                              models_->acoustic->run(items_, steps));
+    ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> log_probs, model.run(items_, steps));
     const std::size_t share = log_probs.size() / items_.size();
     for (std::size_t i = 0; i < members_.size(); ++i)
-      members_[i]->give(log_probs.subspan(i * share, share), steps);
+      members_[i]->give(model, log_probs.subspan(i * share, share), steps);
     return true;
   }
 
@@ -92,6 +84,12 @@ Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& co
   options.team = config.team;
   options.logger = config.logger;
   ANTIPHON_ASSIGN_OR_RETURN(models->acoustic, AcousticModel::create(*weights, options));
+  if (models->manifest.final_ahead > 0) {
+    options.config = models->manifest.final_acoustic();
+    options.plan_name = "acoustic_final";
+    options.spare = true;
+    ANTIPHON_ASSIGN_OR_RETURN(models->final_acoustic, AcousticModel::create(*weights, options));
+  }
   ANTIPHON_ASSIGN_OR_RETURN(models->voice, VoiceActivity::create({.pack_dir = config.vad_dir,
                                                                   .max_streams = config.max_streams,
                                                                   .max_isa = config.max_isa,

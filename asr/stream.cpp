@@ -2,6 +2,7 @@
 #include "asr/stream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "asr/text/written_text.h"
 
@@ -13,6 +14,7 @@ constexpr std::size_t kPreRollSamples = 16 * 320;  // heard before the endpointe
 constexpr std::size_t kMaxQueueSamples = 16000 * 120;
 constexpr int kStepSamples = 640;
 constexpr std::int64_t kTailSteps = 4;
+constexpr int kFinalSteps = 8;   // a run of the pass for finals while the turn goes on
 constexpr double kPauseMs = 64;  // of silence that the network has heard: the text seldom changes
 
 EndpointerConfig endpointer_config(const RecognizerOptions& o) {
@@ -43,27 +45,39 @@ Result<std::unique_ptr<Stream>> Stream::create(std::shared_ptr<SharedModels> mod
   ANTIPHON_ASSIGN_OR_RETURN(HotWords hot,
                             HotWords::create(options.hotwords, models->manifest.decoder.alphabet));
   ANTIPHON_ASSIGN_OR_RETURN(LogMel mel, LogMel::create(models->manifest.mel));
-  std::unique_ptr<Stream> stream(
-      new Stream(std::move(models), options, std::move(mel), std::move(hot)));
-  ANTIPHON_ASSIGN_OR_RETURN(stream->acoustic_slot_, stream->models_->acoustic->acquire());
-  ANTIPHON_ASSIGN_OR_RETURN(stream->voice_slot_, stream->models_->voice->acquire());
+  std::unique_ptr<Stream> stream(new Stream(std::move(models), options, std::move(mel), hot));
+  ANTIPHON_RETURN_IF_ERROR(stream->acquire());
   return stream;
 }
 
 Stream::Stream(std::shared_ptr<SharedModels> models, const RecognizerOptions& options, LogMel mel,
-               HotWords hot_words)
+               const HotWords& hot_words)
     : models_(std::move(models)),
       options_(options),
       mel_(std::move(mel)),
-      decoder_(models_->manifest.decoder, models_->lm.get(), std::move(hot_words),
-               &models_->phrases),
       endpointer_(endpointer_config(options)) {
   listening_ = !options_.endpointing;
-  skip_ = models_->manifest.acoustic.lookahead;
+  AcousticModel *soon = models_->acoustic.get(), *late = models_->final_acoustic.get();
+  passes_.reserve(2);
+  for (AcousticModel* model : {soon, late}) {
+    if (!model || (model == soon && late && !options_.partials)) continue;
+    passes_.emplace_back(model, CtcDecoder(models_->manifest.decoder, models_->lm.get(), hot_words,
+                                           &models_->phrases));
+  }
+  if (late && options_.pauses) trial_.emplace(passes_.back());
+}
+
+Status Stream::acquire() {
+  for (Pass& pass : passes_) {
+    ANTIPHON_ASSIGN_OR_RETURN(pass.slot, pass.model->acquire());
+  }
+  ANTIPHON_ASSIGN_OR_RETURN(voice_slot_, models_->voice->acquire());
+  return {};
 }
 
 Stream::~Stream() {
-  if (acoustic_slot_ >= 0) models_->acoustic->release(acoustic_slot_);
+  for (const Pass& pass : passes_)
+    if (pass.slot >= 0) pass.model->release(pass.slot);
   if (voice_slot_ >= 0) models_->voice->release(voice_slot_);
 }
 
@@ -86,8 +100,9 @@ void Stream::cancel_turn() {
 }
 
 bool Stream::ready() const {
-  return end_asked_ || steps_waiting() > 0 ||
-         queue_.size() - queue_begin_ >= VoiceActivity::kChunkSamples;
+  return end_asked_ || queue_.size() - queue_begin_ >= VoiceActivity::kChunkSamples ||
+         std::any_of(passes_.begin(), passes_.end(),
+                     [&](const Pass& pass) { return steps_waiting(pass) > 0; });
 }
 
 std::optional<RecognizerEvent> Stream::pop() {
@@ -104,13 +119,41 @@ void Stream::event(RecognizerEventKind kind, double at_ms, Transcript transcript
   events_.push_back({kind, at_ms, decided_ms, std::move(transcript)});
 }
 
-int Stream::frames_waiting() const {
-  return static_cast<int>((frames_.size() - frames_begin_) /
-                          static_cast<std::size_t>(models_->manifest.mel.mel_bins));
+Pass* Stream::pass_of(const AcousticModel& model) {
+  for (Pass& pass : passes_)
+    if (pass.model == &model) return &pass;
+  return nullptr;
 }
 
-int Stream::steps_waiting() const {
-  return frames_waiting() / AcousticConfig::kFramesPerStep + (ending_ ? flush_left_ : 0);
+int Stream::steps_waiting(const AcousticModel& model) const {
+  for (const Pass& pass : passes_)
+    if (pass.model == &model) return steps_waiting(pass);
+  return 0;
+}
+
+// Partials have nothing more to say when the turn is over; the pass that nobody waits for until
+// then runs in blocks, which cost less a step.
+int Stream::steps_waiting(const Pass& pass) const {
+  const int waiting = pass.steps_waiting(frames_, ending_);
+  if (ending_) return &pass == &passes_.back() ? waiting : 0;
+  return pass.model == models_->final_acoustic.get() ? waiting / kFinalSteps * kFinalSteps
+                                                     : waiting;
+}
+
+AcousticItem Stream::take(const AcousticModel& model, int steps) {
+  return pass_of(model)->take(frames_, steps);
+}
+
+void Stream::give(const AcousticModel& model, std::span<const float> log_probs, int steps) {
+  pass_of(model)->give(log_probs, steps);
+}
+
+// Drops the frames that every pass has run.
+void Stream::forget_frames() {
+  std::size_t run = frames_.size();
+  for (const Pass& pass : passes_) run = std::min(run, pass.begin);
+  frames_.erase(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(run));
+  for (Pass& pass : passes_) pass.begin -= run;
 }
 
 void Stream::feed_features(std::span<const float> pcm) {
@@ -161,10 +204,7 @@ Status Stream::hear_chunk(std::span<const float> chunk) {
 }
 
 Status Stream::listen() {
-  if (frames_begin_ > 0) {
-    frames_.erase(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(frames_begin_));
-    frames_begin_ = 0;
-  }
+  forget_frames();
   constexpr std::size_t kChunk = VoiceActivity::kChunkSamples;
   while (!ending_ && queue_.size() - queue_begin_ >= kChunk) {
     const std::span<const float> chunk(queue_.data() + queue_begin_, kChunk);
@@ -210,60 +250,60 @@ void Stream::finish_audio() {
     frames_.resize(frames_.size() -
                    (made - want) * static_cast<std::size_t>(models_->manifest.mel.mel_bins));
   ending_ = true;
-  flush_left_ = models_->manifest.acoustic.lookahead;
-}
-
-AcousticItem Stream::take(int steps) {
-  const int heard = std::min(steps, frames_waiting() / AcousticConfig::kFramesPerStep);
-  const int flushed = std::min(steps - heard, flush_left_);
-  flush_left_ -= flushed;
-  surplus_ = steps - heard - flushed;
-  const auto count = static_cast<std::size_t>(heard * AcousticConfig::kFramesPerStep *
-                                              models_->manifest.mel.mel_bins);
-  const std::span<const float> frames(frames_.data() + frames_begin_, count);
-  frames_begin_ += count;
-  return {acoustic_slot_, frames};
-}
-
-void Stream::give(std::span<const float> log_probs, int steps) {
-  const int dropped = std::min(skip_, steps - surplus_), used = steps - surplus_ - dropped;
-  skip_ -= dropped;
-  const AcousticConfig& net = models_->manifest.acoustic;
-  const std::size_t floats = net.step_floats();
-  decoder_.advance(log_probs.subspan(static_cast<std::size_t>(dropped) * floats,
-                                     static_cast<std::size_t>(used) * floats),
-                   used * net.outputs_per_step);
-  changed_ = changed_ || used > 0;
+  for (Pass& pass : passes_) pass.end();
 }
 
 void Stream::settle() {
-  if (ending_ && steps_waiting() == 0) {
+  Pass &first = passes_.front(), &last = passes_.back();
+  if (ending_ && last.steps_waiting(frames_, true) == 0) {
     emit_final();
     return;
   }
-  if (changed_ && options_.partials) emit_partial();
-  if (changed_ && options_.pauses) emit_pause();
-  changed_ = false;
+  if (first.changed && options_.partials) emit_partial();
+  if ((first.changed || trial_) && options_.pauses) emit_pause();
+  first.changed = last.changed = false;
 }
 
-// What the final will say if nothing more comes.
+// What the final would say if the turn were over now. The pass that gives it is late: a copy of it
+// hears the end, and the stream goes on as if nothing had been asked.
+Result<std::string> Stream::text_if_over() {
+  const Pass& last = passes_.back();
+  if (!trial_) return last.decoder.best_ended();
+  AcousticModel& model = *last.model;
+  *trial_ = last;
+  trial_->slot = model.spare();
+  trial_->end();
+  model.copy(last.slot, trial_->slot);
+  while (const int waiting = trial_->steps_waiting(frames_, true)) {
+    const int steps = run_length(waiting, model.max_steps(), true);
+    const AcousticItem item = trial_->take(frames_, steps);
+    ANTIPHON_ASSIGN_OR_RETURN(const auto log_probs, model.run(std::span(&item, 1), steps));
+    trial_->give(log_probs, steps);
+  }
+  return trial_->decoder.best_ended();
+}
+
+// What the final will say if nothing more comes. It costs nothing where the beam has it, and is
+// asked once a silence where it costs a run.
 void Stream::emit_pause() {
   const double ahead_ms = models_->manifest.acoustic.lookahead * AcousticConfig::kStepMs;
   if (endpointer_.silence_ms() < kPauseMs + ahead_ms) {
     pause_text_.clear();
+    paused_ = false;
     return;
   }
-  std::string text = decoder_.best_ended();
-  if (text.empty() || text == pause_text_) return;
-  pause_text_ = text;
+  if (trial_ && std::exchange(paused_, true)) return;
+  Result<std::string> text = text_if_over();
+  if (!text.ok() || text->empty() || *text == pause_text_) return;
+  pause_text_ = *text;
   Transcript t;
-  t.spoken = std::move(text);
+  t.spoken = *std::move(text);
   event(RecognizerEventKind::kPause, elapsed_ms(), std::move(t));
 }
 
 void Stream::emit_partial() {
   int stable = 0;
-  const std::string text = decoder_.best(&stable);
+  const std::string text = passes_.front().decoder.best(&stable);
   if (text.empty() || text == last_partial_) return;
   last_partial_ = text;
   Transcript t;
@@ -286,8 +326,9 @@ std::string Stream::text_of(const std::string& spoken) const {
 void Stream::emit_final() {
   const bool by_endpoint = !forced_end_;
   if (by_endpoint) event(RecognizerEventKind::kSpeechEnd, end_ms_);
-  std::vector<DecodedText> texts = decoder_.finish(options_.num_alternatives);
-  if (decoder_.empty() || texts.empty() || texts.front().text.empty()) {
+  const CtcDecoder& decoder = passes_.back().decoder;
+  std::vector<DecodedText> texts = decoder.finish(options_.num_alternatives);
+  if (decoder.empty() || texts.empty() || texts.front().text.empty()) {
     event(RecognizerEventKind::kNoSpeech, end_ms_);
     reset_turn();
     return;
@@ -315,20 +356,19 @@ void Stream::emit_final() {
 }
 
 void Stream::reset_turn() {
-  models_->acoustic->reset(acoustic_slot_);
+  for (Pass& pass : passes_) {
+    pass.model->reset(pass.slot);
+    pass.restart();
+  }
   models_->voice->reset(voice_slot_);
   mel_.reset();
-  decoder_.reset();
   endpointer_.reset();
   frames_.clear();
-  frames_begin_ = 0;
   pre_roll_.clear();
   fed_samples_ = 0;
   turn_start_sample_ = heard_samples_;
   listening_ = !options_.endpointing;
-  end_asked_ = ending_ = forced_end_ = changed_ = false;
-  flush_left_ = surplus_ = 0;
-  skip_ = models_->manifest.acoustic.lookahead;
+  end_asked_ = ending_ = forced_end_ = paused_ = false;
   last_partial_.clear();
   pause_text_.clear();
 }

@@ -147,7 +147,8 @@ class StatePool {
   virtual ~StatePool() = default;
   virtual Result<int> acquire() = 0;  // zeroed. kExhausted: all are in use
   virtual void release(int slot) = 0;
-  virtual void reset(int slot) = 0;  // zeroed again
+  virtual void reset(int slot) = 0;         // zeroed again
+  virtual void copy(int from, int to) = 0;  // both in use: `to` becomes what `from` is
   virtual int num_used() const = 0;
 };
 

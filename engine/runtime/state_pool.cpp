@@ -59,6 +59,12 @@ void StatePoolImpl::reset(int slot) {
   std::memset(memory_.data() + static_cast<std::size_t>(slot) * slot_bytes_, 0, slot_bytes_);
 }
 
+void StatePoolImpl::copy(int from, int to) {
+  ANTIPHON_CHECK(in_use(from) && in_use(to));
+  std::memmove(memory_.data() + static_cast<std::size_t>(to) * slot_bytes_,
+               memory_.data() + static_cast<std::size_t>(from) * slot_bytes_, slot_bytes_);
+}
+
 int StatePoolImpl::num_used() const {
   const std::scoped_lock lock(mutex_);
   return static_cast<int>(used_.size() - free_.size());

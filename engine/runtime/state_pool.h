@@ -46,6 +46,7 @@ class StatePoolImpl final : public StatePool {
   Result<int> acquire() override;
   void release(int slot) override;
   void reset(int slot) override;
+  void copy(int from, int to) override;
   int num_used() const override;
 
   bool in_use(int slot) const;

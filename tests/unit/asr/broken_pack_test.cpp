@@ -114,6 +114,10 @@ TEST_F(BrokenPack, OutputsThatTheWeightsDoNotHaveAreRefused) {
 TEST_F(BrokenPack, TheTwoKindsOfNetworksDoNotMix) {
   expect_has(manifest_error("front = 24\n", ""), "network.front: is missing");
   expect_has(manifest_error("lookahead = 4\n", ""), "network.lookahead: is missing");
+  expect_has(manifest_error("lookahead = 4", "lookahead = 4\nfinal_ahead = 6"),
+             "network.final_ahead: is of networks with blocks");
+  expect_has(manifest_error("front = 24\n", "blocks = 1\nahead = 8\nfinal_ahead = 11\n"),
+             "network.final_ahead: 1 blocks x 11 frames of 20 ms are no whole steps of 40");
   expect_has(manifest_error("lookahead = 4", "lookahead = 4\npast = 61"),
              "network.past: is of networks with blocks");
   expect_has(manifest_error("front = 24", "front = 24\nblocks = 2"),

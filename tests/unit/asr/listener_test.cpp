@@ -41,12 +41,17 @@ class Listener : public testing::TestWithParam<Case> {
   void SetUp() override {
     weights_ = weights_of(GetParam().file);
     features_ = tensor(*weights_, "golden.features");
+    create(kConfig);
+  }
+
+  void create(const AcousticConfig& config) {
     AcousticModelOptions options;
-    options.config = kConfig;
+    options.config = config;
     options.precision = GetParam().precision;
     options.max_isa = GetParam().isa;
     options.max_streams = options.max_batch = 3;
     options.max_steps = kMaxSteps;
+    options.spare = true;
     auto model = AcousticModel::create(*weights_, options);
     ASSERT_TRUE(model.ok()) << model.status().to_string();
     model_ = std::move(*model);
@@ -68,7 +73,8 @@ class Listener : public testing::TestWithParam<Case> {
 
   // A whole turn in runs of these lengths, over and over, without the delay.
   std::vector<float> turn(int slot, const std::vector<int>& lengths, int rounds = 1) {
-    const int end = num_steps() * rounds, total = end + kConfig.lookahead;
+    const int late = model_->config().lookahead;
+    const int end = num_steps() * rounds, total = end + late;
     std::vector<float> out;
     std::size_t next = 0;
     for (int at = 0; at < total;) {
@@ -77,8 +83,7 @@ class Listener : public testing::TestWithParam<Case> {
       out.insert(out.end(), part.begin(), part.end());
       at += steps;
     }
-    out.erase(out.begin(),
-              out.begin() + static_cast<std::ptrdiff_t>(kConfig.lookahead * kConfig.step_floats()));
+    out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(late * kConfig.step_floats()));
     return out;
   }
 
@@ -102,6 +107,31 @@ TEST_P(Listener, EqualsPyTorchInRunsOfAnyLength) {
     expect_near(turn(slot, lengths), want, GetParam().bound);
     model_->reset(slot);
   }
+}
+
+// The same weights as finals hear by them.
+TEST_P(Listener, EqualsPyTorchWithAnotherLookAhead) {
+  AcousticConfig config = kConfig;
+  config.ahead = 5;  // FINAL_AHEAD of make_listener_golden.py
+  config.lookahead = 5;
+  create(config);
+  const auto want = tensor(*weights_, "golden.final_logp");
+  for (const std::vector<int>& lengths : std::vector<std::vector<int>>{{8}, {3, 1, 7}}) {
+    const int slot = *model_->acquire();
+    expect_near(turn(slot, lengths), want, GetParam().bound);
+    model_->release(slot);
+  }
+}
+
+TEST_P(Listener, ACopiedSlotGoesOnAsTheFirst) {
+  const int slot = *model_->acquire(), steps = num_steps(), half = steps / 2 / 4 * 4;
+  EXPECT_EQ(model_->num_used(), 1);
+  for (int at = 0; at < half; at += 4) run(slot, at, 4, steps);
+  model_->copy(slot, model_->spare());
+  run(model_->spare(), half, 8, half);  // ends here
+  model_->copy(slot, model_->spare());
+  for (int at = half; at < steps; at += 4)
+    EXPECT_EQ(run(model_->spare(), at, 4, steps), run(slot, at, 4, steps)) << at;
 }
 
 TEST_P(Listener, AStreamGoesRoundInTheTableOfPositions) {

@@ -1,0 +1,53 @@
+// What of a stream's frames was run, and which outputs count.
+#include "asr/pass.h"
+
+#include <algorithm>
+
+namespace antiphon::asr {
+
+int Pass::steps_waiting(std::span<const float> frames, bool ended) const {
+  const int bins = model->config().mel_bins;
+  const auto waiting = static_cast<int>((frames.size() - begin) / static_cast<std::size_t>(bins));
+  return waiting / AcousticConfig::kFramesPerStep + (ended ? flush_left : 0);
+}
+
+AcousticItem Pass::take(std::span<const float> frames, int steps) {
+  const int heard = std::min(steps, steps_waiting(frames, false));
+  const int flushed = std::min(steps - heard, flush_left);
+  flush_left -= flushed;
+  surplus = steps - heard - flushed;
+  const auto count =
+      static_cast<std::size_t>(heard * AcousticConfig::kFramesPerStep * model->config().mel_bins);
+  const std::span<const float> taken = frames.subspan(begin, count);
+  begin += count;
+  return {slot, taken};
+}
+
+void Pass::give(std::span<const float> log_probs, int steps) {
+  const int dropped = std::min(skip, steps - surplus), used = steps - surplus - dropped;
+  skip -= dropped;
+  const AcousticConfig& net = model->config();
+  const std::size_t floats = net.step_floats();
+  decoder.advance(log_probs.subspan(static_cast<std::size_t>(dropped) * floats,
+                                    static_cast<std::size_t>(used) * floats),
+                  used * net.outputs_per_step);
+  changed = changed || used > 0;
+}
+
+void Pass::restart() {
+  decoder.reset();
+  begin = 0;
+  flush_left = surplus = 0;
+  skip = model->config().lookahead;
+  changed = false;
+}
+
+int run_length(int waiting, int most, bool ended) {
+  waiting = std::min(waiting, most);
+  if (waiting == 0) return 0;
+  int steps = 1;
+  while (steps * 2 <= waiting) steps *= 2;
+  return ended && steps < waiting && steps * 2 <= most ? steps * 2 : steps;
+}
+
+}  // namespace antiphon::asr

@@ -1,0 +1,43 @@
+// One way through a turn: a network with its look-ahead, its state and its beam.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include "asr/acoustic_model.h"
+#include "asr/ctc_decoder.h"
+
+namespace antiphon::asr {
+
+// `frames` is always what the stream holds: [frames, mel_bins]. The stream owns the slot.
+struct Pass {
+  Pass(AcousticModel* network, CtcDecoder beam) : model(network), decoder(std::move(beam)) {
+    restart();
+  }
+
+  // Steps of 40 ms that can be run: of frames, and once the audio has ended of the flush behind.
+  int steps_waiting(std::span<const float> frames, bool ended) const;
+  // More steps than wait mean nothing; valid as long as `frames`.
+  AcousticItem take(std::span<const float> frames, int steps);
+  // log_probs: of all steps, [steps * outputs_per_step, classes].
+  void give(std::span<const float> log_probs, int steps);
+  void end() { flush_left = model->config().lookahead; }
+  // A new turn; the slot's state is the caller's to reset.
+  void restart();
+
+  AcousticModel* model;
+  int slot = -1;
+  CtcDecoder decoder;
+  std::size_t begin = 0;  // first value of the frames that was not run yet
+  int flush_left = 0;     // flushed steps still to run
+  int surplus = 0;        // steps at the end of the last take() that mean nothing
+  int skip = 0;           // steps whose outputs are still to drop
+  bool changed = false;   // new outputs since the stream looked
+};
+
+// The largest power of two of `waiting` steps, so that few shapes are bound. At a turn's end the
+// next larger one: one run more costs more than some steps that mean nothing.
+int run_length(int waiting, int most, bool ended);
+
+}  // namespace antiphon::asr

@@ -1,0 +1,151 @@
+// Packs whose finals look further ahead than partials: which pass says what, and that a pause that
+// is looked into leaves the stream as it was.
+#include <gtest/gtest.h>
+
+#include "tests/unit/asr/tiny_pack.h"
+
+namespace antiphon::asr {
+namespace {
+
+using test::finish;
+using test::hear;
+using test::joined;
+using test::say;
+using test::silence;
+
+using Kind = RecognizerEventKind;
+
+// The trained network for finals; for partials one of random weights, which hears nothing.
+class TwoPasses : public testing::Test {
+ protected:
+  void SetUp() override {
+    models_ = test::tiny_models();
+    ASSERT_TRUE(models_);
+    AcousticModelOptions options;
+    options.precision = Precision::kF32;
+    options.max_streams = 4;
+    options.max_batch = 3;
+    options.config = test::kTinyNetwork;
+    options.spare = true;
+    models_->final_acoustic = made("tiny.safetensors", options);
+    options.config = test::kTinyListener;
+    options.spare = false;
+    models_->acoustic = made("listener_f32.safetensors", options);
+    ASSERT_TRUE(models_->acoustic && models_->final_acoustic);
+    recognizer_ = make_recognizer(models_);
+    options_.written = false;
+  }
+
+  static std::unique_ptr<AcousticModel> made(const std::string& file,
+                                             const AcousticModelOptions& options) {
+    auto model = AcousticModel::create(**Weights::load(test::kGolden + file), options);
+    EXPECT_TRUE(model.ok()) << model.status().to_string();
+    return model.ok() ? std::move(*model) : nullptr;
+  }
+  std::unique_ptr<RecognizerStream> open() {
+    return std::move(recognizer_->open(options_)).value();
+  }
+  std::vector<RecognizerEvent> events(const std::vector<float>& pcm, std::size_t piece = 1600) {
+    const auto stream = open();
+    return hear(*recognizer_, *stream, pcm, piece);
+  }
+
+  std::shared_ptr<SharedModels> models_;
+  std::unique_ptr<Recognizer> recognizer_;
+  RecognizerOptions options_;
+};
+
+TEST_F(TwoPasses, PartialsAreOfTheFirstAndFinalsOfTheSecond) {
+  const auto pcm = joined({silence(300), say("two teas"), silence(900)});
+  for (const std::size_t piece : {std::size_t{512}, std::size_t{1600}, pcm.size()}) {
+    const auto got = events(pcm, piece);
+    ASSERT_FALSE(got.empty());
+    ASSERT_EQ(got.back().kind, Kind::kFinal);
+    EXPECT_EQ(got.back().transcript.text, "two teas");
+    EXPECT_NEAR(got.back().transcript.words[0].start_ms, 300, 60);
+    for (const auto& event : got) {
+      if (event.kind == Kind::kPartial) {
+        EXPECT_EQ(event.transcript.text.find("two"), std::string::npos);
+      }
+    }
+  }
+}
+
+TEST_F(TwoPasses, AStreamWithoutPartialsHasTheSecondAlone) {
+  const auto with = open();
+  EXPECT_EQ(models_->acoustic->num_used(), 1);
+  EXPECT_EQ(models_->final_acoustic->num_used(), 1);
+  options_.partials = false;
+  const auto without = open();
+  EXPECT_EQ(models_->acoustic->num_used(), 1);
+  EXPECT_EQ(models_->final_acoustic->num_used(), 2);
+  const auto got = hear(*recognizer_, *without, joined({say("two teas"), silence(900)}));
+  ASSERT_EQ(got.size(), 3u);
+  EXPECT_EQ(got[2].transcript.text, "two teas");
+}
+
+TEST_F(TwoPasses, TurnsFollowEachOtherAndMayBeEndedOrCancelled) {
+  options_.partials = false;
+  const auto stream = open();
+  hear(*recognizer_, *stream, say("give me a large"));
+  stream->cancel_turn();
+  while (stream->pop()) continue;
+  hear(*recognizer_, *stream, joined({silence(200), say("to go")}));
+  const auto ended = finish(*recognizer_, *stream);
+  ASSERT_FALSE(ended.empty());
+  EXPECT_EQ(ended.back().transcript.text, "to go");
+  const auto next = hear(*recognizer_, *stream, joined({say("no latte"), silence(900)}));
+  ASSERT_EQ(next.size(), 3u);
+  EXPECT_EQ(next[2].transcript.text, "no latte");
+}
+
+TEST_F(TwoPasses, APauseTellsWhatTheFinalWillSayAndChangesNothing) {
+  const auto pcm = joined({say("two"), silence(350), say("teas"), silence(900)});
+  options_.partials = false;
+  const auto want = events(pcm);
+  ASSERT_EQ(want.size(), 3u);
+  options_.pauses = true;
+  const auto got = events(pcm);
+  ASSERT_EQ(got.size(), 5u) << "once a silence";
+  EXPECT_EQ(got[1].kind, Kind::kPause);
+  EXPECT_EQ(got[1].transcript.spoken, "two");
+  EXPECT_EQ(got[2].kind, Kind::kPause);
+  EXPECT_EQ(got[2].transcript.spoken, got[4].transcript.spoken);
+  EXPECT_EQ(got[4].transcript.spoken, want[2].transcript.spoken);
+  EXPECT_EQ(got[4].transcript.confidence, want[2].transcript.confidence) << "bit for bit";
+  EXPECT_EQ(models_->final_acoustic->num_used(), 0) << "the spare slot does not count";
+}
+
+TEST_F(TwoPasses, StreamsThatRunTogetherAreTheSingleOnes) {
+  const std::string said[] = {"two teas", "give me a large latte", "no"};
+  std::vector<std::unique_ptr<RecognizerStream>> streams;
+  std::vector<RecognizerStream*> all;
+  for (const std::string& text : said) {
+    streams.push_back(open());
+    ASSERT_TRUE(streams.back()->push(joined({say(text), silence(900)})).ok());
+    all.push_back(streams.back().get());
+  }
+  const auto waits = [&] {
+    return std::any_of(all.begin(), all.end(), [](auto* s) { return s->ready(); });
+  };
+  while (waits()) ASSERT_TRUE(recognizer_->advance(all).ok());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto got = test::events_of(*all[i]);
+    ASSERT_FALSE(got.empty());
+    EXPECT_EQ(got.back().transcript.text, said[i]);
+  }
+}
+
+TEST_F(TwoPasses, SlotsOfBothComeBack) {
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::unique_ptr<RecognizerStream>> streams;
+    for (int i = 0; i < 4; ++i) streams.push_back(open());
+    EXPECT_EQ(recognizer_->open(options_).status().code(), StatusCode::kExhausted);
+    EXPECT_EQ(models_->acoustic->num_used(), 4);
+  }
+  EXPECT_EQ(models_->acoustic->num_used(), 0);
+  EXPECT_EQ(models_->final_acoustic->num_used(), 0);
+}
+
+}  // namespace
+}  // namespace antiphon::asr
