@@ -191,7 +191,7 @@ def mps(on):
 def wheels(stay):
     """Installs the staged wheels, without an index, where the trainings find them."""
     found = glob.glob(stay.path("in", "wheels", "*.whl"))
-    if found and not os.path.isdir(stay.path("site")):
+    if found and not stay.dry and not os.path.isdir(stay.path("site")):  # they are of the rented machine's Python
         subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target", stay.path("site"), *found],
                        check=True)
 
