@@ -284,7 +284,7 @@ Result<std::string> Stream::text_if_over() {
 }
 
 // What the final will say if nothing more comes. It costs nothing where the beam has it, and is
-// asked once a silence where it costs a run.
+// asked once a silence where it costs a run; a run that fails here will fail at the final, aloud.
 void Stream::emit_pause() {
   const double ahead_ms = models_->manifest.acoustic.lookahead * AcousticConfig::kStepMs;
   if (endpointer_.silence_ms() < kPauseMs + ahead_ms) {

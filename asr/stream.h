@@ -21,8 +21,8 @@ namespace antiphon::asr {
 struct SharedModels {
   PackManifest manifest;
   std::unique_ptr<AcousticModel> acoustic;
-  std::unique_ptr<AcousticModel>
-      final_acoustic;  // looks further ahead; null: finals are acoustic's
+  // Looks further ahead; null: finals are acoustic's.
+  std::unique_ptr<AcousticModel> final_acoustic;
   std::unique_ptr<VoiceActivity> voice;
   std::unique_ptr<LanguageModel> lm;  // may be null
   PhraseModel phrases;                // may be empty

@@ -3,7 +3,8 @@ frames a layer, LSTM layers, CTC log-probabilities.
 
 A frame is 20 ms here, two a step of 40 ms. Every block tells its output AHEAD frames late, so that it may look that far ahead; keys
 reach PAST frames back. One set of weights serves two look-aheads (dual mode: Yu et al. 2021, arXiv 2010.06030): `ahead` for what is told while
-somebody speaks, `final_ahead` for what is told of it in the end; look() chooses. encode() is the stream itself, late by what all blocks look ahead: its first `late` steps are zeros, as nothing was said.
+somebody speaks, `final_ahead` for what is told of it in the end; look() chooses. encode() is the stream itself, late by what all blocks look
+ahead: its first `late` steps are zeros, as nothing was said.
 """
 import math
 

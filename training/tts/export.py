@@ -5,7 +5,8 @@
 
 Names of the weights are those of NVIDIA's published Tacotron 2; every BatchNorm is folded into the convolution
 before it; `duration.*` is the added head, `speaker.embedding.weight` and `speaker.encoding.weight` the rows of several voices.
-Matrices and convolutions are I8 with a scale per output row, embeddings, those rows and biases F32. lexicon.tsv.zst is one zstd frame of lines `word<TAB>phonemes`, sorted by bytes.
+Matrices and convolutions are I8 with a scale per output row, embeddings, those rows and biases F32. lexicon.tsv.zst is one zstd frame
+of lines `word<TAB>phonemes`, sorted by bytes.
 """
 import argparse
 import hashlib

@@ -8,7 +8,6 @@ where the saved clock stands. The histories that the attention sees are shifted 
 the steps a first pass without gradients gives the network its own frames and alignments to live with.
 """
 import argparse
-import json
 import os
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from training.common.log import to_file
 from training.tts.batches import Utterances
 from training.tts.flat_adam import FlatAdamW
 from training.tts.model import SHAPE, Tacotron2, alignment, drop_masks, shifted
@@ -158,12 +158,7 @@ def main():
     a = options()
     began = time.time()
     os.makedirs(a.out, exist_ok=True)
-    lines = open(os.path.join(a.out, "tacotron.jsonl"), "a", encoding="utf-8")
-
-    def log(line):
-        print(json.dumps(line), flush=True)
-        print(json.dumps(line), file=lines, flush=True)
-
+    log = to_file(os.path.join(a.out, "tacotron.jsonl"))
     torch.manual_seed(a.seed)
     rng, dtype = np.random.default_rng(a.seed), set_precision(a.amp, a.device)
     rows, audio = load(a.data, a.device)

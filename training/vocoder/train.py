@@ -9,12 +9,12 @@ where the saved clock stands. On a GPU a whole step, optimiser included, is one 
 compiled. Each falls back by itself: without a compiler to plain kernels, without graphs to an eager loop.
 """
 import argparse
-import json
 import os
 import time
 
 import torch
 
+from training.common.log import to_file
 from training.tts.flat_adam import FlatAdamW
 from training.tts.pack import halved
 from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_precision, write_wav
@@ -240,12 +240,7 @@ def main():
     a = options()
     began = time.time()
     os.makedirs(a.out, exist_ok=True)
-    lines = open(os.path.join(a.out, "vocoder.jsonl"), "a", encoding="utf-8")
-
-    def log(line):
-        print(json.dumps(line), flush=True)
-        print(json.dumps(line), file=lines, flush=True)
-
+    log = to_file(os.path.join(a.out, "vocoder.jsonl"))
     torch.manual_seed(a.seed)
     torch.backends.cudnn.benchmark = True
     dtype = set_precision(a.amp, a.device)

@@ -9,7 +9,6 @@ mels upsampled by a transposed convolution of 1024 samples. It is here to be com
 factors (Kingma and Dhariwal 2018, arXiv 1807.03039), so that its determinant is a sum. A whole step is one CUDA graph.
 """
 import argparse
-import json
 import os
 import tarfile
 import tempfile
@@ -19,6 +18,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from training.common.log import to_file
 from training.tts.flat_adam import FlatAdamW
 from training.tts.speech import HOP_SAMPLES, MEL_BINS, RATE_HZ, cosine, load, set_precision, write_wav
 from training.vocoder.train import Batches, captured
@@ -200,12 +200,7 @@ def options():
 def main():
     a, began = options(), time.time()
     os.makedirs(a.out, exist_ok=True)
-    lines = open(os.path.join(a.out, "waveglow.jsonl"), "a", encoding="utf-8")
-
-    def log(line):
-        print(json.dumps(line), flush=True)
-        print(json.dumps(line), file=lines, flush=True)
-
+    log = to_file(os.path.join(a.out, "waveglow.jsonl"))
     torch.manual_seed(a.seed)
     torch.backends.cudnn.benchmark = True
     dtype = set_precision(a.amp, a.device)
