@@ -80,9 +80,9 @@ def geometry(shape):
     """What the two kinds of networks do not share, as lines of [network]."""
     if "blocks" not in shape:
         return [f"front = {shape['front']}", f"lookahead = {LOOKAHEAD}"]
-    shape = dict(channels=384, heads=6, inner=1536, final_ahead=0) | shape  # the Listener's own defaults
-    keys = ("channels", "heads", "inner", "blocks", "past", "ahead") + ("final_ahead",) * bool(shape["final_ahead"])
-    return [f"{k} = {shape[k]}" for k in keys]
+    shape = dict(channels=384, heads=6, inner=1536, final_past=0, final_ahead=0) | shape  # the Listener's own defaults
+    keys = ("channels", "heads", "inner", "blocks", "past", "ahead", "final_past", "final_ahead")
+    return [f"{k} = {shape[k]}" for k in keys if shape[k]]
 
 
 def manifest(folder, shape, a):

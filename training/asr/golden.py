@@ -43,7 +43,7 @@ def restored(path):
     shape = dict(width=len(state["lstms.0.bias_ih_l0"]) // 4, layers=count("weight_hh_l0"), outputs=len(state["out.bias"]) // SYMBOLS)
     if count(".query.weight"):
         notes = notes_of(path)
-        shape |= {k: int(notes[k]) for k in ("blocks", "past", "ahead")} | dict(final_ahead=int(notes.get("final_ahead", 0)))
+        shape |= {k: int(notes[k]) for k in ("blocks", "past", "ahead")} | {k: int(notes.get(k, 0)) for k in ("final_past", "final_ahead")}
         shape |= dict(channels=len(state["conv1.bias"]), heads=int(notes.get("heads", 6)), inner=len(state["blocks.0.up.bias"]))
     else:
         shape["front"] = len(state["conv1.bias"])

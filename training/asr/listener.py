@@ -2,8 +2,8 @@
 frames a layer, LSTM layers, CTC log-probabilities.
 
 A frame is 20 ms here, two a step of 40 ms. Every block tells its output AHEAD frames late, so that it may look that far ahead; keys
-reach PAST frames back. One set of weights serves two look-aheads (dual mode: Yu et al. 2021, arXiv 2010.06030): `ahead` for what is told while
-somebody speaks, `final_ahead` for what is told of it in the end; look() chooses. encode() is the stream itself, late by what all blocks look
+reach PAST frames back. One set of weights serves two reaches (dual mode: Yu et al. 2021, arXiv 2010.06030): `past` and `ahead` for what is told while
+somebody speaks, `final_past` and `final_ahead` for what is told of it in the end; look() chooses. encode() is the stream itself, late by what all blocks look
 ahead: its first `late` steps are zeros, as nothing was said.
 """
 import math
@@ -71,12 +71,14 @@ class Block(nn.Module):
 class Listener(nn.Module):
     """mel [B, 80, T], T a multiple of 4 -> log-probabilities [B, outputs T / 4, 29] f32; symbol 0 is the blank."""
 
-    def __init__(self, width=576, layers=3, outputs=2, channels=384, heads=6, inner=1536, blocks=4, past=61, ahead=3, final_ahead=0, drop=0.1):
+    def __init__(self, width=576, layers=3, outputs=2, channels=384, heads=6, inner=1536, blocks=4, past=61, ahead=3, final_past=0, final_ahead=0,
+                 drop=0.1):
         super().__init__()
         for n in (ahead, final_ahead):
             if blocks * n % 2:
                 raise ValueError(f"{blocks} blocks that look {n} frames ahead are no whole number of steps")
-        self.outputs, self.drop, self.modes = outputs, drop, [ahead] + [final_ahead] * bool(final_ahead)
+        self.outputs, self.drop = outputs, drop
+        self.modes = [(past, ahead)] + [(final_past or past, final_ahead)] * bool(final_ahead)
         self.middle = 0  # the layer that also learns by CTC
         self.conv1, self.conv2 = nn.Conv1d(MELS, channels, 3), nn.Conv1d(channels, channels, 3, 2)
         self.blocks = nn.ModuleList(Block(channels, heads, inner, past, ahead) for _ in range(blocks))
@@ -86,18 +88,18 @@ class Listener(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers + 1))
         self.lstms = nn.ModuleList(nn.LSTM(width, width, batch_first=True) for _ in range(layers))
         self.out = nn.Linear(width, outputs * SYMBOLS)
-        self.look(self.modes[-1])
+        self.look(*self.modes[-1])
         for lstm in self.lstms:  # remember at first, as in model.py
             with torch.no_grad():
                 lstm.bias_hh_l0.zero_()
                 lstm.bias_ih_l0.zero_()
                 lstm.bias_ih_l0[width:2 * width].fill_(1.0)
 
-    def look(self, ahead):
-        """From now on every block looks so many frames ahead, and the stream is late by all of them: `late` steps."""
+    def look(self, past, ahead):
+        """From now on every block hears so many frames back and ahead, and the stream is late by all of these: `late` steps."""
         self.ahead, self.late = ahead, len(self.blocks) * ahead // 2
         for block in self.blocks:
-            block.ahead = ahead
+            block.past, block.ahead = past, ahead
 
     def listened(self):
         """Parameters that Whisper's encoder gave."""

@@ -51,6 +51,12 @@ def disagreement(logp, steps, lengths):
     return (apart * weight.to(logp.device, non_blocking=True)).sum(1).mean()
 
 
+def starts(rows, device, early=0.7, soon=100):
+    """Where in the table of positions a stream begins, [rows]: near its beginning, as turns do, or anywhere."""
+    anywhere = torch.randint(POSITIONS, (rows,), device=device)
+    return torch.where(torch.rand(rows, device=device) < early, anywhere % soon, anywhere)
+
+
 def together_every(step, workers):
     """Steps between two averages of the weights: few while the network takes shape."""
     return 1 if workers.count == 1 else 5 if step < 1000 else 40
@@ -63,7 +69,7 @@ class Trainer:
         torch.manual_seed(a.seed)
         self.a, self.device, self.workers = a, a.device, workers
         self.shape = dict(width=a.width, layers=a.layers, outputs=a.outputs)
-        self.shape |= dict(blocks=a.blocks, past=a.past, ahead=a.ahead, final_ahead=a.final_ahead) if a.blocks else dict(front=a.front)
+        self.shape |= dict(blocks=a.blocks, past=a.past, ahead=a.ahead, final_past=a.final_past, final_ahead=a.final_ahead) if a.blocks else dict(front=a.front)
         self.net = network(self.shape, a.drop).to(a.device)
         if a.listen:
             self.listen(a.listen)
@@ -103,9 +109,9 @@ class Trainer:
         return groups + [dict(params=[p for p in self.trained if id(p) in slow], share=self.a.listen_lr)] * bool(slow)
 
     def look(self):
-        """How far ahead the next batch looks."""
+        """How far back and ahead the next batch hears."""
         if len(getattr(self.net, "modes", [])) > 1:
-            self.net.look(self.net.modes[self.rng.random() < self.a.final_share])
+            self.net.look(*self.net.modes[self.rng.random() < self.a.final_share])
 
     def save(self, path):
         random = dict(torch=torch.get_rng_state(), numpy=self.rng.bit_generator.state,
@@ -172,7 +178,7 @@ class Trainer:
         steps = steps.clamp_max(mel.shape[2] // 4)
         if self.a.consistency:
             flat, lengths, steps = flat.repeat(2), lengths.repeat(2), steps.repeat(2)
-        start = torch.randint(POSITIONS, (len(mel),), device=self.device)
+        start = starts(len(mel), self.device)
         there = steps.to(self.device, non_blocking=True)
         with self.context:
             layers = list(self.net.layers(mel, there, start))
@@ -220,10 +226,10 @@ class Trainer:
         """({"ahead": frames}, averaged network that looks so far ahead) of each way to use it, what counts in the end first."""
         net = network(self.shape).to(self.device)
         net.load_state_dict(self.ema)
-        for ahead in reversed(getattr(net, "modes", [None])):
-            if ahead is not None:
-                net.look(ahead)
-            yield {} if ahead is None else dict(ahead=ahead), net
+        for mode in reversed(getattr(net, "modes", [()])):
+            if mode:
+                net.look(*mode)
+            yield dict(ahead=mode[1]) if mode else {}, net
 
 
 class Log:
@@ -358,6 +364,7 @@ def main():
     ap.add_argument("--blocks", type=int, default=0, help="of attention; 0: convolutions and LSTM layers alone (model.py)")
     ap.add_argument("--past", type=int, default=61, help="frames of 20 ms that a block looks back")
     ap.add_argument("--ahead", type=int, default=3, help="and ahead")
+    ap.add_argument("--final-past", type=int, default=0, help="frames that a block looks back for what is told in the end; 0: as far as before")
     ap.add_argument("--final-ahead", type=int, default=0, help="frames that a block looks ahead for what is told in the end; 0: as far as before")
     ap.add_argument("--final-share", type=float, default=0.7, help="of the batches that learn so")
     ap.add_argument("--outputs", type=int, default=1, help="symbols a step of 40 ms")

@@ -67,8 +67,13 @@ class Streaming(unittest.TestCase):
         alone = Listener(**shape, ahead=6).eval()
         alone.load_state_dict(self.net.state_dict())
         torch.testing.assert_close(both(self.mel), alone(self.mel), atol=0, rtol=0)
-        both.look(both.modes[0])
+        both.look(*both.modes[0])
         torch.testing.assert_close(both(self.mel), self.net(self.mel), atol=0, rtol=0)
+        further = Listener(**shape, ahead=2, final_past=9, final_ahead=6).eval()
+        further.load_state_dict(self.net.state_dict())
+        self.assertFalse(torch.allclose(further(self.mel), alone(self.mel)))
+        further.look(*further.modes[0])
+        torch.testing.assert_close(further(self.mel), self.net(self.mel), atol=0, rtol=0)
         with self.assertRaises(ValueError):
             Listener(**dict(shape, blocks=3), ahead=2, final_ahead=5)
 
