@@ -123,7 +123,8 @@ Status check_kind(const toml::table& t, int final_ahead, AcousticConfig& c) {
   if (c.blocks == 0) {
     for (const char* key : {"front", "lookahead"})
       if (!has(key)) return invalid_argument(std::string("network.") + key + ": is missing");
-    for (const char* key : {"channels", "heads", "inner", "past", "ahead", "final_ahead"})
+    for (const char* key : {"channels", "heads", "inner", "past", "ahead", "final_past",
+                            "final_ahead"})
       if (has(key))
         return invalid_argument(std::string("network.") + key +
                                 ": is of networks with blocks; network.blocks is missing");
@@ -135,6 +136,8 @@ Status check_kind(const toml::table& t, int final_ahead, AcousticConfig& c) {
       return invalid_argument(std::string("network.") + key + ": " + std::to_string(c.blocks) +
                               " blocks x " + std::to_string(ahead) +
                               " frames of 20 ms are no whole steps of 40");
+  if (has("final_past") && !has("final_ahead"))
+    return invalid_argument("network.final_past: needs network.final_ahead, which is missing");
   const int lookahead = c.blocks * c.ahead / 2;
   if (has("lookahead") && c.lookahead != lookahead)
     return invalid_argument("network.lookahead: is " + std::to_string(c.lookahead) +
@@ -160,6 +163,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
       {"inner", &m.acoustic.inner, 1, 16384},
       {"past", &m.acoustic.past, 0, 1000},
       {"ahead", &m.acoustic.ahead, 1, 64},
+      {"final_past", &m.final_past, 1, 1000},
       {"final_ahead", &m.final_ahead, 1, 64},
       {"alphabet", &m.decoder.alphabet}};
   const Key decoder[] = {{"beam_width", &m.decoder.beam_width, 1, 4096},
@@ -196,6 +200,7 @@ AcousticConfig PackManifest::final_acoustic() const {
   AcousticConfig config = acoustic;
   if (final_ahead > 0) {
     config.ahead = final_ahead;
+    if (final_past > 0) config.past = final_past;
     config.lookahead = config.blocks * final_ahead / 2;
   }
   return config;

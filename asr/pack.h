@@ -14,7 +14,8 @@ struct PackManifest {
   std::string name;
   LogMelConfig mel;
   AcousticConfig acoustic;
-  int final_ahead = 0;  // frames that a block looks ahead for finals; 0: as far as for partials
+  // Frames that a block hears back and ahead for finals; 0: as far as for partials.
+  int final_past = 0, final_ahead = 0;
   CtcDecoderConfig decoder;
   std::string weights_path, lm_path;  // lm_path empty: none
 

@@ -118,6 +118,8 @@ TEST_F(BrokenPack, TheTwoKindsOfNetworksDoNotMix) {
              "network.final_ahead: is of networks with blocks");
   expect_has(manifest_error("front = 24\n", "blocks = 1\nahead = 8\nfinal_ahead = 11\n"),
              "network.final_ahead: 1 blocks x 11 frames of 20 ms are no whole steps of 40");
+  expect_has(manifest_error("front = 24\n", "blocks = 2\nahead = 4\nfinal_past = 125\n"),
+             "network.final_past: needs network.final_ahead, which is missing");
   expect_has(manifest_error("lookahead = 4", "lookahead = 4\npast = 61"),
              "network.past: is of networks with blocks");
   expect_has(manifest_error("front = 24", "front = 24\nblocks = 2"),
@@ -133,7 +135,7 @@ TEST_F(BrokenPack, APackWithBlocksIsRead) {
   std::string text = test::kTinyManifest;
   const std::string geometry =
       "width = 24\nlayers = 2\noutputs_per_step = 2\nblocks = 2\nchannels = 32\nheads = 2\n"
-      "inner = 48\npast = 7\nahead = 2\n";
+      "inner = 48\npast = 7\nahead = 2\nfinal_past = 9\nfinal_ahead = 6\n";
   const std::size_t from = text.find("front"), to = text.find("alphabet");
   test::write_file(path("manifest.toml"), text.replace(from, to - from, geometry));
   test::write_file(path("weights.safetensors"),
@@ -143,6 +145,10 @@ TEST_F(BrokenPack, APackWithBlocksIsRead) {
   ASSERT_TRUE(manifest.ok()) << manifest.status().to_string();
   EXPECT_EQ(manifest->acoustic.lookahead, 2);
   EXPECT_EQ(manifest->acoustic.past, 7);
+  const AcousticConfig last = manifest->final_acoustic();
+  EXPECT_EQ(last.past, 9);
+  EXPECT_EQ(last.ahead, 6);
+  EXPECT_EQ(last.lookahead, 6);
 }
 
 TEST_F(BrokenPack, TruncatedWeightsNameTheFile) {

@@ -47,7 +47,7 @@ std::vector<float> run_all(AcousticModel& net, std::span<const float> frames, in
     run(frames.subspan(at, n * step), static_cast<int>(n));
     at += n * step;
   }
-  run({}, lookahead);
+  for (int left = lookahead; left > 0; left -= steps) run({}, std::min(steps, left));
   net.release(slot);
   const std::size_t delay = static_cast<std::size_t>(lookahead) * net.config().step_floats();
   out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(delay));
@@ -82,7 +82,7 @@ TEST_P(AsrPackGolden, LogProbabilitiesEqualPyTorch) {
   const auto manifest = read_pack(ANTIPHON_SOURCE_DIR "/models/asr-en");
   ASSERT_TRUE(manifest.ok()) << manifest.status().to_string();
   AcousticModelOptions options;
-  options.config = manifest->acoustic;
+  options.config = manifest->final_acoustic();
   options.precision = GetParam().precision;
   options.max_isa = GetParam().isa;
   options.max_streams = options.max_batch = 1;
