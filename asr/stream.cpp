@@ -14,7 +14,8 @@ constexpr std::size_t kPreRollSamples = 16 * 320;  // heard before the endpointe
 constexpr std::size_t kMaxQueueSamples = 16000 * 120;
 constexpr int kStepSamples = 640;
 constexpr std::int64_t kTailSteps = 4;
-constexpr int kFinalSteps = 8;   // a run of the pass for finals while the turn goes on
+constexpr int kFinalSteps = 16;  // a run of the pass for finals while the turn goes on
+constexpr int kPartialBeam = 32;  // of partials that another pass corrects in the end
 constexpr double kPauseMs = 64;  // of silence that the network has heard: the text seldom changes
 
 EndpointerConfig endpointer_config(const RecognizerOptions& o) {
@@ -61,8 +62,9 @@ Stream::Stream(std::shared_ptr<SharedModels> models, const RecognizerOptions& op
   passes_.reserve(2);
   for (AcousticModel* model : {soon, late}) {
     if (!model || (model == soon && late && !options_.partials)) continue;
-    passes_.emplace_back(model, CtcDecoder(models_->manifest.decoder, models_->lm.get(), hot_words,
-                                           &models_->phrases));
+    CtcDecoderConfig beam = models_->manifest.decoder;
+    if (model == soon && late) beam.beam_width = std::min(beam.beam_width, kPartialBeam);
+    passes_.emplace_back(model, CtcDecoder(beam, models_->lm.get(), hot_words, &models_->phrases));
   }
   if (late && options_.pauses) trial_.emplace(passes_.back());
 }

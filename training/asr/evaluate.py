@@ -33,9 +33,14 @@ def greedy(best, steps):
     return out
 
 
+def spelled(net, pieces, steps):
+    """Texts of what the last layers() heard, by the attention decoder."""
+    return [pieces.text(line) for line in net.speller.greedy(*net.told(steps))]
+
+
 @torch.no_grad()
-def error_rates(net, mel_of, speech, sets, seconds=1600, context=torch.no_grad()):
-    """sets: {corpus: utterances} -> {corpus: word error rate in %}."""
+def error_rates(net, mel_of, speech, sets, seconds=1600, context=torch.no_grad(), pieces=None):
+    """sets: {corpus: utterances} -> {corpus: word error rate in %}; with pieces that of the attention decoder."""
     was, result = net.training, {}
     net.eval()
     for corpus, group in sets.items():
@@ -45,9 +50,11 @@ def error_rates(net, mel_of, speech, sets, seconds=1600, context=torch.no_grad()
             most = max(1, int(seconds * 16000 / ordered[-1]["n"]))
             part, ordered = ordered[-most:], ordered[:-most]
             x, _, n = speech.samples(part)
+            steps = torch.from_numpy(output_steps(n))
             with context:
-                best = net(mel_of(x), torch.from_numpy(output_steps(n))).argmax(-1)
-            for u, heard in zip(part, greedy(best, [output_steps(int(k), net.outputs) for k in n])):
+                best = net(mel_of(x), steps).argmax(-1)
+                said = spelled(net, pieces, steps) if pieces else greedy(best, [output_steps(int(k), net.outputs) for k in n])
+            for u, heard in zip(part, said):
                 e, w = word_errors(u["text"], heard)
                 errors, words = errors + e, words + w
         if words:

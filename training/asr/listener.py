@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from ..common.lstm import run as lstm_run
 from .model import MELS, SYMBOLS, Acoustic
+from .speller import Speller
 
 POSITIONS = 1500  # the table's length; a stream goes round in it
 
@@ -72,7 +73,7 @@ class Listener(nn.Module):
     """mel [B, 80, T], T a multiple of 4 -> log-probabilities [B, outputs T / 4, 29] f32; symbol 0 is the blank."""
 
     def __init__(self, width=576, layers=3, outputs=2, channels=384, heads=6, inner=1536, blocks=4, past=61, ahead=3, final_past=0, final_ahead=0,
-                 drop=0.1):
+                 pieces=0, spells=0, drop=0.1):
         super().__init__()
         for n in (ahead, final_ahead):
             if blocks * n % 2:
@@ -88,6 +89,7 @@ class Listener(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers + 1))
         self.lstms = nn.ModuleList(nn.LSTM(width, width, batch_first=True) for _ in range(layers))
         self.out = nn.Linear(width, outputs * SYMBOLS)
+        self.speller = Speller(pieces, spells, channels, heads, inner, drop) if spells else None
         self.look(*self.modes[-1])
         for lstm in self.lstms:  # remember at first, as in model.py
             with torch.no_grad():
@@ -97,13 +99,14 @@ class Listener(nn.Module):
 
     def look(self, past, ahead):
         """From now on every block hears so many frames back and ahead, and the stream is late by all of these: `late` steps."""
-        self.ahead, self.late = ahead, len(self.blocks) * ahead // 2
+        self.past, self.ahead, self.late = past, ahead, len(self.blocks) * ahead // 2
         for block in self.blocks:
             block.past, block.ahead = past, ahead
 
     def listened(self):
-        """Parameters that Whisper's encoder gave."""
-        return [*self.conv1.parameters(), *self.conv2.parameters(), *self.blocks.parameters(), *self.norm.parameters()]
+        """Parameters that Whisper gave."""
+        parts = [self.conv1, self.conv2, self.blocks, self.norm] + [self.speller] * bool(self.speller)
+        return [p for part in parts for p in part.parameters()]
 
     def frames(self, mel, steps, start):
         """Frames [B, T / 2, C] of mel [B, 80, T] with their places, and which of them are there, [B, T / 2]."""
@@ -143,6 +146,11 @@ class Listener(nn.Module):
         for norm, lstm in zip(self.norms, self.lstms):
             x = x + F.dropout(lstm_run(lstm, norm(x))[0], self.drop, self.training)
             yield x[:, self.late:]
+
+    def told(self, steps):
+        """What the last layers() heard, by frames: [B, T / 2, C], and which of them are there."""
+        x = self.heard.unflatten(-1, (2, -1)).flatten(1, 2)
+        return x, torch.arange(x.shape[1], device=x.device)[None] < 2 * steps.to(x.device)[:, None]
 
     def symbols(self, last):
         return self.log_probabilities(self.out(self.norms[-1](last)))

@@ -7,7 +7,6 @@ one goes on with weights, average, optimiser, step, clock and random states: one
 line every 50 steps and the word error rates of kept-out speech. --workers N: that many GPUs learn one network (workers.py).
 """
 import argparse
-import json
 import math
 import os
 import time
@@ -16,12 +15,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .augment import Augment, mask, stretch
-from .batches import REAL, Pools, Speech, read_texts, subset, tables_of, targets
-from .evaluate import error_rates, held_losses, load_net
+from .augment import Augment, stretch
+from .batches import REAL, Pools, Speech, read_texts, tables_of, targets
+from .evaluate import load_net
 from .golden import restored
 from .listener import POSITIONS, network
 from .model import LogMel, output_steps
+from .pieces import Pieces
+from .progress import Log, Progress
+from .speller import LEAD, PLACES
 from .splice import Splicer, find_words
 from .workers import start
 
@@ -68,8 +70,10 @@ class Trainer:
     def __init__(self, a, workers):
         torch.manual_seed(a.seed)
         self.a, self.device, self.workers = a, a.device, workers
+        self.pieces = Pieces(a.pieces) if a.pieces else None
         self.shape = dict(width=a.width, layers=a.layers, outputs=a.outputs)
-        self.shape |= dict(blocks=a.blocks, past=a.past, ahead=a.ahead, final_past=a.final_past, final_ahead=a.final_ahead) if a.blocks else dict(front=a.front)
+        self.shape |= dict(blocks=a.blocks, past=a.past, ahead=a.ahead, final_past=a.final_past, final_ahead=a.final_ahead,
+                           pieces=len(self.pieces or ()), spells=a.spells * bool(self.pieces)) if a.blocks else dict(front=a.front)
         self.net = network(self.shape, a.drop).to(a.device)
         if a.listen:
             self.listen(a.listen)
@@ -87,6 +91,7 @@ class Trainer:
         self.trained = [*self.net.parameters(), *self.middle.parameters()]
         self.opt = torch.optim.AdamW(self.groups(), a.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=self.fused)
         self.ema = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
+        self.spell = None  # the attention decoder's last loss
         self.step, self.elapsed, self.rng = 0, a.elapsed, np.random.default_rng(a.seed + workers.rank)
         torch.manual_seed(a.seed + workers.rank)
         self.context = torch.autocast(a.device, dict(bf16=torch.bfloat16, fp16=torch.float16).get(a.amp),
@@ -112,6 +117,10 @@ class Trainer:
         """How far back and ahead the next batch hears."""
         if len(getattr(self.net, "modes", [])) > 1:
             self.net.look(*self.net.modes[self.rng.random() < self.a.final_share])
+
+    def finals(self):
+        """Whether the attention decoder hears this batch: it spells finals alone."""
+        return bool(self.pieces) and (self.net.past, self.net.ahead) == self.net.modes[-1]
 
     def save(self, path):
         random = dict(torch=torch.get_rng_state(), numpy=self.rng.bit_generator.state,
@@ -172,7 +181,12 @@ class Trainer:
         gap = ((self.net.heard.float() - want.repeat(views, 1, 1)).square() / spread).mean(-1)
         return (gap * on.repeat(views, 1)).sum() / (views * on.sum().clamp_min(1))
 
-    def learn(self, batch, flat, lengths):
+    def spelled(self, group, steps):
+        """The attention decoder's loss of what the last layers() heard; each view hears for itself."""
+        texts = [u.setdefault("pieces_said", self.pieces.split(u["text"]))[:PLACES - len(LEAD)] for u in group]
+        return self.net.speller.loss(texts * (len(steps) // len(texts)), *self.net.told(steps))
+
+    def learn(self, batch, group, flat, lengths):
         """One step; returns loss and gradient norm as tensors of the device, so that the host runs ahead."""
         mel, steps, said = batch
         steps = steps.clamp_max(mel.shape[2] // 4)
@@ -184,6 +198,7 @@ class Trainer:
             layers = list(self.net.layers(mel, there, start))
             logp = self.net.symbols(layers[-1])
             halfway = self.net.log_probabilities(self.middle(layers[self.net.middle])) if self.a.middle else None
+            spelled = self.spelled(group, steps) if self.finals() else None
         steps = steps * self.net.outputs
         ctc = lambda logp: F.ctc_loss(logp.transpose(0, 1), flat, steps, lengths, zero_infinity=True)
         loss = ctc(logp)
@@ -191,6 +206,9 @@ class Trainer:
             loss = (1 - self.a.middle) * loss + self.a.middle * ctc(halfway)
         if self.a.consistency:
             loss = loss + self.a.consistency * disagreement(logp, steps, lengths)
+        if spelled is not None:
+            self.spell = spelled.detach()
+            loss = loss + self.a.spell * spelled
         if self.whole:
             self.gap = self.apart(said, there)
             loss = loss + self.a.follow * self.gap
@@ -232,60 +250,6 @@ class Trainer:
             yield dict(ahead=mode[1]) if mode else {}, net
 
 
-class Log:
-    """Lines of JSON to a file and to the terminal."""
-
-    def __init__(self, path):
-        self.file = open(path, "a", encoding="utf-8")
-
-    def __call__(self, **line):
-        text = json.dumps(line)
-        print(text, file=self.file, flush=True)
-        print(text, flush=True)
-
-
-class Progress:
-    """What rank 0 says and keeps."""
-
-    def __init__(self, a, t, speech, log):
-        self.a, self.t, self.speech, self.log = a, t, speech, log
-        self.sets = subset(speech.held, a.limit)
-        self.told, self.heard_s, self.evaluated = time.time(), 0.0, t.elapsed
-
-    def step(self, group, loss, norm):
-        t = self.t
-        self.heard_s += sum(u["n"] for u in group) / 16000
-        if t.step % self.a.tell and t.step > 1:
-            return
-        told = dict(gap=round(t.gap.item(), 3)) if t.whole else {}
-        self.log(kind="step", step=t.step, elapsed=round(t.elapsed, 1), norm=round(norm.item(), 2), loss=round(loss.item(), 4),
-                 lr=round(t.opt.param_groups[0]["lr"], 6), **told, times_real_time=round(self.heard_s / max(time.time() - self.told, 1e-3)),
-                 gib=round(torch.cuda.max_memory_allocated() / 2 ** 30, 1) if self.a.device == "cuda" else 0)
-        self.told, self.heard_s = time.time(), 0.0
-
-    def save(self):
-        self.t.save(os.path.join(self.a.out, "last.pt"))
-        self.t.save_small(os.path.join(self.a.out, "asr.pt"))
-
-    def evaluate(self):
-        """Every so often."""
-        t = self.t
-        if t.elapsed - self.evaluated > self.a.every:
-            self.evaluated = t.elapsed
-            self.save()
-            for mode, net in t.modes():
-                self.log(kind="wer", **mode, step=t.step, elapsed=round(t.elapsed), **error_rates(net, t.mel_of, self.speech, self.sets, 1600, t.context))
-            self.told, self.heard_s = time.time(), 0.0
-
-    def end(self):
-        t, a = self.t, self.a
-        self.save()
-        for mode, net in t.modes():
-            self.log(kind="held_loss", **mode, **held_losses(net, t.mel_of, self.speech, self.sets))
-            self.log(kind="wer", **mode, step=t.step, elapsed=round(t.elapsed), final=True,
-                     **error_rates(net, t.mel_of, self.speech, subset(self.speech.held, a.final_limit), 1600 if a.device == "cuda" else 60))
-
-
 def run(a, workers):
     began, first = time.time(), workers.rank == 0
     os.makedirs(a.out, exist_ok=True)
@@ -311,7 +275,7 @@ def run(a, workers):
                 g["lr"] = learning_rate(share, a.lr) * g["share"]
             group = pools.next()
             t.look()
-            loss, norm = t.learn(t.batch(speech, group, augment, hardness(share, a.hard)), *targets(group, a.device))
+            loss, norm = t.learn(t.batch(speech, group, augment, hardness(share, a.hard)), group, *targets(group, a.device))
             now = time.time()
             t.elapsed, mark = t.elapsed + (a.step_s or now - mark), now
             if first:
@@ -337,6 +301,9 @@ def main():
     ap.add_argument("--listen-lr", type=float, default=0.2, help="its share of the learning rate")
     ap.add_argument("--listen-share", type=float, default=0, help="of --listen in the encoder, the rest is --start's")
     ap.add_argument("--follow", type=float, default=0, help="weight of its distance from what that encoder tells of clean, whole utterances")
+    ap.add_argument("--pieces", help="what training.asr.pieces wrote: an attention decoder spells finals")
+    ap.add_argument("--spells", type=int, default=4, help="layers of it")
+    ap.add_argument("--spell", type=float, default=1.0, help="weight of its loss")
     ap.add_argument("--minutes", type=float, default=12, help="the whole schedule")
     ap.add_argument("--stop", type=float, default=1e9, help="minutes on the clock at which this stay ends")
     ap.add_argument("--elapsed", type=float, default=0, help="seconds on the clock at a start without checkpoint")

@@ -1,6 +1,6 @@
-"""Whisper's encoder -> the weights that a Listener begins with.
+"""Whisper's encoder, and its decoder, -> the weights that a Listener begins with.
 
-    python3 -m training.asr.whisper MODEL_DIR OUT.npz --data DATA      # MODEL_DIR: model.bin of CTranslate2, float16
+    python3 -m training.asr.whisper MODEL_DIR OUT.npz --data DATA [--pieces PIECES.txt --layers 0 2 3]      # MODEL_DIR: model.bin of CTranslate2, float16
 
 Whisper hears other features than ours: other bands, another window, another logarithm. A matrix between the two, fitted by least squares on
 people's speech, is folded into its first convolution, so that nothing else of it changes.
@@ -16,6 +16,8 @@ import torch
 from ..common.data import corpus_rows, decode
 from .listener import Listener
 from .model import HOP, MELS, RATE, WINDOW, LogMel
+from .pieces import Pieces
+from .speller import PLACES
 
 LAYERS = 4  # tiny
 
@@ -96,12 +98,46 @@ def encoder_of(found):
     return state
 
 
+SPELL = dict(norm1="self_attention/layer_norm", mix="self_attention/linear_1", norm2="attention/layer_norm", ask="attention/linear_0",
+             answer="attention/linear_2", norm3="ffn/layer_norm", up="ffn/linear_0", down="ffn/linear_1")
+
+
+def speller_of(found, tokens, layers):
+    """The state of a Speller with these of Whisper's layers and tokens (rows of its vocabulary)."""
+    get = lambda name: torch.from_numpy(found["decoder/" + name].astype(np.float32))
+    state = {"piece.weight": get("embeddings/weight")[tokens], "place": get("position_encodings/encodings")[:PLACES],
+             "norm.weight": get("layer_norm/gamma"), "norm.bias": get("layer_norm/beta")}
+    for ours, theirs in enumerate(layers):
+        block, layer = f"blocks.{ours}.", f"layer_{theirs}/"
+        for name, part in SPELL.items():
+            kinds = ("gamma", "beta") if "norm" in name else ("weight", "bias")
+            state |= {f"{block}{name}.{k}": get(f"{layer}{part}/{kind}") for k, kind in zip(("weight", "bias"), kinds)}
+        for part, names in (("self_attention/linear_0", ("query", "key", "value")), ("attention/linear_1", ("heard_key", "heard_value"))):
+            weight, bias = (get(f"{layer}{part}/{kind}").chunk(len(names)) for kind in ("weight", "bias"))
+            for name, w, b in zip(names, weight, bias):
+                state[f"{block}{name}.weight"] = w
+                if not name.endswith("key"):  # has none in Whisper
+                    state[f"{block}{name}.bias"] = b
+    return state
+
+
+def tokens_of(folder, pieces):
+    """Whisper's numbers of our pieces."""
+    with open(os.path.join(folder, "tokenizer.json"), encoding="utf-8") as f:
+        known = json.load(f)["model"]["vocab"]
+    marks = {"<end>": 50256, "<begin>": 50257, "<text>": 50362}  # of the English models
+    return [marks[name] if name in marks else known[name.replace(" ", "\u0120")] for name in pieces.names]
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("model"), ap.add_argument("out")
     ap.add_argument("--data", default="../shared/data")
+    ap.add_argument("--pieces", help="what training.asr.pieces wrote: the attention decoder too")
+    ap.add_argument("--layers", nargs="+", type=int, default=[0, 1, 2, 3], help="of the attention decoder, which begin with these of Whisper's")
     a = ap.parse_args()
-    state = encoder_of(read_model(os.path.join(a.model, "model.bin")))
+    found = read_model(os.path.join(a.model, "model.bin"))
+    state = encoder_of(found)
     matrix, offset, told = fitted(a.data)
     first = state["conv1.weight"]
     state["conv1.weight"] = torch.einsum("ojk,ji->oik", first, matrix)
@@ -109,6 +145,8 @@ def main():
     missing, unexpected = Listener().load_state_dict(state, strict=False)
     if unexpected or any(n.startswith(("blocks", "conv")) for n in missing):
         raise SystemExit(f"not Whisper tiny's encoder: {unexpected or missing}")
+    if a.pieces:
+        state |= {"speller." + k: v for k, v in speller_of(found, tokens_of(a.model, Pieces(a.pieces)), a.layers).items()}
     np.savez(a.out, **{k: v.half().numpy() for k, v in state.items()})
     print(json.dumps(dict(weights=sum(v.numel() for v in state.values()), bytes=os.path.getsize(a.out), told=round(told, 4))))
 
