@@ -123,8 +123,8 @@ Status check_kind(const toml::table& t, int final_ahead, AcousticConfig& c) {
   if (c.blocks == 0) {
     for (const char* key : {"front", "lookahead"})
       if (!has(key)) return invalid_argument(std::string("network.") + key + ": is missing");
-    for (const char* key : {"channels", "heads", "inner", "past", "ahead", "final_past",
-                            "final_ahead"})
+    for (const char* key :
+         {"channels", "heads", "inner", "past", "ahead", "final_past", "final_ahead"})
       if (has(key))
         return invalid_argument(std::string("network.") + key +
                                 ": is of networks with blocks; network.blocks is missing");

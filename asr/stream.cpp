@@ -14,9 +14,9 @@ constexpr std::size_t kPreRollSamples = 16 * 320;  // heard before the endpointe
 constexpr std::size_t kMaxQueueSamples = 16000 * 120;
 constexpr int kStepSamples = 640;
 constexpr std::int64_t kTailSteps = 4;
-constexpr int kFinalSteps = 16;  // a run of the pass for finals while the turn goes on
+constexpr int kFinalSteps = 16;   // a run of the pass for finals while the turn goes on
 constexpr int kPartialBeam = 32;  // of partials that another pass corrects in the end
-constexpr double kPauseMs = 64;  // of silence that the network has heard: the text seldom changes
+constexpr double kPauseMs = 64;   // of silence that the network has heard: the text seldom changes
 
 EndpointerConfig endpointer_config(const RecognizerOptions& o) {
   EndpointerConfig config;
@@ -136,6 +136,7 @@ int Stream::steps_waiting(const AcousticModel& model) const {
 // Partials have nothing more to say when the turn is over; the pass that nobody waits for until
 // then runs in blocks, which cost less a step.
 int Stream::steps_waiting(const Pass& pass) const {
+  if (told_) return 0;
   const int waiting = pass.steps_waiting(frames_, ending_);
   if (ending_) return &pass == &passes_.back() ? waiting : 0;
   return pass.model == models_->final_acoustic.get() ? waiting / kFinalSteps * kFinalSteps
@@ -252,12 +253,13 @@ void Stream::finish_audio() {
     frames_.resize(frames_.size() -
                    (made - want) * static_cast<std::size_t>(models_->manifest.mel.mel_bins));
   ending_ = true;
+  told_ = !forced_end_ && trial_voice_ms_ == endpointer_.voiced_end_ms();
   for (Pass& pass : passes_) pass.end();
 }
 
 void Stream::settle() {
   Pass &first = passes_.front(), &last = passes_.back();
-  if (ending_ && last.steps_waiting(frames_, true) == 0) {
+  if (ending_ && (told_ || last.steps_waiting(frames_, true) == 0)) {
     emit_final();
     return;
   }
@@ -291,11 +293,11 @@ void Stream::emit_pause() {
   const double ahead_ms = models_->manifest.acoustic.lookahead * AcousticConfig::kStepMs;
   if (endpointer_.silence_ms() < kPauseMs + ahead_ms) {
     pause_text_.clear();
-    paused_ = false;
     return;
   }
-  if (trial_ && std::exchange(paused_, true)) return;
+  if (trial_voice_ms_ == endpointer_.voiced_end_ms()) return;
   Result<std::string> text = text_if_over();
+  if (trial_ && text.ok()) trial_voice_ms_ = endpointer_.voiced_end_ms();
   if (!text.ok() || text->empty() || *text == pause_text_) return;
   pause_text_ = *text;
   Transcript t;
@@ -328,7 +330,7 @@ std::string Stream::text_of(const std::string& spoken) const {
 void Stream::emit_final() {
   const bool by_endpoint = !forced_end_;
   if (by_endpoint) event(RecognizerEventKind::kSpeechEnd, end_ms_);
-  const CtcDecoder& decoder = passes_.back().decoder;
+  const CtcDecoder& decoder = (told_ ? *trial_ : passes_.back()).decoder;
   std::vector<DecodedText> texts = decoder.finish(options_.num_alternatives);
   if (decoder.empty() || texts.empty() || texts.front().text.empty()) {
     event(RecognizerEventKind::kNoSpeech, end_ms_);
@@ -370,7 +372,8 @@ void Stream::reset_turn() {
   fed_samples_ = 0;
   turn_start_sample_ = heard_samples_;
   listening_ = !options_.endpointing;
-  end_asked_ = ending_ = forced_end_ = paused_ = false;
+  end_asked_ = ending_ = forced_end_ = told_ = false;
+  trial_voice_ms_ = -1;
   last_partial_.clear();
   pause_text_.clear();
 }

@@ -101,7 +101,8 @@ class Stream final : public RecognizerStream {
   bool forced_end_ = false;             // ended by the caller, not by the endpointer
   std::string last_partial_;            // spoken
   std::string pause_text_;              // of the last kPause in this silence
-  bool paused_ = false;                 // trial_ has been asked in this silence
+  bool told_ = false;           // the turn ended in the silence that trial_ heard: it has the final
+  double trial_voice_ms_ = -1;  // end of the voice before that silence; -1: none was heard
   double end_ms_ = 0, decided_ms_ = 0;
   std::deque<RecognizerEvent> events_;
 };
