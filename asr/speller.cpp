@@ -1,0 +1,202 @@
+// Plans and runs of the attention decoder; its tree of texts.
+#include "asr/speller.h"
+
+#include <algorithm>
+
+#include "asr/speller_network.h"
+
+namespace antiphon::asr {
+namespace {
+
+constexpr float kOutside = -1e4f;
+constexpr std::int64_t kFrameBlock = 64, kPastBlock = 32;  // so that few shapes are bound
+
+std::int64_t filled(std::int64_t n, std::int64_t block) {
+  return std::max<std::int64_t>(1, (n + block - 1) / block) * block;
+}
+
+std::int64_t power_of_two(std::int64_t n) {
+  std::int64_t size = 1;
+  while (size < n) size *= 2;
+  return size;
+}
+
+std::string named(const char* what, int layer, int part) {
+  return std::string(what) + (part == 0 ? "keys." : "values.") + std::to_string(layer);
+}
+
+Status put(Context& context, const std::string& name, std::span<const std::int64_t> dims,
+           std::span<const float> values) {
+  ANTIPHON_ASSIGN_OR_RETURN(void* at, context.input(name, dims));
+  std::copy(values.begin(), values.end(), static_cast<float*>(at));
+  return {};
+}
+
+BuildOptions build_options(const SpellerOptions& o) {
+  BuildOptions build;
+  build.precision = o.precision;
+  const std::int64_t run = power_of_two(o.max_run), past = filled(o.max_nodes, kPastBlock);
+  build.profile["S"] = {1, std::min<std::int64_t>(4, run), run};
+  build.profile["P"] = {kPastBlock, std::min(2 * kPastBlock, past), past};
+  build.profile["K"] = {kPastBlock + 1, std::min(2 * kPastBlock, past) + 4, past + run};
+  build.profile["T"] = {kFrameBlock,
+                        std::min<std::int64_t>(4 * kFrameBlock, filled(o.max_frames, kFrameBlock)),
+                        filled(o.max_frames, kFrameBlock)};
+  build.max_isa = o.max_isa;
+  build.num_threads = o.team ? o.team->num_threads() : 1;
+  build.logger = o.logger;
+  return build;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Speller>> Speller::create(const Weights& weights,
+                                                 const SpellerOptions& options) {
+  if (options.max_frames < 1 || options.max_nodes < 1 || options.max_run < 1)
+    return invalid_argument("speller: max_frames, max_nodes and max_run must be at least 1");
+  ANTIPHON_RETURN_IF_ERROR(check_speller_weights(weights, options.config));
+  std::unique_ptr<Speller> speller(new Speller);
+  speller->options_ = options;
+  BuildOptions build = build_options(options);
+  auto texts =
+      load_or_build(speller_network(weights, options.config), build, options.plans, "speller");
+  if (!texts.ok()) return texts.status().with_context(weights.path());
+  ANTIPHON_ASSIGN_OR_RETURN(speller->texts_, Context::create(*texts, options.team));
+  build.profile = {{"T", build.profile["T"]}};
+  auto memory = load_or_build(speller_memory_network(weights, options.config), build, options.plans,
+                              "speller_memory");
+  if (!memory.ok()) return memory.status().with_context(weights.path());
+  ANTIPHON_ASSIGN_OR_RETURN(speller->memory_, Context::create(*memory, options.team));
+  const auto parts = static_cast<std::size_t>(2 * options.config.layers);
+  const auto rows = static_cast<std::size_t>(filled(options.max_nodes, kPastBlock));
+  speller->heard_.resize(parts);
+  speller->past_.assign(
+      parts, std::vector<float>(rows * static_cast<std::size_t>(options.config.channels)));
+  speller->tree_.reserve(static_cast<std::size_t>(options.max_nodes));
+  return speller;
+}
+
+Status Speller::hear(std::span<const float> frames) {
+  const auto channels = static_cast<std::size_t>(options_.config.channels);
+  frames_ = static_cast<std::int64_t>(frames.size() / channels);
+  tree_.clear();
+  if (frames.empty() || frames.size() % channels != 0 || frames_ > options_.max_frames) {
+    const std::int64_t got = std::exchange(frames_, 0);
+    return invalid_argument("speller: " + std::to_string(got) + " frames of a turn, wanted 1 to " +
+                            std::to_string(options_.max_frames));
+  }
+  padded_ = filled(frames_, kFrameBlock);
+  const std::int64_t dims[] = {1, padded_, options_.config.channels};
+  ANTIPHON_ASSIGN_OR_RETURN(void* at, memory_->input("heard", dims));
+  auto* heard = std::copy(frames.begin(), frames.end(), static_cast<float*>(at));
+  std::fill_n(heard, static_cast<std::size_t>(padded_ - frames_) * channels, 0.0f);
+  ANTIPHON_RETURN_IF_ERROR(memory_->run());
+  for (int layer = 0; layer < options_.config.layers; ++layer)
+    for (int part = 0; part < 2; ++part) {
+      const auto values = memory_->output(named("heard_", layer, part))->f32();
+      heard_[static_cast<std::size_t>(2 * layer + part)].assign(values.begin(), values.end());
+    }
+  return {};
+}
+
+Status Speller::check(std::span<const SpelledNode> nodes) const {
+  if (frames_ == 0) return invalid_argument("speller: nothing was heard yet");
+  if (nodes.empty() || nodes.size() > static_cast<std::size_t>(options_.max_run))
+    return invalid_argument("speller: " + std::to_string(nodes.size()) +
+                            " nodes a run, wanted 1 to " + std::to_string(options_.max_run));
+  if (tree_.size() + nodes.size() > static_cast<std::size_t>(options_.max_nodes))
+    return exhausted("speller: the tree has room for " + std::to_string(options_.max_nodes) +
+                     " nodes");
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto number = static_cast<std::int64_t>(tree_.size() + i);
+    if (nodes[i].piece < 0 || nodes[i].piece >= options_.config.pieces)
+      return invalid_argument("speller: piece " + std::to_string(nodes[i].piece) + " of " +
+                              std::to_string(options_.config.pieces));
+    if (nodes[i].parent < -1 || nodes[i].parent >= number)
+      return invalid_argument("speller: node " + std::to_string(number) + " has the parent " +
+                              std::to_string(nodes[i].parent) + ", which is not before it");
+  }
+  return {};
+}
+
+float* Speller::past_rows(int layer, int part, std::int64_t node) {
+  return past_[static_cast<std::size_t>(2 * layer + part)].data() + node * options_.config.channels;
+}
+
+// Pieces, their places, and who is whose ancestor. tree_ has the new nodes already.
+Status Speller::write_tree(std::span<const SpelledNode> nodes, std::int64_t run,
+                           std::int64_t past) {
+  const auto before = static_cast<std::int64_t>(tree_.size() - nodes.size());
+  const std::int64_t dims[] = {1, run}, seen_dims[] = {1, run, past + run};
+  ANTIPHON_ASSIGN_OR_RETURN(void* numbers_at, texts_->input("numbers", dims));
+  ANTIPHON_ASSIGN_OR_RETURN(void* places_at, texts_->input("places", dims));
+  ANTIPHON_ASSIGN_OR_RETURN(void* seen_at, texts_->input("seen", seen_dims));
+  auto *numbers = static_cast<std::int32_t*>(numbers_at),
+       *places = static_cast<std::int32_t*>(places_at);
+  auto* row = static_cast<float*>(seen_at);
+  for (std::int64_t i = 0; i < run; ++i, row += past + run) {
+    std::fill_n(row, past + run, kOutside);
+    row[past + i] = 0;
+    numbers[i] = places[i] = 0;
+    if (i >= static_cast<std::int64_t>(nodes.size())) continue;
+    const auto own = static_cast<std::size_t>(before + i);
+    numbers[i] = nodes[static_cast<std::size_t>(i)].piece;
+    places[i] = tree_[own].depth;
+    for (std::int32_t up = tree_[own].parent; up >= 0;
+         up = tree_[static_cast<std::size_t>(up)].parent)
+      row[up < before ? up : past + up - before] = 0;
+  }
+  return {};
+}
+
+Status Speller::write_memory(std::int64_t past) {
+  const std::int64_t channels = options_.config.channels;
+  const std::int64_t mask_dims[] = {1, padded_}, heard_dims[] = {1, padded_, channels},
+                     past_dims[] = {1, past, channels};
+  ANTIPHON_ASSIGN_OR_RETURN(void* mask, texts_->input("heard", mask_dims));
+  std::fill(std::fill_n(static_cast<float*>(mask), frames_, 0.0f),
+            static_cast<float*>(mask) + padded_, kOutside);
+  for (int layer = 0; layer < options_.config.layers; ++layer)
+    for (int part = 0; part < 2; ++part) {
+      ANTIPHON_RETURN_IF_ERROR(put(*texts_, named("heard_", layer, part), heard_dims,
+                                   heard_[static_cast<std::size_t>(2 * layer + part)]));
+      const std::span<const float> rows(past_rows(layer, part, 0),
+                                        static_cast<std::size_t>(past * channels));
+      ANTIPHON_RETURN_IF_ERROR(put(*texts_, named("past_", layer, part), past_dims, rows));
+    }
+  return {};
+}
+
+Result<std::span<const float>> Speller::grow(std::span<const SpelledNode> nodes) {
+  ANTIPHON_RETURN_IF_ERROR(check(nodes));
+  const auto before = static_cast<std::int64_t>(tree_.size());
+  const auto give_up = [&](Status status) {
+    tree_.resize(static_cast<std::size_t>(before));
+    return status;
+  };
+  for (const SpelledNode& node : nodes) {
+    const std::int32_t depth =
+        node.parent < 0 ? 0 : tree_[static_cast<std::size_t>(node.parent)].depth + 1;
+    if (depth >= SpellerConfig::kPlaces)
+      return give_up(exhausted("speller: a text has at most " +
+                               std::to_string(SpellerConfig::kPlaces) + " pieces"));
+    tree_.push_back({node.parent, depth});
+  }
+  const std::int64_t run = power_of_two(static_cast<std::int64_t>(nodes.size())),
+                     past = filled(before, kPastBlock);
+  Status status = write_tree(nodes, run, past);
+  if (status.ok()) status = write_memory(past);
+  if (status.ok()) status = texts_->run();
+  if (!status.ok()) return give_up(std::move(status));
+  const std::size_t floats = nodes.size() * static_cast<std::size_t>(options_.config.channels);
+  for (int layer = 0; layer < options_.config.layers; ++layer)
+    for (int part = 0; part < 2; ++part) {
+      const auto values = texts_->output(named("", layer, part))->f32();
+      std::copy_n(values.begin(), floats, past_rows(layer, part, before));
+    }
+  return texts_->output("log_probs")
+      ->f32()
+      .first(nodes.size() * static_cast<std::size_t>(options_.config.pieces));
+}
+
+}  // namespace antiphon::asr

@@ -1,0 +1,187 @@
+// The attention decoder equals PyTorch on golden data (tests/golden/asr, training/asr/speller.py),
+// however the tree of texts is cut into runs.
+#include "asr/speller.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/unit/asr/tiny_pack.h"
+
+namespace antiphon::asr {
+namespace {
+
+constexpr SpellerConfig kConfig = {
+    .pieces = 17, .layers = 2, .channels = 32, .heads = 2, .inner = 48};
+
+struct Case {
+  const char* name;
+  Precision precision;
+  const char* isa;
+  double bound;
+};
+
+class SpellerGolden : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const bool f32 = GetParam().precision == Precision::kF32;
+    auto weights = Weights::load(test::kGolden + (f32 ? "speller_f32" : "speller_i8") +
+                                 std::string(".safetensors"));
+    ASSERT_TRUE(weights.ok()) << weights.status().to_string();
+    weights_ = *weights;
+    options_.config = kConfig;
+    options_.precision = GetParam().precision;
+    options_.max_isa = GetParam().isa;
+    options_.max_frames = 128;
+    options_.max_nodes = 40;
+    options_.max_run = 16;
+    create();
+    const auto heard = weights_->tensor("golden.heard")->f32();
+    heard_.assign(heard.begin(), heard.end());
+    read_texts();
+  }
+
+  void create() {
+    auto made = Speller::create(*weights_, options_);
+    ASSERT_TRUE(made.ok()) << made.status().to_string();
+    speller_ = std::move(*made);
+  }
+
+  // Nodes of all texts, each shared beginning once; expected_: of each node.
+  void read_texts() {
+    const TensorView texts = *weights_->tensor("golden.texts");
+    const auto logp = weights_->tensor("golden.logp")->f32();
+    ASSERT_EQ(texts.dtype, DType::kI32);
+    const auto* numbers = static_cast<const std::int32_t*>(texts.data);
+    const auto width = static_cast<std::size_t>(texts.dims[1]);
+    const auto pieces = static_cast<std::size_t>(kConfig.pieces);
+    std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> known;  // (parent, piece) -> node
+    for (std::size_t t = 0; t < static_cast<std::size_t>(texts.dims[0]); ++t) {
+      std::int32_t at = -1;
+      for (std::size_t u = 0; u < width; ++u) {
+        const std::int32_t piece = numbers[t * width + u];
+        if (piece < 0) break;
+        const auto [found, fresh] =
+            known.try_emplace({at, piece}, static_cast<std::int32_t>(nodes_.size()));
+        if (fresh) {
+          nodes_.push_back({piece, at});
+          const auto row = logp.subspan((t * width + u) * pieces, pieces);
+          expected_.insert(expected_.end(), row.begin(), row.end());
+        }
+        at = found->second;
+      }
+    }
+  }
+
+  std::vector<float> grown(std::size_t at_once) {
+    std::vector<float> out;
+    EXPECT_TRUE(speller_->hear(heard_).ok());
+    for (std::size_t at = 0; at < nodes_.size(); at += at_once) {
+      const auto got =
+          speller_->grow(std::span(nodes_).subspan(at, std::min(at_once, nodes_.size() - at)));
+      EXPECT_TRUE(got.ok()) << got.status().to_string();
+      if (got.ok()) out.insert(out.end(), got->begin(), got->end());
+    }
+    return out;
+  }
+
+  std::shared_ptr<const Weights> weights_;
+  SpellerOptions options_;
+  std::unique_ptr<Speller> speller_;
+  std::vector<float> heard_, expected_;
+  std::vector<SpelledNode> nodes_;
+};
+
+void expect_near(const std::vector<float>& got, const std::vector<float>& want, double bound) {
+  ASSERT_EQ(got.size(), want.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i)
+    worst = std::max(worst, static_cast<double>(std::abs(got[i] - want[i])));
+  EXPECT_LE(worst, bound);
+}
+
+TEST_P(SpellerGolden, ATreeOfTextsEqualsPyTorchTextByText) {
+  ASSERT_EQ(nodes_.size(), 13u) << "22 pieces, of which nine begin several texts";
+  for (const std::size_t at_once : {16, 1, 3, 5})
+    expect_near(grown(at_once), expected_, GetParam().bound);
+}
+
+TEST_P(SpellerGolden, ATurnForgetsTheOneBefore) {
+  const std::vector<float> other(heard_.rbegin(), heard_.rbegin() + 5 * kConfig.channels);
+  ASSERT_TRUE(speller_->hear(other).ok());
+  ASSERT_TRUE(speller_->grow(nodes_).ok());
+  EXPECT_EQ(speller_->num_nodes(), 13);
+  expect_near(grown(16), expected_, GetParam().bound);
+}
+
+// INT8 rounds activations to 16 bits before a product.
+INSTANTIATE_TEST_SUITE_P(Paths, SpellerGolden,
+                         testing::Values(Case{"f32_native", Precision::kF32, "", 2e-5},
+                                         Case{"f32_avx2", Precision::kF32, "avx2", 2e-5},
+                                         Case{"f32_portable", Precision::kF32, "portable", 2e-5},
+                                         Case{"int8_native", Precision::kInt8, "", 2e-3},
+                                         Case{"int8_avx2", Precision::kInt8, "avx2", 2e-3},
+                                         Case{"int8_portable", Precision::kInt8, "portable", 2e-3}),
+                         [](const auto& path) { return path.param.name; });
+
+class SpellerLimits : public SpellerGolden {};
+
+TEST_P(SpellerLimits, WhatIsNotPossibleIsToldAndChangesNothing) {
+  const auto says = [](const Status& status, const std::string& part) {
+    EXPECT_NE(status.to_string().find(part), std::string::npos) << status.to_string();
+  };
+  const SpelledNode first[] = {{1, -1}};
+  says(speller_->grow(first).status(), "nothing was heard yet");
+  says(speller_->hear({}), "0 frames of a turn, wanted 1 to 128");
+  says(speller_->hear(std::vector<float>(129 * 32)), "129 frames");
+  ASSERT_TRUE(speller_->hear(heard_).ok());
+  says(speller_->grow({}).status(), "0 nodes a run, wanted 1 to 16");
+  says(speller_->grow(std::vector<SpelledNode>(17)).status(), "17 nodes a run");
+  const SpelledNode strange[] = {{17, -1}}, orphan[] = {{1, 0}};
+  says(speller_->grow(strange).status(), "piece 17 of 17");
+  says(speller_->grow(orphan).status(), "node 0 has the parent 0");
+  for (int i = 0; i < 40; ++i) {
+    const SpelledNode next[] = {{1, -1}};
+    ASSERT_TRUE(speller_->grow(next).ok());
+  }
+  says(speller_->grow(first).status(), "room for 40 nodes");
+  EXPECT_EQ(speller_->num_nodes(), 40);
+}
+
+TEST_P(SpellerLimits, ATextHasAnEnd) {
+  options_.max_nodes = 300;
+  create();
+  ASSERT_TRUE(speller_->hear(heard_).ok());
+  for (int i = 0; i < SpellerConfig::kPlaces; ++i) {
+    const SpelledNode next[] = {{3, i - 1}};
+    ASSERT_TRUE(speller_->grow(next).ok());
+  }
+  const SpelledNode more[] = {{3, SpellerConfig::kPlaces - 1}};
+  EXPECT_NE(speller_->grow(more).status().to_string().find("at most 224 pieces"),
+            std::string::npos);
+  EXPECT_EQ(speller_->num_nodes(), SpellerConfig::kPlaces);
+}
+
+TEST_P(SpellerLimits, WeightsOfAnotherShapeAreNamed) {
+  options_.config.layers = 1;
+  const auto fewer = Speller::create(*weights_, options_);
+  EXPECT_NE(fewer.status().to_string().find(
+                "has speller.blocks.1.key.weight, but the speller has 1 layers"),
+            std::string::npos);
+  options_.config.layers = 2;
+  options_.config.pieces = 18;
+  const auto more = Speller::create(*weights_, options_);
+  EXPECT_NE(more.status().to_string().find("speller.piece.weight is [17, 32], wanted [18, 32]"),
+            std::string::npos)
+      << more.status().to_string();
+}
+
+INSTANTIATE_TEST_SUITE_P(F32, SpellerLimits,
+                         testing::Values(Case{"f32", Precision::kF32, "", 2e-5}),
+                         [](const auto& path) { return path.param.name; });
+
+}  // namespace
+}  // namespace antiphon::asr
