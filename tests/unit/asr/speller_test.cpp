@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "asr/piece_beam.h"
 #include "tests/unit/asr/tiny_pack.h"
 
 namespace antiphon::asr {
@@ -117,6 +118,25 @@ TEST_P(SpellerGolden, ATurnForgetsTheOneBefore) {
   expect_near(grown(16), expected_, GetParam().bound);
 }
 
+TEST_P(SpellerGolden, TheBeamFindsTheTextsOfAPlainSearch) {
+  const TensorView texts = *weights_->tensor("golden.beam_texts");
+  const auto log_probs = weights_->tensor("golden.beam_logp")->f32();
+  const auto* numbers = static_cast<const std::int32_t*>(texts.data);
+  const std::int64_t width = texts.dims[1];
+  for (const int turn : {0, 1}) {  // again, as another turn
+    ASSERT_TRUE(speller_->hear(heard_).ok());
+    const auto got = most_probable_texts(*speller_, {.width = 3, .most = 7});
+    ASSERT_TRUE(got.ok()) << got.status().to_string();
+    ASSERT_EQ(got->size(), log_probs.size()) << turn;
+    for (std::size_t i = 0; i < got->size(); ++i, numbers += width) {
+      const std::int32_t* end = std::find(numbers, numbers + width, -1);
+      EXPECT_EQ((*got)[i].pieces, std::vector<std::int32_t>(numbers, end)) << i;
+      EXPECT_NEAR((*got)[i].log_prob, log_probs[i], 10 * GetParam().bound) << i;
+    }
+    numbers = static_cast<const std::int32_t*>(texts.data);
+  }
+}
+
 // INT8 rounds activations to 16 bits before a product.
 INSTANTIATE_TEST_SUITE_P(Paths, SpellerGolden,
                          testing::Values(Case{"f32_native", Precision::kF32, "", 2e-5},
@@ -163,6 +183,18 @@ TEST_P(SpellerLimits, ATextHasAnEnd) {
   EXPECT_NE(speller_->grow(more).status().to_string().find("at most 224 pieces"),
             std::string::npos);
   EXPECT_EQ(speller_->num_nodes(), SpellerConfig::kPlaces);
+}
+
+TEST_P(SpellerLimits, ABeamNeedsWidthAndRoom) {
+  ASSERT_TRUE(speller_->hear(heard_).ok());
+  const auto told = [&](const PieceBeamConfig& config) {
+    return most_probable_texts(*speller_, config).status().to_string();
+  };
+  EXPECT_NE(told({.width = 0}).find("at least 1"), std::string::npos);
+  options_.max_nodes = 4;
+  create();
+  ASSERT_TRUE(speller_->hear(heard_).ok());
+  EXPECT_NE(told({.width = 3}).find("room for 4 nodes"), std::string::npos) << told({.width = 3});
 }
 
 TEST_P(SpellerLimits, WeightsOfAnotherShapeAreNamed) {
