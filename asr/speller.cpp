@@ -2,13 +2,14 @@
 #include "asr/speller.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "asr/acoustic_network.h"
 #include "asr/speller_network.h"
 
 namespace antiphon::asr {
 namespace {
 
-constexpr float kOutside = -1e4f;
 constexpr std::int64_t kFrameBlock = 64, kPastBlock = 32;  // so that few shapes are bound
 
 std::int64_t filled(std::int64_t n, std::int64_t block) {

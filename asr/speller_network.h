@@ -13,10 +13,10 @@ namespace antiphon::asr {
 Network speller_memory_network(const Weights& weights, const SpellerConfig& config);
 
 // S pieces of a tree of texts, P pieces that were run before: numbers and places i32 [1, S];
-// seen [1, S, P + S], added to the scores of pieces, kOutside where one is not an ancestor;
-// heard [1, T], the same for frames; heard_keys.K, heard_values.K [1, T, channels]; past_keys.K,
-// past_values.K [1, P, channels] -> log_probs [1, S, pieces] of what comes after each, keys.K and
-// values.K [1, S, channels].
+// seen [1, S, P + S], added to the scores of pieces, kOutside (acoustic_network.h) where one is not
+// an ancestor; heard [1, T], the same for frames; heard_keys.K, heard_values.K [1, T, channels];
+// past_keys.K, past_values.K [1, P, channels] -> log_probs [1, S, pieces] of what comes after each,
+// keys.K and values.K [1, S, channels].
 Network speller_network(const Weights& weights, const SpellerConfig& config);
 
 // Every tensor is there and has its shape; errors name it.

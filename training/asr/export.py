@@ -81,8 +81,8 @@ def geometry(shape):
     if "blocks" not in shape:
         return [f"front = {shape['front']}", f"lookahead = {LOOKAHEAD}"]
     shape = dict(channels=384, heads=6, inner=1536, final_past=0, final_ahead=0) | shape  # the Listener's own defaults
-    keys = ("channels", "heads", "inner", "blocks", "past", "ahead", "final_past", "final_ahead")
-    return [f"{k} = {shape[k]}" for k in keys if shape[k]]
+    finals = [k for k in ("final_past", "final_ahead") if shape[k]]
+    return [f"{k} = {shape[k]}" for k in ("channels", "heads", "inner", "blocks", "past", "ahead", *finals)]
 
 
 def manifest(folder, shape, a):

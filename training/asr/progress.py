@@ -1,5 +1,4 @@
 """What a training says of itself and keeps: a line every so many steps, word error rates, checkpoints."""
-import json
 import os
 import time
 
@@ -7,18 +6,6 @@ import torch
 
 from .batches import subset
 from .evaluate import error_rates, held_losses
-
-
-class Log:
-    """Lines of JSON to a file and to the terminal."""
-
-    def __init__(self, path):
-        self.file = open(path, "a", encoding="utf-8")
-
-    def __call__(self, **line):
-        text = json.dumps(line)
-        print(text, file=self.file, flush=True)
-        print(text, flush=True)
 
 
 class Progress:

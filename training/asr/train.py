@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..common.log import to_file
 from .augment import Augment, stretch
 from .batches import REAL, Pools, Speech, read_texts, tables_of, targets
 from .evaluate import load_net
@@ -22,7 +23,7 @@ from .golden import restored
 from .listener import POSITIONS, network
 from .model import LogMel, output_steps
 from .pieces import Pieces
-from .progress import Log, Progress
+from .progress import Progress
 from .speller import LEAD, PLACES
 from .splice import Splicer, find_words
 from .workers import start
@@ -253,7 +254,8 @@ class Trainer:
 def run(a, workers):
     began, first = time.time(), workers.rank == 0
     os.makedirs(a.out, exist_ok=True)
-    log = Log(os.path.join(a.out, "log.jsonl") if first else os.devnull)
+    write = to_file(os.path.join(a.out, "log.jsonl") if first else os.devnull)
+    log = lambda **line: write(line)
     speech = Speech(tables_of(a.data, a.teacher, a.corpora), a.device, read_texts(a.texts), a.jobs, workers)
     t, last = Trainer(a, workers), os.path.join(a.out, "last.pt")
     if os.path.exists(last) and not a.fresh:
@@ -345,6 +347,8 @@ def main():
     ap.add_argument("--limit", type=int, default=120, help="utterances a kept-out set on the way")
     ap.add_argument("--final-limit", type=int, default=600, help="and at the end")
     a = ap.parse_args()
+    if a.pieces and not a.blocks:
+        ap.error("--pieces: the attention decoder hears blocks of attention; --blocks is missing")
     start(run, a, a.workers or max(1, torch.cuda.device_count()))
 
 

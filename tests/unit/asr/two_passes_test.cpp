@@ -117,6 +117,29 @@ TEST_F(TwoPasses, APauseTellsWhatTheFinalWillSayAndChangesNothing) {
   EXPECT_EQ(models_->final_acoustic->num_used(), 0) << "the spare slot does not count";
 }
 
+// Of a turn that the endpointer ends nothing is left to run where a pause has told it.
+TEST_F(TwoPasses, AFinalThatAPauseToldNeedsNoFlush) {
+  options_.partials = false;
+  const std::vector<float> chunk(VoiceActivity::kChunkSamples);
+  for (const bool pauses : {false, true}) {
+    options_.pauses = pauses;
+    const auto opened = open();
+    auto& stream = static_cast<Stream&>(*opened);
+    hear(*recognizer_, stream, joined({say("two"), silence(400)}));
+    for (int i = 0; i < 20 && !stream.ending(); ++i) {
+      if (i > 0) ASSERT_TRUE(test::advance(*recognizer_, stream).ok());
+      ASSERT_TRUE(stream.push(chunk).ok());
+      ASSERT_TRUE(stream.listen().ok());
+    }
+    ASSERT_TRUE(stream.ending());
+    EXPECT_EQ(stream.steps_waiting(*models_->final_acoustic) == 0, pauses);
+    ASSERT_TRUE(test::advance(*recognizer_, stream).ok());
+    const auto got = test::events_of(stream);
+    ASSERT_FALSE(got.empty());
+    EXPECT_EQ(got.back().transcript.spoken, "two");
+  }
+}
+
 // A piece of audio with both the rest of a turn and its end: what an earlier pause told is not it.
 TEST_F(TwoPasses, AFinalIsNotThatOfAnEarlierPause) {
   options_.partials = false;
