@@ -12,6 +12,7 @@ from ..common.text import CHARS, KeptOut, clean, read_table
 from .workers import Workers
 
 TEACHER_RATE = 24000
+LENGTH = 6400  # samples of which batches are multiples
 REAL = ("librispeech_mini commonvoice_delta commonvoice_v1_dev commonvoice_v6_sample speechocean762 kathleen_arctic "
         "vctk_p239 fsdd librispeech_train_unlabelled ljspeech_part").split()
 
@@ -73,7 +74,7 @@ class Speech:
         return {c: [round(h, 2) for h in v] for c, v in sorted(out.items())}
 
     def samples(self, group, margin=None):
-        """x [B, T] f32 with T a multiple of 640, n [B] on the device and on the host.
+        """x [B, T] f32 with T a multiple of 640, in training of LENGTH, n [B] on the device and on the host.
 
         margin [B, 2]: samples more before and after each utterance that is whole; `pieces` of one are (start, n, gain).
         """
@@ -86,8 +87,9 @@ class Speech:
                 before = min(margin[r, 0], u["start"])
                 start[r, 0], n[r, 0] = u["start"] - before, u["n"] + before + margin[r, 1]
         total = n.sum(1)
-        steps = -(-int(total.max()) // 640)
-        put = lambda v: torch.from_numpy(v).to(self.device, non_blocking=True)
+        unit = LENGTH if margin is not None else 640
+        steps = -(-int(total.max()) // unit) * (unit // 640)
+        put = lambda v: on_device(v, self.device)
         length, x = put(total), self.gather(put(start), put(n.cumsum(1)), put(gain), steps * 640)
         return x * (torch.arange(steps * 640, device=self.device)[None] < length[:, None]), length, total
 
@@ -106,6 +108,12 @@ class Speech:
         return self.audio[source.clamp_max(len(self.audio) - 1)].float() / 32768 * loud * seam
 
 
+def on_device(numbers, device):
+    """An array there; the host does not wait for what the device does."""
+    x = torch.from_numpy(numbers)
+    return x.pin_memory().to(device, non_blocking=True) if torch.device(device).type == "cuda" else x.to(device)
+
+
 SYMBOL = {c: i + 1 for i, c in enumerate(CHARS)}
 
 
@@ -114,8 +122,7 @@ def targets(group, device):
     for u in group:
         if "ids" not in u:
             u["ids"] = np.array([SYMBOL[c] for c in u["text"]])
-    flat = torch.from_numpy(np.concatenate([u["ids"] for u in group]))
-    return flat.to(device, non_blocking=True), torch.tensor([len(u["ids"]) for u in group])
+    return on_device(np.concatenate([u["ids"] for u in group]), device), torch.tensor([len(u["ids"]) for u in group])
 
 
 class Pools:
@@ -132,12 +139,17 @@ class Pools:
         self.draws = max(1, int(batches * seconds * RATE / (self.share * length).sum()))
         self.waiting, self.change = [], change
 
+    def rows(self, samples):
+        """Utterances of a batch of such a length: few numbers, as of lengths, since every shape is planned for anew."""
+        rows = int(self.seconds * RATE / (-(-samples // LENGTH) * LENGTH))
+        return max(1, rows - rows % 8 if rows > 16 else rows)
+
     def next(self):
         if not self.waiting:
             drawn = self.rng.choice(len(self.train), self.draws, p=self.share)
             group = []
             for u in sorted((self.change(self.train[i]) for i in drawn), key=lambda u: u["n"]):
-                if group and (len(group) + 1) * u["n"] / RATE > self.seconds:
+                if group and len(group) >= self.rows(u["n"]):
                     self.waiting.append(group)
                     group = []
                 group.append(u)

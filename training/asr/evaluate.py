@@ -11,6 +11,7 @@ from ..common.text import CHARS
 from .batches import REAL, Speech, read_texts, subset, tables_of, targets
 from .listener import network
 from .model import LogMel, output_steps
+from .speller import LEAD, PLACES
 
 
 def word_errors(reference, heard):
@@ -35,7 +36,8 @@ def greedy(best, steps):
 
 def spelled(net, pieces, steps):
     """Texts of what the last layers() heard, by the attention decoder."""
-    return [pieces.text(line) for line in net.speller.greedy(*net.told(steps))]
+    most = min(PLACES - len(LEAD), 8 + int(steps.max()) // 4)  # nobody says more
+    return [pieces.text(line) for line in net.speller.greedy(*net.told(steps), most)]
 
 
 @torch.no_grad()

@@ -3,10 +3,12 @@ listener tells, with a vocabulary of our own (pieces.py).
 
 A text is <begin> <text> p1 ... pn <end>; what stands at a place tells the next. Normalises first, as Whisper does.
 """
+import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from .batches import on_device
 from .pieces import BEGIN, END, MARKS, TEXT
 
 PLACES = 224  # pieces of a text at most, the two before it counted
@@ -61,14 +63,15 @@ class Speller(nn.Module):
 
     def loss(self, texts, heard, on, smooth=0.1):
         """texts: lists of pieces, of as many rows as heard has -> nats a piece, some of it spread over all others (Szegedy et al. 2016)."""
-        width = max(map(len, texts)) + len(LEAD)
-        given = torch.full((len(texts), width), END)
-        want = torch.full((len(texts), width), -100)
-        for row, text in enumerate(texts):
-            line = torch.tensor([*LEAD, *text, END])
-            given[row, :len(line) - 1] = line[:-1]
-            want[row, len(LEAD) - 1:len(line) - 1] = line[len(LEAD):]
-        given, want = (x.to(heard.device, non_blocking=True) for x in (given, want))
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        width = int(lengths.max()) + len(LEAD)
+        want = np.full((len(texts), width), -100)
+        want[:, len(LEAD) - 1:][np.arange(width - len(LEAD) + 1) < lengths[:, None]] = np.concatenate(texts)
+        given = np.concatenate([np.full((len(texts), 1), BEGIN), want[:, :-1]], 1)
+        given[:, len(LEAD) - 1] = TEXT
+        given[given < 0] = END
+        want[np.arange(len(texts)), lengths + len(LEAD) - 1] = END
+        given, want = (on_device(x, heard.device) for x in (given, want))
         logp = self(given, heard, on)
         return F.cross_entropy(logp.flatten(0, 1), want.flatten(), ignore_index=-100, label_smoothing=smooth)
 

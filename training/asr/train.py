@@ -199,7 +199,7 @@ class Trainer:
             layers = list(self.net.layers(mel, there, start))
             logp = self.net.symbols(layers[-1])
             halfway = self.net.log_probabilities(self.middle(layers[self.net.middle])) if self.a.middle else None
-            spelled = self.spelled(group, steps) if self.finals() else None
+            spelled = self.spelled(group, there) if self.finals() else None
         steps = steps * self.net.outputs
         ctc = lambda logp: F.ctc_loss(logp.transpose(0, 1), flat, steps, lengths, zero_infinity=True)
         loss = ctc(logp)
