@@ -38,11 +38,13 @@ Result<std::unique_ptr<AcousticModel>> AcousticModel::create(const Weights& weig
   if (options.max_batch < 1 || options.max_steps < 1 || options.max_streams < 1)
     return invalid_argument(
         "acoustic model: max_batch, max_steps and max_streams must be at least 1");
+  if (options.frames && options.config.blocks < 1)
+    return invalid_argument("acoustic model: only a network with blocks tells frames");
   ANTIPHON_RETURN_IF_ERROR(check_acoustic_weights(weights, options.config));
   std::unique_ptr<AcousticModel> model(new AcousticModel);
   model->options_ = options;
-  auto plan = load_or_build(acoustic_network(weights, options.config), build_options(options),
-                            options.plans, options.plan_name);
+  auto plan = load_or_build(acoustic_network(weights, options.config, options.frames),
+                            build_options(options), options.plans, options.plan_name);
   if (!plan.ok()) return plan.status().with_context(weights.path());
   model->plan_ = std::move(plan).value();
   const int slots = options.max_streams + (options.spare ? 1 : 0);
@@ -141,6 +143,11 @@ Result<std::span<const float>> AcousticModel::run(std::span<const AcousticItem> 
     ANTIPHON_RETURN_IF_ERROR(write_valid(items, steps));
   ANTIPHON_RETURN_IF_ERROR(context_->run(pool_.get(), slots_));
   return context_->output("log_probs")->f32();
+}
+
+std::span<const float> AcousticModel::heard() const {
+  const TensorView* frames = options_.frames ? context_->output("heard") : nullptr;
+  return frames ? frames->f32() : std::span<const float>();
 }
 
 // 0 for the steps of the flush.

@@ -51,6 +51,7 @@ struct AcousticModelOptions {
   Logger* logger = nullptr;
   std::string plan_name = "acoustic";  // of its file in `plans`
   bool spare = false;                  // one slot more, for spare()
+  bool frames = false;                 // runs also tell the encoder's frames, heard()
 };
 
 // One stream's part of a run. Every item of a run has the same number of steps.
@@ -67,6 +68,7 @@ struct AcousticItem {
 // after the last frame `lookahead` flushed steps bring out the rest.
 class AcousticModel {
  public:
+  // kInvalidArgument: weights or options that do not fit each other; frames without blocks.
   static Result<std::unique_ptr<AcousticModel>> create(const Weights& weights,
                                                        const AcousticModelOptions& options);
 
@@ -85,6 +87,9 @@ class AcousticModel {
 
   // Log-probabilities [items, steps * outputs_per_step, classes], valid until the next call.
   Result<std::span<const float>> run(std::span<const AcousticItem> items, int steps);
+  // The encoder's frames of the last run, [items, steps * 2, channels], valid until the next call
+  // of run(); empty: nothing was run, or not asked for. As late as the log-probabilities.
+  std::span<const float> heard() const;
 
  private:
   // How far a stream with blocks is.

@@ -112,6 +112,7 @@ std::vector<float> places(int channels) {
   return table;
 }
 
+// [B, F, channels], as late as all blocks are; zeros before the stream's first frame.
 Value encoder(Network& net, const Weights& weights, const AcousticConfig& config) {
   const Value mel = net.input("mel", DType::kF32, {"B", config.mel_bins, "T"});
   const Value place = net.input("place", DType::kI32, {"B", "F"});
@@ -128,24 +129,28 @@ Value encoder(Network& net, const Weights& weights, const AcousticConfig& config
     const Value window = net.input("window." + std::to_string(k), DType::kF32, {"B", "F", "K"});
     x = attention_block(net, weights, config, k, window, x);
   }
-  x = net.mul(norm(net, weights, "norm", x), begun);
-  return net.reshape(x, {0, -1, 2 * config.channels});  // two frames a step
+  return net.mul(norm(net, weights, "norm", x), begun);
 }
 
-void listener_network(Network& net, const Weights& weights, const AcousticConfig& config) {
-  Value x = linear(net, weights, "join", encoder(net, weights, config));
+void listener_network(Network& net, const Weights& weights, const AcousticConfig& config,
+                      bool frames) {
+  const Value heard = encoder(net, weights, config);
+  const Value steps =
+      net.reshape(heard, {0, -1, AcousticConfig::kBlockFramesPerStep * config.channels});
+  Value x = linear(net, weights, "join", steps);
   for (int layer = 0; layer < config.layers; ++layer)
     x = recurrent_layer(net, weights, layer, config.width, x);
   output_rows(net, weights, config,
               norm(net, weights, "norms." + std::to_string(config.layers), x));
+  if (frames) net.output("heard", heard);
 }
 
 }  // namespace
 
-Network acoustic_network(const Weights& weights, const AcousticConfig& config) {
+Network acoustic_network(const Weights& weights, const AcousticConfig& config, bool frames) {
   Network net("acoustic");
   if (config.blocks > 0)
-    listener_network(net, weights, config);
+    listener_network(net, weights, config, frames);
   else
     recurrent_network(net, weights, config);
   return net;

@@ -10,8 +10,9 @@ namespace antiphon::asr {
 //  - with blocks, F = 2 N frames: place i32 [B, F], rows of the table of positions; window.K
 //    [B, F, past + ahead + F], added to the scores of block K, kOutside where a key is not heard;
 //    begun [B, F, 1], 0 for what the encoder tells before the stream's first frame.
-// Output: log_probs [B, N * outputs_per_step, classes].
-Network acoustic_network(const Weights& weights, const AcousticConfig& config);
+// Outputs: log_probs [B, N * outputs_per_step, classes]; with `frames`, which needs blocks, also
+// heard [B, F, channels], what the encoder tells of each frame.
+Network acoustic_network(const Weights& weights, const AcousticConfig& config, bool frames = false);
 
 inline constexpr float kOutside = -1e4f;
 inline constexpr std::int64_t kPlaces = 1500;  // a stream goes round in them

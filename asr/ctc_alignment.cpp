@@ -1,4 +1,4 @@
-// Viterbi over blank, letter, blank, ..., letter, blank.
+// Viterbi and the forward algorithm over blank, letter, blank, ..., letter, blank.
 #include "asr/ctc_alignment.h"
 
 #include <algorithm>
@@ -8,6 +8,7 @@ namespace antiphon::asr {
 namespace {
 
 constexpr float kImpossible = -1e30f;
+constexpr double kLeast = 1e-300;  // share of a step that a text needs
 
 // How far back each state came from at each step, 0 to 2: [steps, states].
 std::vector<std::uint8_t> came_from(std::span<const float> log_probs, std::size_t num_classes,
@@ -58,6 +59,32 @@ std::vector<AlignedLetter> ctc_align(std::span<const float> log_probs, int num_c
     s -= back[t * states + s];
   }
   return out;
+}
+
+double ctc_log_p(std::span<const double> p, std::size_t num_classes,
+                 std::span<const std::uint8_t> classes) {
+  const std::size_t steps = p.size() / num_classes, letters = classes.size();
+  if (letters > steps) return -HUGE_VAL;
+  std::vector<double> label(letters), blank(letters + 1);  // of ending in letter i, before it
+  blank[0] = 1;
+  double log_p = 0, scale = 1;
+  for (std::size_t t = 0; t < steps; ++t) {
+    const double* row = p.data() + t * num_classes;
+    // Only what the steps left can still end: of the last step that is the whole text alone.
+    const std::size_t first = t + letters > steps ? t + letters - steps : 0;
+    double sum = 0;
+    for (std::size_t i = std::min(letters, t + 1); i-- > first;) {
+      const double skips = i > 0 && classes[i] != classes[i - 1] ? label[i - 1] : 0;
+      blank[i + 1] = (blank[i + 1] + label[i]) * row[0] * scale;
+      label[i] = (label[i] + blank[i] + skips) * row[classes[i]] * scale;
+      sum += blank[i + 1] + label[i];
+    }
+    if (t + letters < steps) sum += blank[0] *= row[0] * scale;
+    if (!(sum > kLeast)) return -HUGE_VAL;
+    log_p += std::log(sum);
+    scale = 1 / sum;
+  }
+  return log_p;
 }
 
 }  // namespace antiphon::asr

@@ -1,6 +1,7 @@
-// When each letter of a recognised text was heard.
+// When each letter of a text was heard, and how probable the text is.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -17,5 +18,11 @@ struct AlignedLetter {
 // letters. Empty if the steps are too few for them. num_steps x letters time and bytes.
 std::vector<AlignedLetter> ctc_align(std::span<const float> log_probs, int num_classes,
                                      std::span<const std::uint8_t> classes);
+
+// log P(letters) over all their alignments (ibid.). probabilities: [num_steps, num_classes],
+// linear; classes: at least one. -infinity: the steps are too few, or one of them gives all that
+// can still be the text less than 1e-300 of its share.
+double ctc_log_p(std::span<const double> probabilities, std::size_t num_classes,
+                 std::span<const std::uint8_t> classes);
 
 }  // namespace antiphon::asr

@@ -66,10 +66,14 @@ void CtcDecoder::advance(std::span<const float> log_probs, int num_steps) {
 
 // Scores the word that ends at `letter`, and moves the states of both models past it.
 float CtcDecoder::close_word(std::int32_t letter, LmState& lm, std::int32_t& phrases) const {
-  if (!lm_ && !phrases_) return config_.word_bonus;
   char buffer[kMostLetters];
-  const std::span<const char> letters = letters_.word(letter, buffer);
-  const std::string_view word(letters.data(), letters.size());
+  const std::span<const char> word = letters_.word(letter, buffer);
+  return score_word({word.data(), word.size()}, lm, phrases);
+}
+
+float CtcDecoder::score_word(std::string_view word, LmState& lm, std::int32_t& phrases) const {
+  if (!lm_ && !phrases_) return config_.word_bonus;
+  word = word.substr(0, kMostLetters);
   float log_p = kRareWord, unknown = 0;  // the penalty stands outside of the model's weight
   if (lm_) {
     const std::int32_t id = lm_->word(word);
@@ -236,12 +240,16 @@ std::string CtcDecoder::best(int* stable_bytes) const {
   return text;
 }
 
-// When the words of a text were heard, and how surely.
-std::vector<DecodedWord> CtcDecoder::words_of(const std::string& text) const {
+std::vector<std::uint8_t> CtcDecoder::classes_of(std::string_view text) const {
   std::vector<std::uint8_t> classes;
   for (const char c : text)
     classes.push_back(static_cast<std::uint8_t>(config_.alphabet.find(c) + 1));
-  const auto letters = ctc_align(heard_, static_cast<int>(config_.alphabet.size()) + 1, classes);
+  return classes;
+}
+
+std::vector<DecodedWord> CtcDecoder::words_of(const std::string& text) const {
+  const int num_classes = static_cast<int>(config_.alphabet.size()) + 1;
+  const auto letters = ctc_align(heard_, num_classes, classes_of(text));
   std::vector<DecodedWord> words;
   std::vector<WordEvidence> evidence;
   float sum = 0;
@@ -280,18 +288,22 @@ std::vector<DecodedWord> CtcDecoder::words_of(const std::string& text) const {
   return words;
 }
 
+// What a text's score gains when its last word ends there.
+float CtcDecoder::ending(std::int32_t letter) const {
+  const Letter& last = letters_[letter];
+  LmState lm = last.lm;
+  HotWords::State hot = last.hot;
+  std::int32_t phrases = last.phrases;
+  float gain = hot_words_.finish(hot);
+  if (last.c != ' ') gain += close_word(letter, lm, phrases) - last.ahead;
+  if (lm_ && letter != LetterTree::kRoot) gain += config_.lm_weight * lm_->end(lm);
+  return gain;
+}
+
 // The beam with its last words closed, best first.
 std::vector<CtcDecoder::Hypothesis> CtcDecoder::ended() const {
   std::vector<Hypothesis> ended = beam_;
-  for (Hypothesis& h : ended) {
-    const Letter& last = letters_[h.letter];
-    LmState lm = last.lm;
-    HotWords::State hot = last.hot;
-    std::int32_t phrases = last.phrases;
-    if (last.c != ' ') h.score += close_word(h.letter, lm, phrases) - last.ahead;
-    h.score += hot_words_.finish(hot);
-    if (lm_ && h.letter != LetterTree::kRoot) h.score += config_.lm_weight * lm_->end(lm);
-  }
+  for (Hypothesis& h : ended) h.score += ending(h.letter);
   std::stable_sort(ended.begin(), ended.end(),
                    [](const Hypothesis& a, const Hypothesis& b) { return a.score > b.score; });
   return ended;
@@ -305,7 +317,7 @@ std::string CtcDecoder::text_of(const Hypothesis& hypothesis) const {
 
 std::string CtcDecoder::best_ended() const { return text_of(ended().front()); }
 
-std::vector<DecodedText> CtcDecoder::finish(int count) const {
+std::vector<DecodedText> CtcDecoder::best_texts(int count) const {
   const std::vector<Hypothesis> ended = this->ended();
   const float top = ended.front().score;
   float total = 0;
@@ -324,8 +336,52 @@ std::vector<DecodedText> CtcDecoder::finish(int count) const {
       texts.push_back(std::move(text));
     }
   }
+  return texts;
+}
+
+std::vector<DecodedText> CtcDecoder::finish(int count) const {
+  std::vector<DecodedText> texts = best_texts(count);
   if (!texts.empty()) texts.front().words = words_of(texts.front().text);
   return texts;
+}
+
+// All of a text's score but how it was heard.
+float CtcDecoder::score_language(std::string_view text) const {
+  Letter at = letters_[LetterTree::kRoot];  // its states alone are moved
+  float score = 0;
+  std::size_t word_start = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    score += hot_words_.advance(at.hot, text[i], i == word_start);
+    if (text[i] != ' ') continue;
+    score += score_word(text.substr(word_start, i - word_start), at.lm, at.phrases);
+    word_start = i + 1;
+  }
+  score += score_word(text.substr(word_start), at.lm, at.phrases) + hot_words_.finish(at.hot);
+  return lm_ ? score + config_.lm_weight * lm_->end(at.lm) : score;
+}
+
+std::vector<TextScore> CtcDecoder::scores(std::span<const std::string> texts) const {
+  std::vector<double> p(heard_.begin(), heard_.end());
+  for (double& x : p) x = std::exp(x);
+  std::vector<TextScore> scores;
+  for (const std::string& text : texts) {
+    const std::vector<std::uint8_t> classes = classes_of(text);
+    const bool words = (" " + text + " ").find("  ") == std::string::npos;
+    const bool known = std::find(classes.begin(), classes.end(), 0) == classes.end();
+    const double heard = words && known ? ctc_log_p(p, num_classes(), classes) : -HUGE_VAL;
+    scores.push_back({static_cast<float>(heard), known ? score_language(text) : 0});
+  }
+  return scores;
+}
+
+std::int32_t CtcDecoder::longer(std::int32_t text, std::uint8_t letter) {
+  letters_.children(text, children_);
+  const std::int32_t child = children_[letter];
+  return child >= 0 ? child : extend(text, letter);
+}
+
+float CtcDecoder::whole_language_score(std::int32_t text) const {
+  return letters_[text].extra + ending(text);
 }
 
 }  // namespace antiphon::asr

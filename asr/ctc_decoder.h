@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "asr/hot_words.h"
@@ -36,6 +37,12 @@ struct DecodedWord {
   float confidence = 0;               // [0, 1]: see word_confidence.h
 };
 
+// The two parts of a text's score.
+struct TextScore {
+  float heard = 0;     // log P of the text under CTC
+  float language = 0;  // language model, word bonus, phrases and hot words
+};
+
 struct DecodedText {
   std::string text;
   float log_score = 0;             // acoustic + model + hot words
@@ -61,7 +68,26 @@ class CtcDecoder {
   std::string best_ended() const;
   // Ends the words and gives up to `count` texts, best first.
   std::vector<DecodedText> finish(int count) const;
+  // The same without words.
+  std::vector<DecodedText> best_texts(int count) const;
+  // When the words of a text were heard, and how surely.
+  std::vector<DecodedWord> words_of(const std::string& text) const;
+  // Each text's, as the beam would score it if it forgot nothing: all alignments of all steps since
+  // reset() count. texts: words of the alphabet's letters with single spaces. `heard` is -infinity
+  // for anything else, an empty text, more letters than the steps can tell, or a step that hears
+  // none of them. Allocates; num_steps x letters time.
+  std::vector<TextScore> scores(std::span<const std::string> texts) const;
+  // Texts letter by letter, for searches of others: the text of no letters is kNoText, every other
+  // one is the child of a shorter one. They live until the next advance() or reset().
+  static constexpr std::int32_t kNoText = LetterTree::kRoot;
+  std::int32_t longer(std::int32_t text, std::uint8_t letter);
+  // Of a beginning of texts, with what its last word can become at best; of a whole text.
+  float language_score(std::int32_t text) const { return letters_[text].extra; }
+  float whole_language_score(std::int32_t text) const;
   int num_steps() const { return step_; }
+  // All steps since reset(): [num_steps, num_classes].
+  std::span<const float> log_probs() const { return heard_; }
+  std::size_t num_classes() const { return config_.alphabet.size() + 1; }
   bool empty() const;  // nothing but blanks so far
   void reset();
 
@@ -78,13 +104,17 @@ class CtcDecoder {
   void grow(const float* log_probs, float floor);
   std::int32_t extend(std::int32_t letter, std::uint8_t symbol);
   float close_word(std::int32_t letter, LmState& lm, std::int32_t& phrases) const;
+  float score_word(std::string_view word, LmState& lm, std::int32_t& phrases) const;
+  float score_language(std::string_view text) const;
+  float ending(std::int32_t letter) const;
   float look_ahead(std::int32_t letter) const;
   void prune();
   void commit();
   void collect();
   std::vector<Hypothesis> ended() const;
   std::string text_of(const Hypothesis& hypothesis) const;
-  std::vector<DecodedWord> words_of(const std::string& text) const;
+  // 0: not a letter of the alphabet.
+  std::vector<std::uint8_t> classes_of(std::string_view text) const;
 
   CtcDecoderConfig config_;
   const LanguageModel* lm_;

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <span>
+#include <string_view>
 #include <variant>
 
 namespace antiphon::asr {
@@ -89,19 +91,20 @@ Status check_alphabet(const std::string& alphabet) {
 
 // [files]: weights and lm name files; "NAME" = {bytes, sha256} says what a file must be.
 Status read_files(const toml::table& t, const std::string& dir, PackManifest& m) {
-  std::string weights = "weights.safetensors", lm;
+  std::string weights = "weights.safetensors", lm, pieces;
+  const std::map<std::string_view, std::string*> named = {
+      {"weights", &weights}, {"lm", &lm}, {"pieces", &pieces}};
   if (const toml::table* files = t["files"].as_table()) {
     for (const auto& [name, value] : *files) {
       const std::string where = "files." + std::string(name.str());
-      if (name.str() == "weights" || name.str() == "lm") {
-        ANTIPHON_RETURN_IF_ERROR(
-            read_key(value, where, {nullptr, name.str() == "lm" ? &lm : &weights}));
+      if (const auto to = named.find(name.str()); to != named.end()) {
+        ANTIPHON_RETURN_IF_ERROR(read_key(value, where, {nullptr, to->second}));
         continue;
       }
       const toml::table* entry = value.as_table();
       if (!entry)
-        return invalid_argument(where + ": unknown key; known: weights, lm, and names of files " +
-                                "with {bytes, sha256}");
+        return invalid_argument(where + ": unknown key; known: weights, lm, pieces, and names of " +
+                                "files with {bytes, sha256}");
       const auto bytes = (*entry)["bytes"].value<std::int64_t>();
       const std::string path = (fs::path(dir) / std::string(name.str())).string();
       std::error_code error;
@@ -114,6 +117,7 @@ Status read_files(const toml::table& t, const std::string& dir, PackManifest& m)
   }
   m.weights_path = (fs::path(dir) / weights).string();
   m.lm_path = lm.empty() ? "" : (fs::path(dir) / lm).string();
+  m.pieces_path = pieces.empty() ? "" : (fs::path(dir) / pieces).string();
   return {};
 }
 
@@ -143,6 +147,26 @@ Status check_kind(const toml::table& t, int final_ahead, AcousticConfig& c) {
     return invalid_argument("network.lookahead: is " + std::to_string(c.lookahead) +
                             ", but blocks and ahead make " + std::to_string(lookahead));
   c.lookahead = lookahead;
+  return {};
+}
+
+// The attention decoder and what it needs.
+Status read_speller(const toml::table& t, PackManifest& m) {
+  const Key speller[] = {{"layers", &m.speller_layers, 1, 32, true},
+                         {"beam", &m.hybrid.beam, 1, 64},
+                         {"texts", &m.hybrid.texts, 1, 256},
+                         {"ctc_weight", &m.hybrid.ctc_weight, 0, 100},
+                         {"language_weight", &m.hybrid.language_weight, 0, 100}};
+  if (!t["speller"]) {
+    if (!m.pieces_path.empty())
+      return invalid_argument("files.pieces: is of an attention decoder; [speller] is missing");
+    return {};
+  }
+  ANTIPHON_RETURN_IF_ERROR(read_section(t, "speller", speller));
+  if (m.pieces_path.empty())
+    return invalid_argument("speller: needs files.pieces, which is missing");
+  if (m.final_ahead == 0)
+    return invalid_argument("speller: needs network.final_ahead, which is missing");
   return {};
 }
 
@@ -188,6 +212,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
   ANTIPHON_RETURN_IF_ERROR(read_section(t, "confidence", confidence));
   ANTIPHON_RETURN_IF_ERROR(check_alphabet(m.decoder.alphabet));
   ANTIPHON_RETURN_IF_ERROR(read_files(t, dir, m));
+  ANTIPHON_RETURN_IF_ERROR(read_speller(t, m));
   m.acoustic.classes = static_cast<int>(m.decoder.alphabet.size()) + 1;
   m.mel.mel_bins = m.acoustic.mel_bins;
   m.decoder.commit_steps *= m.acoustic.outputs_per_step;  // the decoder's step is a row

@@ -5,6 +5,7 @@
 
 #include "asr/acoustic_model.h"
 #include "asr/ctc_decoder.h"
+#include "asr/hybrid_decoder.h"
 #include "asr/log_mel.h"
 #include "engine/base/status.h"
 
@@ -17,7 +18,9 @@ struct PackManifest {
   // Frames that a block hears back and ahead for finals; 0: as far as for partials.
   int final_past = 0, final_ahead = 0;
   CtcDecoderConfig decoder;
-  std::string weights_path, lm_path;  // lm_path empty: none
+  int speller_layers = 0;  // of the attention decoder that finals are spelled by; 0: there is none
+  HybridConfig hybrid;
+  std::string weights_path, lm_path, pieces_path;  // lm_path, pieces_path empty: none
 
   // The same network as finals hear by it.
   AcousticConfig final_acoustic() const;

@@ -12,18 +12,18 @@ int Pass::steps_waiting(std::span<const float> frames, bool ended) const {
 }
 
 AcousticItem Pass::take(std::span<const float> frames, int steps) {
-  const int heard = std::min(steps, steps_waiting(frames, false));
-  const int flushed = std::min(steps - heard, flush_left);
+  const int of_audio = std::min(steps, steps_waiting(frames, false));
+  const int flushed = std::min(steps - of_audio, flush_left);
   flush_left -= flushed;
-  surplus = steps - heard - flushed;
-  const auto count =
-      static_cast<std::size_t>(heard * AcousticConfig::kFramesPerStep * model->config().mel_bins);
+  surplus = steps - of_audio - flushed;
+  const auto count = static_cast<std::size_t>(of_audio * AcousticConfig::kFramesPerStep *
+                                              model->config().mel_bins);
   const std::span<const float> taken = frames.subspan(begin, count);
   begin += count;
   return {slot, taken};
 }
 
-void Pass::give(std::span<const float> log_probs, int steps) {
+void Pass::give(std::span<const float> log_probs, std::span<const float> encoded, int steps) {
   const int dropped = std::min(skip, steps - surplus), used = steps - surplus - dropped;
   skip -= dropped;
   const AcousticConfig& net = model->config();
@@ -31,11 +31,17 @@ void Pass::give(std::span<const float> log_probs, int steps) {
   decoder.advance(log_probs.subspan(static_cast<std::size_t>(dropped) * floats,
                                     static_cast<std::size_t>(used) * floats),
                   used * net.outputs_per_step);
+  const std::size_t encoded_floats = encoded.size() / static_cast<std::size_t>(steps);
+  const std::span<const float> kept =
+      encoded.subspan(static_cast<std::size_t>(dropped) * encoded_floats,
+                      static_cast<std::size_t>(used) * encoded_floats);
+  heard.insert(heard.end(), kept.begin(), kept.end());
   changed = changed || used > 0;
 }
 
 void Pass::restart() {
   decoder.reset();
+  heard.clear();
   begin = 0;
   flush_left = surplus = 0;
   skip = model->config().lookahead;

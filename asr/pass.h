@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "asr/acoustic_model.h"
 #include "asr/ctc_decoder.h"
@@ -20,8 +21,9 @@ struct Pass {
   int steps_waiting(std::span<const float> frames, bool ended) const;
   // More steps than wait mean nothing; valid as long as `frames`.
   AcousticItem take(std::span<const float> frames, int steps);
-  // log_probs: of all steps, [steps * outputs_per_step, classes].
-  void give(std::span<const float> log_probs, int steps);
+  // log_probs: of all steps, [steps * outputs_per_step, classes]; encoded: the encoder's frames of
+  // them, [steps * 2, channels], empty if the model tells none.
+  void give(std::span<const float> log_probs, std::span<const float> encoded, int steps);
   void end() { flush_left = model->config().lookahead; }
   // A new turn; the slot's state is the caller's to reset.
   void restart();
@@ -29,6 +31,9 @@ struct Pass {
   AcousticModel* model;
   int slot = -1;
   CtcDecoder decoder;
+  // The encoder's frames of the turn so far, [frames, channels], two a step; empty if the model
+  // tells none.
+  std::vector<float> heard;
   std::size_t begin = 0;  // first value of the frames that was not run yet
   int flush_left = 0;     // flushed steps still to run
   int surplus = 0;        // steps at the end of the last take() that mean nothing

@@ -1,6 +1,9 @@
+// Beginnings, their ways on, and the texts that ended.
 #include "asr/piece_beam.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <utility>
 
 namespace antiphon::asr {
@@ -9,91 +12,139 @@ namespace {
 struct Beginning {
   SpelledText text;
   std::int32_t node = -1;
+  // Meaningless without CTC.
+  CtcPrefixScorer::Prefix heard;
+  std::int32_t letters = CtcDecoder::kNoText;
 };
 
 struct Step {
   std::size_t from = 0;  // of the beginnings
   std::int32_t piece = 0;
-  float log_prob = 0;
+  float log_prob = 0, score = 0;
+  CtcPrefixScorer::Prefix heard;
+  std::int32_t letters = CtcDecoder::kNoText;
 };
 
-bool better(const SpelledText& a, const SpelledText& b) { return a.log_prob > b.log_prob; }
-
-// The `width` most probable ways on of all beginnings; rows: log-probabilities of each.
-std::vector<Step> best_steps(const std::vector<Beginning>& alive, std::span<const float> rows,
-                             std::size_t width) {
-  const std::size_t pieces = rows.size() / alive.size();
-  std::vector<Step> steps;
-  for (std::size_t from = 0; from < alive.size(); ++from) {
-    const auto row = rows.subspan(from * pieces, pieces);
-    for (std::size_t piece = kNumMarks; piece < pieces; ++piece) {
-      const float log_prob = alive[from].text.log_prob + row[piece];
-      if (steps.size() == width && log_prob <= steps.back().log_prob) continue;
-      const Step step = {from, static_cast<std::int32_t>(piece), log_prob};
-      const auto at =
-          std::upper_bound(steps.begin(), steps.end(), step,
-                           [](const Step& a, const Step& b) { return a.log_prob > b.log_prob; });
-      steps.insert(at, step);
-      if (steps.size() > width) steps.pop_back();
-    }
+// The `count` most probable pieces of a row, and the end.
+std::vector<std::int32_t> probable_pieces(std::span<const float> row, std::size_t count) {
+  std::vector<std::int32_t> pieces;
+  for (std::size_t k = kNumMarks; k < row.size(); ++k) {
+    if (pieces.size() == count && row[k] <= row[static_cast<std::size_t>(pieces.back())]) continue;
+    const auto at = std::upper_bound(
+        pieces.begin(), pieces.end(), row[k],
+        [&](float p, std::int32_t other) { return p > row[static_cast<std::size_t>(other)]; });
+    pieces.insert(at, static_cast<std::int32_t>(k));
+    if (pieces.size() > count) pieces.pop_back();
   }
-  return steps;
+  pieces.push_back(kEndMark);
+  return pieces;
 }
 
 class Search {
  public:
-  Search(Speller& speller, const PieceBeamConfig& config)
-      : speller_(speller), width_(static_cast<std::size_t>(config.width)), most_(config.most) {}
+  Search(Speller& speller, const PieceBeamConfig& config, const CtcEvidence& ctc)
+      : speller_(speller), config_(config), ctc_(ctc) {}
 
   Result<std::vector<SpelledText>> run() {
     const SpelledNode lead[] = {{kBeginMark, -1}, {kTextMark, speller_.num_nodes()}};
     ANTIPHON_ASSIGN_OR_RETURN(std::span<const float> rows, speller_.grow(lead));
     rows = rows.last(rows.size() / 2);
-    alive_.push_back({.text = {}, .node = speller_.num_nodes() - 1});
+    alive_.push_back({.text = {},
+                      .node = speller_.num_nodes() - 1,
+                      .heard = {},
+                      .letters = CtcDecoder::kNoText});
+    if (ctc_.scorer) alive_.front().heard = ctc_.scorer->empty();
     for (int length = 0;; ++length) {
-      end_texts(rows);
-      if (length == most_ || !worth_going_on()) break;
-      go_on(best_steps(alive_, rows, width_));
+      go_on(best_steps(rows, length == config_.most));
+      if (alive_.empty() || ended_.size() >= width()) break;
       ANTIPHON_ASSIGN_OR_RETURN(rows, speller_.grow(nodes_));
     }
+    std::stable_sort(ended_.begin(), ended_.end(),
+                     [](const SpelledText& a, const SpelledText& b) { return a.score > b.score; });
     return std::move(ended_);
   }
 
  private:
-  // Every beginning is also a text, if it ends here; the best `width_` of them are kept.
-  void end_texts(std::span<const float> rows) {
-    const std::size_t pieces = rows.size() / alive_.size();
-    for (std::size_t i = 0; i < alive_.size(); ++i) {
-      SpelledText text = alive_[i].text;
-      if (text.pieces.empty()) continue;  // nothing was said is not for a speller to tell
-      text.log_prob += rows[i * pieces + kEndMark];
-      ended_.insert(std::upper_bound(ended_.begin(), ended_.end(), text, better), std::move(text));
+  // The best ways on of all beginnings, as many as have room; rows: log-probabilities of each.
+  std::vector<Step> best_steps(std::span<const float> rows, bool only_ends) {
+    const std::size_t pieces = rows.size() / alive_.size(), room = width() - ended_.size();
+    const std::size_t tried = only_ends ? 0
+                              : ctc_.scorer
+                                  ? std::max(room, static_cast<std::size_t>(config_.tried))
+                                  : room;
+    std::vector<Step> steps;
+    for (std::size_t from = 0; from < alive_.size(); ++from) {
+      const auto row = rows.subspan(from * pieces, pieces);
+      for (const std::int32_t piece : probable_pieces(row, tried)) {
+        std::optional<Step> step = step_of(from, piece, row[static_cast<std::size_t>(piece)]);
+        if (!step || (steps.size() == room && step->score <= steps.back().score)) continue;
+        const auto at =
+            std::upper_bound(steps.begin(), steps.end(), *step,
+                             [](const Step& a, const Step& b) { return a.score > b.score; });
+        steps.insert(at, *std::move(step));
+        if (steps.size() > room) steps.pop_back();
+      }
     }
-    if (ended_.size() > width_) ended_.resize(width_);
+    return steps;
   }
 
-  // More pieces never make a text more probable.
-  bool worth_going_on() const {
-    return ended_.size() < width_ || better(alive_.front().text, ended_.back());
+  // None: CTC says that it was not said, a text does not begin so, or it is an end of nothing,
+  // which is not for a speller to tell.
+  std::optional<Step> step_of(std::size_t from, std::int32_t piece, float log_p) const {
+    const Beginning& begun = alive_[from];
+    if (piece == kEndMark && begun.text.pieces.empty()) return std::nullopt;
+    Step step = {from, piece, begun.text.log_prob + log_p, begun.text.log_prob + log_p, {}};
+    if (!ctc_.scorer) return step;
+    double heard = 0, language = 0;
+    if (piece == kEndMark) {
+      heard = ctc_.scorer->log_whole(begun.heard);
+      language = ctc_.decoder->whole_language_score(begun.letters);
+    } else {
+      std::span<const std::uint8_t> letters = (*ctc_.letters)[static_cast<std::size_t>(piece)];
+      if (begun.text.pieces.empty()) {  // the space before the first word is not heard
+        if (letters.front() != ctc_.space) return std::nullopt;
+        letters = letters.subspan(1);
+      }
+      step.heard = begun.heard;
+      step.letters = begun.letters;
+      for (const std::uint8_t letter : letters) {
+        step.heard = ctc_.scorer->extended(step.heard, letter);
+        step.letters = ctc_.decoder->longer(step.letters, letter);
+      }
+      heard = step.heard.log_begun;
+      language = ctc_.decoder->language_score(step.letters);
+    }
+    if (!std::isfinite(heard)) return std::nullopt;
+    step.score +=
+        static_cast<float>(config_.ctc_weight * heard + config_.language_weight * language);
+    return step;
   }
 
-  void go_on(const std::vector<Step>& steps) {
+  void go_on(std::vector<Step> steps) {
     std::vector<Beginning> next;
     nodes_.clear();
-    for (const Step& step : steps) {
+    for (Step& step : steps) {
       const Beginning& from = alive_[step.from];
-      Beginning on = {from.text, speller_.num_nodes() + static_cast<std::int32_t>(nodes_.size())};
-      on.text.pieces.push_back(step.piece);
-      on.text.log_prob = step.log_prob;
+      SpelledText text = from.text;
+      text.log_prob = step.log_prob;
+      text.score = step.score;
+      if (step.piece == kEndMark) {
+        ended_.push_back(std::move(text));
+        continue;
+      }
+      text.pieces.push_back(step.piece);
+      const auto node = speller_.num_nodes() + static_cast<std::int32_t>(nodes_.size());
       nodes_.push_back({step.piece, from.node});
-      next.push_back(std::move(on));
+      next.push_back({std::move(text), node, std::move(step.heard), step.letters});
     }
     alive_ = std::move(next);
   }
 
+  std::size_t width() const { return static_cast<std::size_t>(config_.width); }
+
   Speller& speller_;
-  std::size_t width_;
-  int most_;
+  PieceBeamConfig config_;
+  CtcEvidence ctc_;
   std::vector<Beginning> alive_;  // best first
   std::vector<SpelledText> ended_;
   std::vector<SpelledNode> nodes_;
@@ -102,10 +153,11 @@ class Search {
 }  // namespace
 
 Result<std::vector<SpelledText>> most_probable_texts(Speller& speller,
-                                                     const PieceBeamConfig& config) {
+                                                     const PieceBeamConfig& config,
+                                                     const CtcEvidence& ctc) {
   if (config.width < 1 || config.most < 1)
     return invalid_argument("piece beam: width and most must be at least 1");
-  return Search(speller, config).run();
+  return Search(speller, config, ctc).run();
 }
 
 }  // namespace antiphon::asr

@@ -52,9 +52,12 @@ class RecognizerImpl final : public Recognizer {
       members_.push_back(stream);
     }
     ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> log_probs, model.run(items_, steps));
-    const std::size_t share = log_probs.size() / items_.size();
+    const auto share = [&](std::span<const float> all, std::size_t i) {
+      const std::size_t each = all.size() / items_.size();
+      return all.subspan(i * each, each);
+    };
     for (std::size_t i = 0; i < members_.size(); ++i)
-      members_[i]->give(model, log_probs.subspan(i * share, share), steps);
+      members_[i]->give(model, share(log_probs, i), share(model.heard(), i), steps);
     return true;
   }
 
@@ -68,6 +71,32 @@ class RecognizerImpl final : public Recognizer {
 std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<SharedModels> models) {
   return std::make_unique<RecognizerImpl>(std::move(models));
 }
+
+namespace {
+
+// The attention decoder of a pack that has one.
+Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifest,
+                                                     const Weights& weights,
+                                                     const RecognizerConfig& config) {
+  ANTIPHON_ASSIGN_OR_RETURN(Pieces pieces,
+                            Pieces::load(manifest.pieces_path, manifest.decoder.alphabet));
+  SpellerOptions options;
+  options.config = {.pieces = pieces.size(),
+                    .layers = manifest.speller_layers,
+                    .channels = manifest.acoustic.channels,
+                    .heads = manifest.acoustic.heads,
+                    .inner = manifest.acoustic.inner};
+  options.precision = config.precision;
+  options.max_isa = config.max_isa;
+  options.plans = config.plans;
+  options.team = config.team;
+  options.logger = config.logger;
+  ANTIPHON_ASSIGN_OR_RETURN(std::unique_ptr<Speller> speller, Speller::create(weights, options));
+  return std::make_unique<HybridDecoder>(std::move(speller), std::move(pieces),
+                                         manifest.decoder.alphabet, manifest.hybrid, config.logger);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& config) {
   auto models = std::make_shared<SharedModels>();
@@ -88,6 +117,7 @@ Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& co
     options.config = models->manifest.final_acoustic();
     options.plan_name = "acoustic_final";
     options.spare = true;
+    options.frames = models->manifest.speller_layers > 0;
     ANTIPHON_ASSIGN_OR_RETURN(models->final_acoustic, AcousticModel::create(*weights, options));
   }
   ANTIPHON_ASSIGN_OR_RETURN(models->voice, VoiceActivity::create({.pack_dir = config.vad_dir,
@@ -95,6 +125,9 @@ Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& co
                                                                   .max_isa = config.max_isa,
                                                                   .plans = config.plans,
                                                                   .logger = config.logger}));
+  if (models->manifest.speller_layers > 0) {
+    ANTIPHON_ASSIGN_OR_RETURN(models->hybrid, create_hybrid(models->manifest, *weights, config));
+  }
   if (!models->manifest.lm_path.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(models->lm, LanguageModel::load(models->manifest.lm_path));
   }

@@ -56,6 +56,7 @@ class Speller {
   Result<std::span<const float>> grow(std::span<const SpelledNode> nodes);
   int num_nodes() const { return static_cast<int>(tree_.size()); }
   const SpellerConfig& config() const { return options_.config; }
+  int max_run() const { return options_.max_run; }
 
  private:
   struct Place {

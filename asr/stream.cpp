@@ -147,8 +147,9 @@ AcousticItem Stream::take(const AcousticModel& model, int steps) {
   return pass_of(model)->take(frames_, steps);
 }
 
-void Stream::give(const AcousticModel& model, std::span<const float> log_probs, int steps) {
-  pass_of(model)->give(log_probs, steps);
+void Stream::give(const AcousticModel& model, std::span<const float> log_probs,
+                  std::span<const float> encoded, int steps) {
+  pass_of(model)->give(log_probs, encoded, steps);
 }
 
 // Drops the frames that every pass has run.
@@ -268,11 +269,10 @@ void Stream::settle() {
   first.changed = last.changed = false;
 }
 
-// What the final would say if the turn were over now. The pass that gives it is late: a copy of it
-// hears the end, and the stream goes on as if nothing had been asked.
-Result<std::string> Stream::text_if_over() {
+// The pass that gives the final is late: a copy of it hears the end now, and the stream goes on as
+// if nothing had been asked.
+Status Stream::hear_end_of_trial() {
   const Pass& last = passes_.back();
-  if (!trial_) return last.decoder.best_ended();
   AcousticModel& model = *last.model;
   *trial_ = last;
   trial_->slot = model.spare();
@@ -282,9 +282,15 @@ Result<std::string> Stream::text_if_over() {
     const int steps = run_length(waiting, model.max_steps(), true);
     const AcousticItem item = trial_->take(frames_, steps);
     ANTIPHON_ASSIGN_OR_RETURN(const auto log_probs, model.run(std::span(&item, 1), steps));
-    trial_->give(log_probs, steps);
+    trial_->give(log_probs, model.heard(), steps);
   }
-  return trial_->decoder.best_ended();
+  return {};
+}
+
+std::vector<DecodedText> Stream::texts_of(Pass& pass) {
+  if (models_->hybrid)
+    return models_->hybrid->decode(pass.decoder, pass.heard, options_.num_alternatives);
+  return pass.decoder.finish(options_.num_alternatives);
 }
 
 // What the final will say if nothing more comes. It costs nothing where the beam has it, and is
@@ -296,12 +302,19 @@ void Stream::emit_pause() {
     return;
   }
   if (trial_voice_ms_ == endpointer_.voiced_end_ms()) return;
-  Result<std::string> text = text_if_over();
-  if (trial_ && text.ok()) trial_voice_ms_ = endpointer_.voiced_end_ms();
-  if (!text.ok() || text->empty() || *text == pause_text_) return;
-  pause_text_ = *text;
+  std::string text;
+  if (trial_) {
+    if (!hear_end_of_trial().ok()) return;
+    trial_texts_ = texts_of(*trial_);
+    trial_voice_ms_ = endpointer_.voiced_end_ms();
+    if (!trial_texts_.empty()) text = trial_texts_.front().text;
+  } else {
+    text = passes_.back().decoder.best_ended();
+  }
+  if (text.empty() || text == pause_text_) return;
+  pause_text_ = text;
   Transcript t;
-  t.spoken = *std::move(text);
+  t.spoken = std::move(text);
   event(RecognizerEventKind::kPause, elapsed_ms(), std::move(t));
 }
 
@@ -330,9 +343,8 @@ std::string Stream::text_of(const std::string& spoken) const {
 void Stream::emit_final() {
   const bool by_endpoint = !forced_end_;
   if (by_endpoint) event(RecognizerEventKind::kSpeechEnd, end_ms_);
-  const CtcDecoder& decoder = (told_ ? *trial_ : passes_.back()).decoder;
-  std::vector<DecodedText> texts = decoder.finish(options_.num_alternatives);
-  if (decoder.empty() || texts.empty() || texts.front().text.empty()) {
+  const std::vector<DecodedText> texts = told_ ? trial_texts_ : texts_of(passes_.back());
+  if (texts.empty() || texts.front().text.empty()) {
     event(RecognizerEventKind::kNoSpeech, end_ms_);
     reset_turn();
     return;

@@ -9,6 +9,7 @@
 
 #include "asr/acoustic_model.h"
 #include "asr/endpointer.h"
+#include "asr/hybrid_decoder.h"
 #include "asr/log_mel.h"
 #include "asr/pack.h"
 #include "asr/pass.h"
@@ -23,6 +24,7 @@ struct SharedModels {
   std::unique_ptr<AcousticModel> acoustic;
   // Looks further ahead; null: finals are acoustic's.
   std::unique_ptr<AcousticModel> final_acoustic;
+  std::unique_ptr<HybridDecoder> hybrid;  // of finals; null: they are CTC's alone
   std::unique_ptr<VoiceActivity> voice;
   std::unique_ptr<LanguageModel> lm;  // may be null
   PhraseModel phrases;                // may be empty
@@ -56,8 +58,10 @@ class Stream final : public RecognizerStream {
   // The turn's audio is at its end: take() may ask for more steps than wait, which mean nothing.
   bool ending() const { return ending_; }
   AcousticItem take(const AcousticModel& model, int steps);  // valid until the next listen()
-  // log_probs: of all steps, [steps * outputs_per_step, classes].
-  void give(const AcousticModel& model, std::span<const float> log_probs, int steps);
+  // log_probs: of all steps, [steps * outputs_per_step, classes]; encoded: the encoder's frames of
+  // them, [steps * 2, channels], empty if the model tells none.
+  void give(const AcousticModel& model, std::span<const float> log_probs,
+            std::span<const float> encoded, int steps);
   // Emits a partial or the final after the runs of one advance().
   void settle();
 
@@ -74,7 +78,8 @@ class Stream final : public RecognizerStream {
   void begin_turn(double at_ms);
   void emit_partial();
   void emit_pause();
-  Result<std::string> text_if_over();
+  Status hear_end_of_trial();
+  std::vector<DecodedText> texts_of(Pass& pass);
   std::string text_of(const std::string& spoken) const;
   void emit_final();
   void reset_turn();
@@ -85,8 +90,9 @@ class Stream final : public RecognizerStream {
   RecognizerOptions options_;
   int voice_slot_ = -1;
   LogMel mel_;
-  std::vector<Pass> passes_;   // the last one gives the finals
-  std::optional<Pass> trial_;  // a copy of it, ended in a pause
+  std::vector<Pass> passes_;              // the last one gives the finals
+  std::optional<Pass> trial_;             // a copy of it, ended in a pause
+  std::vector<DecodedText> trial_texts_;  // what it heard
   Endpointer endpointer_;
   std::vector<float> queue_;  // audio not heard yet
   std::size_t queue_begin_ = 0;
@@ -101,7 +107,7 @@ class Stream final : public RecognizerStream {
   bool forced_end_ = false;             // ended by the caller, not by the endpointer
   std::string last_partial_;            // spoken
   std::string pause_text_;              // of the last kPause in this silence
-  bool told_ = false;           // the turn ended in the silence that trial_ heard: it has the final
+  bool told_ = false;  // the turn ended in the silence that trial_ heard: its texts are the final's
   double trial_voice_ms_ = -1;  // end of the voice before that silence; -1: none was heard
   double end_ms_ = 0, decided_ms_ = 0;
   std::deque<RecognizerEvent> events_;

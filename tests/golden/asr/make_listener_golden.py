@@ -4,7 +4,8 @@
     python3 tests/golden/asr/make_listener_golden.py        from the repository root; writes listener_f32 and listener_i8.safetensors beside itself
 
 The weights lie under the pack's names; `golden.features` F32 [T, 80]; `golden.logp` F32 [T / 2, 29]; `golden.wrapped` F32 [KEPT, 29]: the last
-rows where the features were heard ROUNDS times on end.
+rows where the features were heard ROUNDS times on end. By the look of finals: `golden.final_logp`, as logp, and `golden.final_heard` F32
+[T / 2, 32], the encoder's frames.
 """
 import os
 import sys
@@ -34,8 +35,9 @@ def main():
     small.load_state_dict(rounded(net.state_dict()))
     for name, player in (("f32", net), ("i8", small)):
         out = {"golden.features": mel[0].T.contiguous(), "golden.logp": player(mel)[0], "golden.wrapped": player(mel.repeat(1, 1, ROUNDS))[0, -KEPT:].contiguous()}
-        player.look(FINAL_AHEAD)
+        player.look(SHAPE["past"], FINAL_AHEAD)
         out["golden.final_logp"] = player(mel)[0]
+        out["golden.final_heard"] = player.told(torch.tensor([STEPS]))[0][0].contiguous()
         for key, w in packed(net.state_dict()).items():
             if name == "i8" and is_matrix(key, w):
                 out[key], out[key + ".scale"] = quantise(w)

@@ -118,22 +118,64 @@ TEST_P(SpellerGolden, ATurnForgetsTheOneBefore) {
   expect_near(grown(16), expected_, GetParam().bound);
 }
 
-TEST_P(SpellerGolden, TheBeamFindsTheTextsOfAPlainSearch) {
-  const TensorView texts = *weights_->tensor("golden.beam_texts");
-  const auto log_probs = weights_->tensor("golden.beam_logp")->f32();
+// What the golden data has of a search: texts of `kind`, and their `value`.
+void expect_found(const Weights& weights, const std::string& kind, const std::string& value,
+                  const std::vector<SpelledText>& got, float offset, double bound) {
+  const TensorView texts = *weights.tensor("golden." + kind + "_texts");
+  const auto values = weights.tensor("golden." + kind + "_" + value)->f32();
   const auto* numbers = static_cast<const std::int32_t*>(texts.data);
   const std::int64_t width = texts.dims[1];
+  ASSERT_EQ(got.size(), values.size());
+  for (std::size_t i = 0; i < got.size(); ++i, numbers += width) {
+    const std::int32_t* end = std::find(numbers, numbers + width, -1);
+    EXPECT_EQ(got[i].pieces, std::vector<std::int32_t>(numbers, end)) << i;
+    EXPECT_NEAR((value == "score" ? got[i].score : got[i].log_prob) + offset, values[i], bound)
+        << i;
+  }
+}
+
+TEST_P(SpellerGolden, TheBeamFindsTheTextsOfAPlainSearch) {
   for (const int turn : {0, 1}) {  // again, as another turn
     ASSERT_TRUE(speller_->hear(heard_).ok());
     const auto got = most_probable_texts(*speller_, {.width = 3, .most = 7});
     ASSERT_TRUE(got.ok()) << got.status().to_string();
-    ASSERT_EQ(got->size(), log_probs.size()) << turn;
-    for (std::size_t i = 0; i < got->size(); ++i, numbers += width) {
-      const std::int32_t* end = std::find(numbers, numbers + width, -1);
-      EXPECT_EQ((*got)[i].pieces, std::vector<std::int32_t>(numbers, end)) << i;
-      EXPECT_NEAR((*got)[i].log_prob, log_probs[i], 10 * GetParam().bound) << i;
-    }
-    numbers = static_cast<const std::int32_t*>(texts.data);
+    SCOPED_TRACE(turn);
+    expect_found(*weights_, "beam", "logp", *got, 0, 10 * GetParam().bound);
+  }
+}
+
+// CTC by all its paths, and a bonus a word (make_speller_golden.py).
+TEST_P(SpellerGolden, WithCtcItFindsWhatBothThinkBest) {
+  const std::string alphabet = " 'abc";
+  const char* names[] = {"",  "",   "",   "a",   " a", "b",   " b",  "c",   " c",
+                         "'", " '", "ab", " ab", "ca", " bc", "bca", " cab"};
+  std::vector<std::vector<std::uint8_t>> letters;
+  for (const std::string name : names) {
+    letters.emplace_back();
+    for (const char c : name)
+      letters.back().push_back(static_cast<std::uint8_t>(alphabet.find(c) + 1));
+  }
+  const auto ctc = weights_->tensor("golden.ctc")->f32();
+  const std::size_t classes = alphabet.size() + 1;
+  CtcDecoderConfig config;
+  config.alphabet = alphabet;
+  config.word_bonus = 1;
+  CtcDecoder decoder(config, nullptr, {});
+  decoder.advance(ctc, static_cast<int>(ctc.size() / classes));
+  const CtcPrefixScorer scorer(ctc, classes);
+  float tops = 0;  // the constant of CtcPrefixScorer
+  for (std::size_t t = 0; t < ctc.size(); t += classes)
+    tops += *std::max_element(ctc.begin() + static_cast<std::ptrdiff_t>(t),
+                              ctc.begin() + static_cast<std::ptrdiff_t>(t + classes));
+  for (const int turn : {0, 1}) {
+    ASSERT_TRUE(speller_->hear(heard_).ok());
+    const auto got = most_probable_texts(
+        *speller_,
+        {.width = 3, .most = 7, .tried = 14, .ctc_weight = 0.5f, .language_weight = 0.25f},
+        {&decoder, &scorer, &letters, 1});
+    ASSERT_TRUE(got.ok()) << got.status().to_string();
+    SCOPED_TRACE(turn);
+    expect_found(*weights_, "joint", "score", *got, 0.5f * tops, 10 * GetParam().bound);
   }
 }
 

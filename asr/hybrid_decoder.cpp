@@ -1,0 +1,138 @@
+// Candidates of both beams, their scores, the choice.
+#include "asr/hybrid_decoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "asr/piece_beam.h"
+
+namespace antiphon::asr {
+namespace {
+
+// Texts as a tree of pieces in which every beginning stands once.
+struct PieceTree {
+  std::vector<SpelledNode> nodes;
+  std::vector<std::size_t> ends;  // of the texts, in `nodes`
+
+  // first: number of the tree's root in the speller's.
+  PieceTree(const std::vector<std::vector<std::int32_t>>& texts, std::int32_t first) {
+    nodes = {{kBeginMark, -1}, {kTextMark, first}};
+    std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> known;  // (parent, piece)
+    for (const std::vector<std::int32_t>& text : texts) {
+      std::int32_t at = first + 1;
+      for (const std::int32_t piece : text) {
+        const auto next = first + static_cast<std::int32_t>(nodes.size());
+        const auto [found, fresh] = known.try_emplace({at, piece}, next);
+        if (fresh) nodes.push_back({piece, at});
+        at = found->second;
+      }
+      ends.push_back(static_cast<std::size_t>(at - first));
+    }
+  }
+};
+
+}  // namespace
+
+HybridDecoder::HybridDecoder(std::unique_ptr<Speller> speller, Pieces pieces,
+                             std::string_view alphabet, const HybridConfig& config, Logger* logger)
+    : speller_(std::move(speller)),
+      pieces_(std::move(pieces)),
+      letters_(static_cast<std::size_t>(pieces_.size())),
+      space_(static_cast<std::uint8_t>(alphabet.find(' ') + 1)),
+      config_(config),
+      logger_(logger) {
+  for (std::int32_t k = kNumMarks; k < pieces_.size(); ++k)
+    for (const char c : pieces_.name(k))
+      letters_[static_cast<std::size_t>(k)].push_back(
+          static_cast<std::uint8_t>(alphabet.find(c) + 1));
+}
+
+std::vector<DecodedText> HybridDecoder::decode(CtcDecoder& ctc, std::span<const float> heard,
+                                               int count) {
+  const Result<Spelled> found = candidates(ctc, heard);
+  if (!found.ok() && logger_)
+    logger_->log(LogLevel::kWarning, "asr",
+                 "a final is spelled by CTC alone: " + found.status().message());
+  if (!found.ok() || found->empty()) return ctc.finish(count);
+  std::vector<std::string> names;
+  for (const auto& [text, log_prob] : *found) names.push_back(text);
+  const std::vector<TextScore> scores = ctc.scores(names);
+  std::vector<DecodedText> texts;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    DecodedText text;
+    text.text = names[i];
+    text.log_score = (*found)[i].second + config_.ctc_weight * scores[i].heard +
+                     config_.language_weight * scores[i].language;
+    if (std::isfinite(text.log_score)) texts.push_back(std::move(text));
+  }
+  if (texts.empty()) return ctc.finish(count);
+  std::stable_sort(texts.begin(), texts.end(), [](const DecodedText& a, const DecodedText& b) {
+    return a.log_score > b.log_score;
+  });
+  const float top = texts.front().log_score;
+  float total = 0;
+  for (DecodedText& text : texts) total += text.share = std::exp(text.log_score - top);
+  for (DecodedText& text : texts) text.share /= total;
+  texts.resize(std::min(texts.size(), static_cast<std::size_t>(std::max(count, 1))));
+  texts.front().words = ctc.words_of(texts.front().text);
+  return texts;
+}
+
+// None: nothing was said, as far as CTC heard.
+Result<HybridDecoder::Spelled> HybridDecoder::candidates(CtcDecoder& ctc,
+                                                         std::span<const float> heard) {
+  const std::vector<DecodedText> own = ctc.best_texts(config_.texts);
+  if (own.empty() || own.front().text.empty()) return Spelled();
+  ANTIPHON_RETURN_IF_ERROR(speller_->hear(heard));
+  const CtcPrefixScorer scorer(ctc.log_probs(), ctc.num_classes());
+  ANTIPHON_ASSIGN_OR_RETURN(const std::vector<SpelledText> spelled,
+                            most_probable_texts(*speller_,
+                                                {.width = config_.beam,
+                                                 .ctc_weight = config_.ctc_weight,
+                                                 .language_weight = config_.language_weight},
+                                                {&ctc, &scorer, &letters_, space_}));
+  Spelled texts, unspelled;
+  const auto is_new = [&](const std::string& text) {
+    return std::none_of(texts.begin(), texts.end(), [&](const auto& t) { return t.first == text; });
+  };
+  // The same letters in other pieces come behind, and count for nothing.
+  for (const SpelledText& text : spelled)
+    if (std::string letters = pieces_.text(text.pieces); is_new(letters))
+      texts.emplace_back(std::move(letters), text.log_prob);
+  for (const DecodedText& text : own)
+    if (!text.text.empty() && is_new(text.text)) unspelled.emplace_back(text.text, 0.0f);
+  ANTIPHON_RETURN_IF_ERROR(judge(unspelled));
+  texts.insert(texts.end(), unspelled.begin(), unspelled.end());
+  return texts;
+}
+
+// Writes how probable each text is to the attention decoder.
+Status HybridDecoder::judge(Spelled& texts) {
+  if (texts.empty()) return {};
+  std::vector<std::vector<std::int32_t>> split;
+  for (const auto& [text, log_prob] : texts) split.push_back(pieces_.split(text));
+  const std::int32_t first = speller_->num_nodes();
+  const PieceTree tree(split, first);
+  const auto pieces = static_cast<std::size_t>(speller_->config().pieces);
+  const auto run = static_cast<std::size_t>(speller_->max_run());
+  std::vector<float> log_probs(tree.nodes.size());  // of the beginning that ends in a node
+  for (std::size_t from = 0; from < tree.nodes.size(); from += run) {
+    const std::size_t to = std::min(from + run, tree.nodes.size());
+    ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> rows,
+                              speller_->grow(std::span(tree.nodes).subspan(from, to - from)));
+    const auto row = [&](std::size_t node) { return rows.subspan((node - from) * pieces, pieces); };
+    for (std::size_t child = std::max<std::size_t>(from, 2); child < tree.nodes.size(); ++child) {
+      const auto parent = static_cast<std::size_t>(tree.nodes[child].parent - first);
+      if (parent < from || parent >= to) continue;
+      log_probs[child] =
+          log_probs[parent] + row(parent)[static_cast<std::size_t>(tree.nodes[child].piece)];
+    }
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      if (const std::size_t end = tree.ends[i]; end >= from && end < to)
+        texts[i].second = log_probs[end] + row(end)[kEndMark];
+  }
+  return {};
+}
+
+}  // namespace antiphon::asr

@@ -1,0 +1,56 @@
+// The texts of a turn by CTC and the attention decoder together.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "asr/ctc_decoder.h"
+#include "asr/pieces.h"
+#include "asr/speller.h"
+#include "engine/base/log.h"
+
+namespace antiphon::asr {
+
+struct HybridConfig {
+  int beam = 6;    // texts that are spelled side by side
+  int texts = 12;  // of CTC's beam that are judged as well
+  // Beside the attention decoder's log-probabilities: of CTC's, and of the score of language model,
+  // phrases and hot words.
+  float ctc_weight = 0.2f, language_weight = 0.5f;
+};
+
+// After Watanabe et al. 2017, "Hybrid CTC/Attention Architecture for End-to-End Speech
+// Recognition": the best texts of both beams, each scored by both. CTC's score has language model,
+// phrases and hot words in it, and it tells when words were said. Not thread-safe.
+class HybridDecoder {
+ public:
+  // alphabet: of CTC, class i + 1 (CtcDecoderConfig).
+  HybridDecoder(std::unique_ptr<Speller> speller, Pieces pieces, std::string_view alphabet,
+                const HybridConfig& config, Logger* logger = nullptr);
+
+  // Up to `count` texts, best first, as ctc.finish() gives them. heard: the encoder's frames
+  // [frames, channels] of the steps that `ctc` advanced over. A turn that is longer than the
+  // attention decoder can hear is CTC's alone.
+  std::vector<DecodedText> decode(CtcDecoder& ctc, std::span<const float> heard, int count);
+
+ private:
+  // A text and log P(its pieces and their end) by the attention decoder.
+  using Spelled = std::vector<std::pair<std::string, float>>;
+
+  Result<Spelled> candidates(CtcDecoder& ctc, std::span<const float> heard);
+  Status judge(Spelled& texts);
+
+  std::unique_ptr<Speller> speller_;
+  Pieces pieces_;
+  std::vector<std::vector<std::uint8_t>> letters_;  // classes of each piece
+  std::uint8_t space_;
+  HybridConfig config_;
+  Logger* logger_;
+};
+
+}  // namespace antiphon::asr
