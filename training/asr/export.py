@@ -1,11 +1,12 @@
 """A checkpoint -> the pack: weights in INT8, manifest with settings of the decoder, accuracy and hashes.
 
-    python3 -m training.asr.export CHECKPOINT.pt PACK --lm LM.anlm --alpha 0.6 --beta 1.0 --accuracy NAME=NUMBER... [--f16 FILE]
+    python3 -m training.asr.export CHECKPOINT.pt PACK --lm LM.anlm --alpha 0.6 --beta 1.0 --accuracy NAME=NUMBER... [--f16 FILE] [--pieces PIECES.txt]
 
 PACK/weights.safetensors: every matrix NAME as I8 [out, in, ...] with NAME.scale F32 [out], so that w = NAME * scale of
 its row, symmetric, codes within [-127, 127]; everything else F32. --f16: the same names in F16, beside the pack.
 Names and shapes are the network's own (model.py); LSTM rows stand in PyTorch's order of gates: input, forget, cell, output.
-The two biases of an LSTM are summed into NAME lstms.K.bias.
+The two biases of an LSTM are summed into NAME lstms.K.bias. --pieces: the vocabulary of a network with an attention decoder (speller.py),
+whose tensors are there as speller.NAME.
 """
 import argparse
 import hashlib
@@ -18,6 +19,7 @@ import torch
 from ..common.text import CHARS
 from .evaluate import load_net
 from .model import LOOKAHEAD, MELS
+from .pieces import Pieces
 from .tensors import save_tensors
 
 BUDGET_BYTES = 18_000_000, 4_000_000  # weights and manifest; language model
@@ -85,6 +87,29 @@ def geometry(shape):
     return [f"{k} = {shape[k]}" for k in ("channels", "heads", "inner", "blocks", "past", "ahead", *finals)]
 
 
+def speller(shape, a):
+    """Lines of [speller], which only packs with an attention decoder have."""
+    if not shape.get("spells"):
+        return []
+    return ["[speller]", f"layers = {shape['spells']}", f"beam = {a.spell_beam}", f"texts = {a.spell_texts}", f"ctc_weight = {a.ctc_weight}",
+            f"language_weight = {a.language_weight}", ""]
+
+
+def copy_pieces(shape, a):
+    """The vocabulary into the pack; one of another size is refused."""
+    if not shape.get("spells"):
+        if a.pieces:
+            raise SystemExit(f"--pieces: {a.checkpoint} has no attention decoder")
+        return
+    if not a.pieces:
+        raise SystemExit(f"{a.checkpoint} has an attention decoder: --pieces FILE of its vocabulary is missing")
+    if len(Pieces(a.pieces)) != shape["pieces"]:
+        raise SystemExit(f"{a.pieces}: {len(Pieces(a.pieces))} pieces, the checkpoint has {shape['pieces']}")
+    to = os.path.join(a.pack, "pieces.txt")
+    if os.path.abspath(a.pieces) != os.path.abspath(to):
+        shutil.copyfile(a.pieces, to)
+
+
 def manifest(folder, shape, a):
     """manifest.toml as asr/pack.cpp reads it."""
     files = [f for f in sorted(os.listdir(folder)) if f != "manifest.toml"]
@@ -95,7 +120,7 @@ def manifest(folder, shape, a):
              f"outputs_per_step = {shape.get('outputs', 1)}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
              f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}",
              f"unknown_letter = {a.unknown_letter}", f"delay_ms = {a.delay}", "",
-             "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)
+             *speller(shape, a), "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files) + ['pieces = "pieces.txt"'] * ("pieces.txt" in files)
     for name in files:
         with open(os.path.join(folder, name), "rb") as f:
             content = f.read()
@@ -116,6 +141,11 @@ def options():
     ap.add_argument("--beta", type=float, default=1.0, help="for each word")
     ap.add_argument("--unknown", type=float, default=-4.0, help="for each word that the model does not know")
     ap.add_argument("--unknown-letter", type=float, default=-1.0, help="and for each of its letters")
+    ap.add_argument("--pieces", help="vocabulary of the attention decoder (pieces.py)")
+    ap.add_argument("--spell-beam", type=int, default=6, help="texts that it spells side by side")
+    ap.add_argument("--spell-texts", type=int, default=12, help="of CTC's beam that it judges")
+    ap.add_argument("--ctc-weight", type=float, default=0.2, help="of CTC beside it")
+    ap.add_argument("--language-weight", type=float, default=0.5, help="of the language model beside it")
     ap.add_argument("--delay", type=float, default=0.0, help="milliseconds by which word times are late, see word_times.py")
     ap.add_argument("--source", default="teacher speech of Kokoro-82M (Apache-2.0) and the corpora of its README")
     ap.add_argument("--licence", default="Apache-2.0", help="'Apache-2.0, MIT' where the encoder began with Whisper's: LICENSE.whisper stays in the pack")
@@ -128,6 +158,7 @@ def main():
     a = options()
     os.makedirs(a.pack, exist_ok=True)
     net, saved = load_net(a.checkpoint, "cpu")
+    copy_pieces(saved["shape"], a)
     tensors, notes = {}, {k: str(v) for k, v in saved["shape"].items()}
     for name, w in packed(net.state_dict()).items():
         if is_matrix(name, w):

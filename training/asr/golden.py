@@ -4,6 +4,8 @@
 
 OUT_DIR/NAME.safetensors, NAME being the pack's folder: weights_sha256 I32 [8], pcm I32 [n] of 16-bit samples, features F32 [T, 80],
 logp F32 [outputs T / 4, 29] with the pack's weights expanded to f32, all arithmetic f32. T = 4 ceil(n / 640); zeros follow the last sample.
+Of a pack with an attention decoder also heard F32 [T / 2, C], the frames that it hears, pieces I32 [n + 2], <begin> <text> and the words of the utterance, and
+spelled F32 [n + 2, pieces], log-probabilities of what follows each.
 With a checkpoint it also says what INT8 costs beside the f32 weights. The utterance is the beginning of one of Common Voice (CC0).
 """
 import argparse
@@ -19,6 +21,8 @@ from ..common.text import clean
 from .evaluate import greedy, load_net
 from .listener import network
 from .model import SYMBOLS, LogMel
+from .pieces import Pieces
+from .speller import LEAD
 from .tensors import load_tensors, notes_of, save_tensors
 
 CORPUS, SECONDS, KEPT = "commonvoice_v6_sample", (2.0, 4.0), 40000  # KEPT: samples
@@ -39,12 +43,14 @@ def restored(path):
             if part == "bias_ih":
                 state[name.replace("bias_ih", "bias_hh")] = torch.zeros_like(w)
         state[name] = w
-    count = lambda end: sum(name.endswith(end) for name in state)
+    count = lambda end, of=None: sum(name.endswith(end) and (of is None) == (not name.startswith("speller.")) for name in state)
     shape = dict(width=len(state["lstms.0.bias_ih_l0"]) // 4, layers=count("weight_hh_l0"), outputs=len(state["out.bias"]) // SYMBOLS)
     if count(".query.weight"):
         notes = notes_of(path)
         shape |= {k: int(notes[k]) for k in ("blocks", "past", "ahead")} | {k: int(notes.get(k, 0)) for k in ("final_past", "final_ahead")}
         shape |= dict(channels=len(state["conv1.bias"]), heads=int(notes.get("heads", 6)), inner=len(state["blocks.0.up.bias"]))
+        if "speller.place" in state:
+            shape |= dict(pieces=len(state["speller.piece.weight"]), spells=count(".ask.weight", "speller"))
     else:
         shape["front"] = len(state["conv1.bias"])
     net = network(shape).eval()
@@ -75,9 +81,14 @@ def main():
     pcm, text = utterance(a.data)
     pcm = pcm[:KEPT]
     mel = LogMel()(F.pad(pcm.float() / 32768, (0, -len(pcm) % 640))[None])
-    logp = restored(weights)(mel)[0]
+    net = restored(weights)
+    logp = net(mel)[0]
     name = os.path.basename(os.path.normpath(a.pack))
     parts = dict(weights_sha256=sha256_of(weights), pcm=pcm.int(), features=mel[0].T, logp=logp)
+    if getattr(net, "speller", None):
+        heard, on = net.told(torch.tensor([mel.shape[2] // 4]))
+        pieces = torch.tensor([*LEAD, *Pieces(os.path.join(a.pack, "pieces.txt")).split(text)])
+        parts |= dict(heard=heard[0], pieces=pieces.int(), spelled=net.speller(pieces[None], heard, on)[0])
     said = dict(name=name, bytes=save_tensors(os.path.join(a.out, name + ".safetensors"), parts, dict(text=text)),
                 text=text, heard=greedy(logp.argmax(-1)[None], [len(logp)])[0])
     if a.checkpoint:
