@@ -32,6 +32,33 @@ struct PieceTree {
   }
 };
 
+// The end of a part of a turn, and the pause that it lies in; steps of CTC.
+struct Cut {
+  std::size_t at = 0, begin = 0, end = 0;
+};
+
+// Where the part that begins at `from` ends: in the longest pause between words of its second half,
+// or when it is full. words: of the turn.
+Cut cut_of(const std::vector<DecodedWord>& words, std::size_t from, std::size_t steps,
+           std::size_t most) {
+  if (steps - from <= most) return {steps, steps, steps};
+  Cut cut = {from + most, from + most, from + most};
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto begin = static_cast<std::size_t>(words[i - 1].last_step) + 1,
+               end = static_cast<std::size_t>(words[i].first_step);
+    if (begin < from + most / 2 || end > from + most || end - begin < cut.end - cut.begin) continue;
+    cut = {(begin + end) / 2, begin, end};
+  }
+  return cut;
+}
+
+// A text neither begins nor ends with a space: around a cut it is as if a pause had none.
+void silence(std::span<float> row, std::size_t space) {
+  const float high = std::max(row[0], row[space]), low = std::min(row[0], row[space]);
+  row[0] = high + std::log1p(std::exp(low - high));
+  row[space] = -HUGE_VALF;
+}
+
 }  // namespace
 
 HybridDecoder::HybridDecoder(std::unique_ptr<Speller> speller, Pieces pieces,
@@ -50,6 +77,43 @@ HybridDecoder::HybridDecoder(std::unique_ptr<Speller> speller, Pieces pieces,
 
 std::vector<DecodedText> HybridDecoder::decode(CtcDecoder& ctc, std::span<const float> heard,
                                                int count) {
+  const std::size_t frames = heard.size() / static_cast<std::size_t>(speller_->config().channels);
+  return frames > kMostFrames ? decode_long(ctc, heard) : decode_part(ctc, heard, count);
+}
+
+std::vector<DecodedText> HybridDecoder::decode_long(const CtcDecoder& ctc,
+                                                    std::span<const float> heard) {
+  const auto channels = static_cast<std::size_t>(speller_->config().channels);
+  const std::size_t steps = static_cast<std::size_t>(ctc.num_steps()),
+                    frames = heard.size() / channels, classes = ctc.num_classes();
+  const auto frame_of = [&](std::size_t step) { return step * frames / steps; };
+  const std::vector<DecodedText> own = ctc.finish(1);
+  std::vector<float> rows(ctc.log_probs().begin(), ctc.log_probs().end());
+  DecodedText whole;
+  CtcDecoder part = ctc;
+  for (std::size_t from = 0; from < steps;) {
+    const Cut cut = cut_of(own.front().words, from, steps, kMostFrames * steps / frames);
+    for (std::size_t step = cut.begin; step < cut.end; ++step)
+      silence(std::span(rows).subspan(step * classes, classes), space_);
+    part.reset();
+    part.advance(std::span(rows).subspan(from * classes, (cut.at - from) * classes),
+                 static_cast<int>(cut.at - from));
+    const std::size_t first = frame_of(from), last = frame_of(cut.at);
+    const std::vector<DecodedText> texts =
+        decode_part(part, heard.subspan(first * channels, (last - first) * channels), 1);
+    from = cut.at;
+    if (texts.empty() || texts.front().text.empty()) continue;
+    whole.text += (whole.text.empty() ? "" : " ") + texts.front().text;
+    whole.log_score += texts.front().log_score;
+  }
+  whole.share = 1;
+  whole.words = ctc.words_of(whole.text);
+  if (whole.words.empty()) return own;  // CTC can't say when they were said
+  return {std::move(whole)};
+}
+
+std::vector<DecodedText> HybridDecoder::decode_part(CtcDecoder& ctc, std::span<const float> heard,
+                                                    int count) {
   const Result<Spelled> found = candidates(ctc, heard);
   if (!found.ok() && logger_)
     logger_->log(LogLevel::kWarning, "asr",

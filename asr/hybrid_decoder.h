@@ -34,14 +34,17 @@ class HybridDecoder {
                 const HybridConfig& config, Logger* logger = nullptr);
 
   // Up to `count` texts, best first, as ctc.finish() gives them. heard: the encoder's frames
-  // [frames, channels] of the steps that `ctc` advanced over. A turn that is longer than the
-  // attention decoder can hear is CTC's alone.
+  // [frames, channels] of the steps that `ctc` advanced over. A turn that is longer than
+  // kMostFrames is decoded in parts, cut where CTC hears the longest pauses; it has one text.
+  static constexpr int kMostFrames = 1000;  // 20 s: no longer ones are trained on
   std::vector<DecodedText> decode(CtcDecoder& ctc, std::span<const float> heard, int count);
 
  private:
   // A text and log P(its pieces and their end) by the attention decoder.
   using Spelled = std::vector<std::pair<std::string, float>>;
 
+  std::vector<DecodedText> decode_part(CtcDecoder& ctc, std::span<const float> heard, int count);
+  std::vector<DecodedText> decode_long(const CtcDecoder& ctc, std::span<const float> heard);
   Result<Spelled> candidates(CtcDecoder& ctc, std::span<const float> heard);
   Status judge(Spelled& texts);
 

@@ -86,6 +86,7 @@ Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifes
                     .channels = manifest.acoustic.channels,
                     .heads = manifest.acoustic.heads,
                     .inner = manifest.acoustic.inner};
+  options.max_frames = HybridDecoder::kMostFrames;
   options.precision = config.precision;
   options.max_isa = config.max_isa;
   options.plans = config.plans;

@@ -120,7 +120,8 @@ def manifest(folder, shape, a):
              f"outputs_per_step = {shape.get('outputs', 1)}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
              f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}",
              f"unknown_letter = {a.unknown_letter}", f"delay_ms = {a.delay}", "",
-             *speller(shape, a), "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files) + ['pieces = "pieces.txt"'] * ("pieces.txt" in files)
+             *speller(shape, a), "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)
+    lines += ['pieces = "pieces.txt"'] * bool(shape.get("spells"))
     for name in files:
         with open(os.path.join(folder, name), "rb") as f:
             content = f.read()

@@ -65,6 +65,11 @@ class Export(unittest.TestCase):
         self.assertNotIn("speller", manifest)
         self.assertNotIn("pieces", manifest)
 
+    def test_pieces_of_another_pack_in_the_folder_are_not_its_own(self):
+        os.mkdir(self.path("pack"))
+        os.rename(self.path("pieces.txt"), self.path("pack", "pieces.txt"))
+        self.assertNotIn("pieces = ", self.exported(SHAPE)[1])
+
     def test_a_vocabulary_that_does_not_fit_is_refused(self):
         for options in ([], ["--pieces", self.path("pieces.txt")]):
             with self.assertRaisesRegex(SystemExit, "pieces"):

@@ -35,7 +35,7 @@ class Hybrid : public testing::Test {
     SpellerOptions options;
     options.config = kSpeller;
     options.precision = Precision::kF32;
-    options.max_frames = 128;
+    options.max_frames = HybridDecoder::kMostFrames;
     options.max_nodes = max_nodes;
     options.max_run = 6;  // texts of CTC's beam take several runs
     auto speller =
@@ -127,7 +127,7 @@ TEST_F(Hybrid, WeightsDecideWhoIsBelieved) {
   EXPECT_NE(alone.at(0).text, "bcb'c") << "the attention decoder heard another turn";
 }
 
-// Nothing was said; too long, or too much for the tree: CTC alone tells it.
+// Nothing was said; no whole frames, or too much for the tree: CTC alone tells it.
 TEST_F(Hybrid, WhereTheAttentionDecoderHasNoPartItIsCtcsAlone) {
   const auto hybrid = made({});
   CtcDecoder silence = turn_of("_____", 0.9f);
@@ -143,8 +143,36 @@ TEST_F(Hybrid, WhereTheAttentionDecoderHasNoPartItIsCtcsAlone) {
     }
     EXPECT_EQ(got[0].words.size(), want[0].words.size());
   };
-  same_as_ctc(hybrid->decode(ctc, std::vector<float>(129 * 32), 4));
+  same_as_ctc(hybrid->decode(ctc, std::vector<float>(7), 4));
   same_as_ctc(made({}, 5)->decode(ctc, heard_, 4));
+}
+
+// Nothing of a long turn is lost or told twice where it is cut.
+TEST_F(Hybrid, ALongTurnIsDecodedInParts) {
+  std::string said = "_";
+  std::mt19937 random(5);
+  const char* words[] = {"ab", "ca", "b", "c'a", "bca"};
+  std::string text;
+  for (int i = 0; said.size() < 2600; ++i) {
+    const std::string word = words[i % 5];
+    text += (text.empty() ? "" : " ") + word;
+    said += (text.size() > word.size() ? " _" : "") + word + std::string(20 + random() % 60, '_');
+  }
+  heard_.resize(said.size() * 32);
+  std::normal_distribution<float> normal;
+  for (float& x : heard_) x = normal(random);
+  CtcDecoder ctc = turn_of(said, 0.95f);
+  const auto hybrid = made({.ctc_weight = 30, .language_weight = 0}, 4096);
+  const auto got = hybrid->decode(ctc, heard_, 3);
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(got[0].text, text);
+  const auto want = ctc.words_of(text);
+  ASSERT_EQ(got[0].words.size(), want.size());
+  for (std::size_t i = 0; i < want.size(); ++i)
+    EXPECT_EQ(got[0].words[i].first_step, want[i].first_step);
+  EXPECT_NE(made({.ctc_weight = 0, .language_weight = 0}, 4096)->decode(ctc, heard_, 3).at(0).text,
+            text)
+      << "the attention decoder hears its parts";
 }
 
 // A pack on disk with the tiny listener and the tiny speller.

@@ -8,6 +8,7 @@
 #include "asr/acoustic_model.h"
 #include "asr/log_mel.h"
 #include "asr/pack.h"
+#include "asr/speller.h"
 #include "tests/support/sha256.h"
 
 namespace antiphon::asr {
@@ -30,17 +31,23 @@ TEST(Sha256, EqualsTheStandard) {
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
-// Log-probabilities of an utterance, `steps` steps a run, as a stream is heard.
-std::vector<float> run_all(AcousticModel& net, std::span<const float> frames, int steps) {
+struct Told {
+  std::vector<float> log_probs, heard;
+};
+
+// What the network tells of an utterance, `steps` steps a run, as a stream is heard.
+Told run_all(AcousticModel& net, std::span<const float> frames, int steps) {
   const int slot = *net.acquire(), lookahead = net.config().lookahead;
   const auto step =
       static_cast<std::size_t>(AcousticConfig::kFramesPerStep * net.config().mel_bins);
-  std::vector<float> out;
+  Told out;
   const auto run = [&](std::span<const float> part, int count) {
     const AcousticItem item = {slot, part};
     const auto got = net.run(std::span(&item, 1), count);
     EXPECT_TRUE(got.ok()) << got.status().to_string();
-    if (got.ok()) out.insert(out.end(), got->begin(), got->end());
+    if (!got.ok()) return;
+    out.log_probs.insert(out.log_probs.end(), got->begin(), got->end());
+    out.heard.insert(out.heard.end(), net.heard().begin(), net.heard().end());
   };
   for (std::size_t at = 0; at < frames.size();) {
     const std::size_t n = std::min(static_cast<std::size_t>(steps), (frames.size() - at) / step);
@@ -49,8 +56,13 @@ std::vector<float> run_all(AcousticModel& net, std::span<const float> frames, in
   }
   for (int left = lookahead; left > 0; left -= steps) run({}, std::min(steps, left));
   net.release(slot);
-  const std::size_t delay = static_cast<std::size_t>(lookahead) * net.config().step_floats();
-  out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(delay));
+  const auto without_delay = [&](std::vector<float>& values, std::size_t step_floats) {
+    values.erase(values.begin(),
+                 values.begin() + static_cast<std::ptrdiff_t>(step_floats) * lookahead);
+  };
+  without_delay(out.log_probs, net.config().step_floats());
+  without_delay(out.heard, static_cast<std::size_t>(AcousticConfig::kBlockFramesPerStep *
+                                                    net.config().channels));
   return out;
 }
 
@@ -76,7 +88,7 @@ TEST(AsrPackGolden, FeaturesEqualPyTorch) {
 
 class AsrPackGolden : public testing::TestWithParam<EnginePath> {};
 
-TEST_P(AsrPackGolden, LogProbabilitiesEqualPyTorch) {
+TEST_P(AsrPackGolden, WhatItTellsEqualsPyTorch) {
   const auto golden = PackGolden::load(kSource);
   ASSERT_TRUE(golden);
   const auto manifest = read_pack(ANTIPHON_SOURCE_DIR "/models/asr-en");
@@ -86,15 +98,42 @@ TEST_P(AsrPackGolden, LogProbabilitiesEqualPyTorch) {
   options.precision = GetParam().precision;
   options.max_isa = GetParam().isa;
   options.max_streams = options.max_batch = 1;
+  options.frames = true;
   const auto weights = Weights::load(manifest->weights_path);
   ASSERT_TRUE(weights.ok()) << weights.status().to_string();
   const auto net = AcousticModel::create(**weights, options);
   ASSERT_TRUE(net.ok()) << net.status().to_string();
   // f32: the same numbers summed in another order, a few roundings of values near 28 (2e-5 where
   // this was written). INT8: the same weights, but a row of activations is rounded to 16 bits
-  // before each product, and five recurrent layers carry that on (2e-3).
+  // before each product, and the recurrent layer carries that on (2e-3).
   const double bound = options.precision == Precision::kF32 ? 2e-4 : 1e-2;
-  expect_near(run_all(**net, golden->f32("features"), 10), golden->f32("logp"), bound, "logp");
+  const Told told = run_all(**net, golden->f32("features"), 10);
+  expect_near(told.log_probs, golden->f32("logp"), bound, "logp");
+  expect_near(told.heard, golden->f32("heard"), 4 * bound, "heard");  // to 4 x as large
+}
+
+TEST_P(AsrPackGolden, TheAttentionDecoderEqualsPyTorch) {
+  const auto golden = PackGolden::load(kSource);
+  ASSERT_TRUE(golden);
+  const auto manifest = read_pack(ANTIPHON_SOURCE_DIR "/models/asr-en");
+  ASSERT_TRUE(manifest.ok()) << manifest.status().to_string();
+  const auto pieces = Pieces::load(manifest->pieces_path, manifest->decoder.alphabet);
+  ASSERT_TRUE(pieces.ok()) << pieces.status().to_string();
+  SpellerOptions options;
+  options.config.pieces = pieces->size();
+  options.config.layers = manifest->speller_layers;
+  options.precision = GetParam().precision;
+  options.max_isa = GetParam().isa;
+  const auto speller = Speller::create(**Weights::load(manifest->weights_path), options);
+  ASSERT_TRUE(speller.ok()) << speller.status().to_string();
+  ASSERT_TRUE((*speller)->hear(golden->f32("heard")).ok());
+  std::vector<SpelledNode> nodes;
+  for (const std::int32_t piece : golden->i32("pieces"))
+    nodes.push_back({piece, static_cast<std::int32_t>(nodes.size()) - 1});
+  const auto spelled = (*speller)->grow(nodes);
+  ASSERT_TRUE(spelled.ok()) << spelled.status().to_string();
+  const double bound = options.precision == Precision::kF32 ? 2e-4 : 2e-2;
+  expect_near(*spelled, golden->f32("spelled"), bound, "spelled");
 }
 
 INSTANTIATE_TEST_SUITE_P(Paths, AsrPackGolden, testing::ValuesIn(antiphon::test::kEnginePaths),
