@@ -6,7 +6,7 @@ import json
 import sys
 
 PANELS = {  # title: names of the log's fields, drawn together; logarithmic unless they are rates in %
-    "CTC loss a symbol": ("loss",),
+    "loss a symbol, a piece": ("loss", "spell"),
     "word error rate, greedy, %": ("teacher_heldout", "librispeech_mini", "commonvoice_delta", "speechocean762"),
     "mel": ("mel", "held_mel"), "stop": ("stop", "held_stop"),
     "attention": ("attention", "held_attention"), "timing": ("timing", "held_timing"),
@@ -21,10 +21,15 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as f:
         lines = [json.loads(line) for line in f]
     minutes = lambda line: (line.get("elapsed") or line.get("s", 0)) / 60
-    series = lambda name: [(minutes(v), v[name]) for v in lines
-                           if isinstance(v.get(name), float) and not v.get("final") and not v.get("end") and v.get("kind") != "held_loss"]
-    panels = {title: {n: series(n) for n in names if len(series(n)) > 1} for title, names in PANELS.items()}
-    panels = {title: found for title, found in panels.items() if found}
+    kept = [v for v in lines if not v.get("final") and not v.get("end") and v.get("kind") != "held_loss"]
+    series = lambda name, of: [(minutes(v), v[name]) for v in of if isinstance(v.get(name), float)]
+    panels = {}
+    for title, names in PANELS.items():
+        for way in sorted({(v.get("kind"), v.get("ahead")) for v in kept if title.endswith("%") and "ahead" in v}) or [None]:
+            of = kept if way is None else [v for v in kept if (v.get("kind"), v.get("ahead")) == way]
+            found = {n: series(n, of) for n in names if len(series(n, of)) > 1}
+            if found:
+                panels[title if way is None else f"{way[0]}, {way[1]} ahead, %"] = found
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), squeeze=False)
     for axis, (title, found) in zip(axes[0], panels.items()):
         for name, points in found.items():
