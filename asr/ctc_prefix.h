@@ -19,9 +19,12 @@ class CtcPrefixScorer {
 
   // A beginning: how probable it is that exactly its letters were heard up to each step.
   struct Prefix {
-    std::vector<Number> label, blank;  // [steps]: the last step is the last letter, a blank
-    std::uint8_t last = 0;             // class of the last letter; 0: there is none
-    double log_begun = 0;              // log P(the text begins so), up to a constant of the turn
+    // By step from `first` on: that the last step is the last letter, a blank. Elsewhere both are
+    // 0.
+    std::size_t first = 0;
+    std::vector<Number> label, blank;
+    std::uint8_t last = 0;  // class of the last letter; 0: there is none
+    double log_begun = 0;   // log P(the text begins so), up to a constant of the turn
   };
 
   // log_probs: [num_steps, num_classes], natural logarithms, class 0 the blank.
@@ -35,6 +38,7 @@ class CtcPrefixScorer {
 
  private:
   std::size_t num_classes_;
+  double log_all_ = 0;          // of every text together
   std::vector<Number> p_;       // [num_steps, num_classes]
   std::vector<Number> behind_;  // [num_steps]: what the steps behind one add up to
 };

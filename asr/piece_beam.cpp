@@ -53,7 +53,11 @@ class Search {
                       .node = speller_.num_nodes() - 1,
                       .heard = {},
                       .letters = CtcDecoder::kNoText});
-    if (ctc_.scorer) alive_.front().heard = ctc_.scorer->empty();
+    if (ctc_.scorer) {
+      alive_.front().heard = ctc_.scorer->empty();
+      alive_.front().text.score =
+          static_cast<float>(config_.ctc_weight * alive_.front().heard.log_begun);
+    }
     for (int length = 0;; ++length) {
       go_on(best_steps(rows, length == config_.most));
       if (alive_.empty() || ended_.size() >= width()) break;
@@ -76,7 +80,9 @@ class Search {
     for (std::size_t from = 0; from < alive_.size(); ++from) {
       const auto row = rows.subspan(from * pieces, pieces);
       for (const std::int32_t piece : probable_pieces(row, tried)) {
-        std::optional<Step> step = step_of(from, piece, row[static_cast<std::size_t>(piece)]);
+        const float log_p = row[static_cast<std::size_t>(piece)];
+        if (steps.size() == room && most(from, log_p) <= steps.back().score) continue;
+        std::optional<Step> step = step_of(from, piece, log_p);
         if (!step || (steps.size() == room && step->score <= steps.back().score)) continue;
         const auto at =
             std::upper_bound(steps.begin(), steps.end(), *step,
@@ -86,6 +92,14 @@ class Search {
       }
     }
     return steps;
+  }
+
+  // What a beginning scores at most with a piece of this probability: what is told longer is never
+  // more probable to CTC, and one piece seldom makes the words so much better.
+  float most(std::size_t from, float log_p) const {
+    constexpr float kBetterWords = 4;
+    const Beginning& begun = alive_[from];
+    return begun.text.score + log_p + config_.language_weight * kBetterWords;
   }
 
   // None: CTC says that it was not said, a text does not begin so, or it is an end of nothing,

@@ -16,7 +16,9 @@ std::int64_t filled(std::int64_t n, std::int64_t block) {
   return std::max<std::int64_t>(1, (n + block - 1) / block) * block;
 }
 
-std::int64_t power_of_two(std::int64_t n) {
+// Nodes of a run: few sizes, little that means nothing.
+std::int64_t run_of(std::int64_t n) {
+  if (n > 4 && n <= 16) return filled(n, 4);
   std::int64_t size = 1;
   while (size < n) size *= 2;
   return size;
@@ -36,7 +38,7 @@ Status put(Context& context, const std::string& name, std::span<const std::int64
 BuildOptions build_options(const SpellerOptions& o) {
   BuildOptions build;
   build.precision = o.precision;
-  const std::int64_t run = power_of_two(o.max_run), past = filled(o.max_nodes, kPastBlock);
+  const std::int64_t run = run_of(o.max_run), past = filled(o.max_nodes, kPastBlock);
   build.profile["S"] = {1, std::min<std::int64_t>(4, run), run};
   build.profile["P"] = {kPastBlock, std::min(2 * kPastBlock, past), past};
   build.profile["K"] = {kPastBlock + 1, std::min(2 * kPastBlock, past) + 4, past + run};
@@ -183,7 +185,7 @@ Result<std::span<const float>> Speller::grow(std::span<const SpelledNode> nodes)
                                std::to_string(SpellerConfig::kPlaces) + " pieces"));
     tree_.push_back({node.parent, depth});
   }
-  const std::int64_t run = power_of_two(static_cast<std::int64_t>(nodes.size())),
+  const std::int64_t run = run_of(static_cast<std::int64_t>(nodes.size())),
                      past = filled(before, kPastBlock);
   Status status = write_tree(nodes, run, past);
   if (status.ok()) status = write_memory(past);
