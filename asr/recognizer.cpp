@@ -118,6 +118,7 @@ Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& co
     options.config = models->manifest.final_acoustic();
     options.plan_name = "acoustic_final";
     options.spare = true;
+    options.max_steps = 32;  // of the flush
     options.frames = models->manifest.speller_layers > 0;
     ANTIPHON_ASSIGN_OR_RETURN(models->final_acoustic, AcousticModel::create(*weights, options));
   }
