@@ -84,6 +84,7 @@ class CtcDecoder {
   // Of a beginning of texts, with what its last word can become at best; of a whole text.
   float language_score(std::int32_t text) const { return letters_[text].extra; }
   float whole_language_score(std::int32_t text) const;
+  bool has_hot_words() const { return !hot_words_.empty(); }
   int num_steps() const { return step_; }
   // All steps since reset(): [num_steps, num_classes].
   std::span<const float> log_probs() const { return heard_; }

@@ -95,11 +95,11 @@ class Search {
   }
 
   // What a beginning scores at most with a piece of this probability: what is told longer is never
-  // more probable to CTC, and one piece seldom makes the words so much better.
+  // more probable to CTC, and one piece seldom makes the words so much better. Hot words may.
   float most(std::size_t from, float log_p) const {
     constexpr float kBetterWords = 4;
-    const Beginning& begun = alive_[from];
-    return begun.text.score + log_p + config_.language_weight * kBetterWords;
+    if (ctc_.decoder && ctc_.decoder->has_hot_words()) return HUGE_VALF;
+    return alive_[from].text.score + log_p + config_.language_weight * kBetterWords;
   }
 
   // None: CTC says that it was not said, a text does not begin so, or it is an end of nothing,
