@@ -36,7 +36,7 @@ class HybridDecoder {
   // Up to `count` texts, best first, as ctc.finish() gives them. heard: the encoder's frames
   // [frames, channels] of the steps that `ctc` advanced over. A turn that is longer than
   // kMostFrames is decoded in parts, cut where CTC hears the longest pauses; it has one text.
-  static constexpr int kMostFrames = 1000;  // 20 s: no longer ones are trained on
+  static constexpr int kMostFrames = 800;  // 16 s: few longer ones are trained on
   std::vector<DecodedText> decode(CtcDecoder& ctc, std::span<const float> heard, int count);
 
  private:

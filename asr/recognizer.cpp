@@ -74,6 +74,9 @@ std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<SharedModels> models
 
 namespace {
 
+// Twelve texts of 16 s of hasty speech, and as many that are judged.
+constexpr int kMostNodes = 2048;
+
 // The attention decoder of a pack that has one.
 Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifest,
                                                      const Weights& weights,
@@ -87,6 +90,7 @@ Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifes
                     .heads = manifest.acoustic.heads,
                     .inner = manifest.acoustic.inner};
   options.max_frames = HybridDecoder::kMostFrames;
+  options.max_nodes = kMostNodes;
   options.precision = config.precision;
   options.max_isa = config.max_isa;
   options.plans = config.plans;
