@@ -25,8 +25,9 @@ struct HybridConfig {
 };
 
 // After Watanabe et al. 2017, "Hybrid CTC/Attention Architecture for End-to-End Speech
-// Recognition": the best texts of both beams, each scored by both. CTC's score has language model,
-// phrases and hot words in it, and it tells when words were said. Not thread-safe.
+// Recognition": texts are spelled piece by piece by what attention decoder, CTC and language think
+// of their beginnings (piece_beam.h); these and the best of CTC's own beam are then scored by all
+// three. CTC tells when words were said, and how surely. Not thread-safe.
 class HybridDecoder {
  public:
   // alphabet: of CTC, class i + 1 (CtcDecoderConfig).

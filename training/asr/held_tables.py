@@ -3,10 +3,12 @@
     python3 -m training.asr.held_tables OUT --data DATA [--teacher PREFIX...] [--limit 600]
 
 One set a corpus, `teacher_heldout` for the teacher's kept-out voices, and of these the commands and dialogue turns once more as
-`commands_noisy`: in a room and beside noise of 10 dB, both kept out of training and drawn by the sentence's name. A fifth of each set, by hash,
+`commands_noisy`: in a room and beside noise of 10 dB, both kept out of training and drawn by the sentence's name. `speechocean762_adults` are
+that corpus's speakers of 18 years and more (training/heldout/speechocean_ages.tsv: what its test/spk2age says, github.com/jimbozhang/speechocean762). A fifth of each set, by hash,
 has the split `dev`: the decoder's weights are tuned on it and the other four, `test`, are reported.
 """
 import argparse
+import csv
 import os
 import re
 import zlib
@@ -15,7 +17,7 @@ import numpy as np
 import soundfile
 
 from ..common.data import RATE, load
-from ..common.text import KeptOut
+from ..common.text import HELDOUT, KeptOut
 from .augment import RIR_SAMPLES, read_noise, read_rooms
 from .batches import REAL, tables_of
 
@@ -66,6 +68,10 @@ def main():
             if r["text"] and not re.search(r"\d", r["text"]) and kept.row(corpus, r) and r["n"] < 20 * RATE:
                 name = "teacher_heldout" if corpus == "teacher" else corpus
                 sets.setdefault(name, []).append((r["id"], r["speaker"], r["text"], pcm[r["start"]:r["start"] + r["n"]]))
+    with open(os.path.join(HELDOUT, "speechocean_ages.tsv"), encoding="utf-8") as f:
+        adults = {r["speaker"] for r in csv.DictReader(f, delimiter="\t") if int(r["age"]) >= 18}
+    if "speechocean762" in sets:
+        sets["speechocean762_adults"] = [r for r in sets["speechocean762"] if r[1] in adults]
     for name, rows in sorted(sets.items()):
         rows.sort(key=lambda r: zlib.crc32(r[0].encode()))
         write(a.out, name, rows[:a.limit])

@@ -20,7 +20,8 @@ constexpr SpellerConfig kSpeller = {
 class Hybrid : public testing::Test {
  protected:
   void SetUp() override {
-    file_ = testing::TempDir() + "hybrid_pieces.txt";
+    file_ = testing::TempDir() + "hybrid_pieces_" +
+            testing::UnitTest::GetInstance()->current_test_info()->name() + ".txt";
     test::write_file(file_, kPieces);
     heard_.resize(70 * 32);
     std::mt19937 random(3);
