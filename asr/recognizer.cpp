@@ -66,16 +66,7 @@ class RecognizerImpl final : public Recognizer {
   std::vector<AcousticItem> items_;
 };
 
-}  // namespace
-
-std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<SharedModels> models) {
-  return std::make_unique<RecognizerImpl>(std::move(models));
-}
-
-namespace {
-
-// Twelve texts of 16 s of hasty speech, and as many that are judged.
-constexpr int kMostNodes = 2048;
+constexpr int kMostPieces = 100;  // of hasty speech in HybridDecoder::kMostFrames
 
 // The attention decoder of a pack that has one.
 Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifest,
@@ -90,7 +81,7 @@ Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifes
                     .heads = manifest.acoustic.heads,
                     .inner = manifest.acoustic.inner};
   options.max_frames = HybridDecoder::kMostFrames;
-  options.max_nodes = kMostNodes;
+  options.max_nodes = kMostPieces * (manifest.hybrid.beam + manifest.hybrid.texts);
   options.precision = config.precision;
   options.max_isa = config.max_isa;
   options.plans = config.plans;
@@ -102,6 +93,10 @@ Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifes
 }
 
 }  // namespace
+
+std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<SharedModels> models) {
+  return std::make_unique<RecognizerImpl>(std::move(models));
+}
 
 Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& config) {
   auto models = std::make_shared<SharedModels>();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "asr/recognizer.h"
@@ -225,7 +226,7 @@ class HybridPack : public testing::Test {
   RecognizerConfig config_;
 };
 
-// What is heard, and the confidence of it: with pauses looked into or not, alone or beside another.
+// What is heard, and the confidence of it, alone or beside another.
 TEST_F(HybridPack, SpellsFinals) {
   const auto recognizer = create_recognizer(config_);
   ASSERT_TRUE(recognizer.ok()) << recognizer.status().to_string();
@@ -266,6 +267,49 @@ TEST_F(HybridPack, SpellsFinals) {
   const auto events = test::finish(**ctc_alone, *stream);
   ASSERT_FALSE(events.empty());
   EXPECT_NE(events.back().transcript.text, heard[0].text) << "the speller had a say";
+}
+
+// A pause is spelled too, and a turn that ends in it has its final from there.
+TEST_F(HybridPack, APauseIsSpelledAndTellsTheFinal) {
+  const auto manifest = read_pack(dir_);
+  ASSERT_TRUE(manifest.ok()) << manifest.status().to_string();
+  const auto weights = test::golden_weights("hybrid_i8");
+  std::vector<std::string> finals;
+  for (const bool spelled : {true, false}) {
+    auto models = std::make_shared<SharedModels>();
+    models->manifest = *manifest;
+    models->voice = std::make_unique<test::LoudnessVoice>(2);
+    AcousticModelOptions options;
+    options.config = manifest->acoustic;
+    options.max_streams = options.max_batch = 2;
+    models->acoustic = std::move(AcousticModel::create(*weights, options)).value();
+    options.config = manifest->final_acoustic();
+    options.spare = options.frames = true;
+    models->final_acoustic = std::move(AcousticModel::create(*weights, options)).value();
+    SpellerOptions speller;
+    speller.config = kSpeller;
+    speller.config.pieces = 57;
+    if (spelled)
+      models->hybrid = std::make_unique<HybridDecoder>(
+          std::move(Speller::create(*weights, speller)).value(),
+          *Pieces::load(manifest->pieces_path, test::kAlphabet), test::kAlphabet, manifest->hybrid);
+    const auto recognizer = make_recognizer(models);
+    RecognizerOptions asked;
+    asked.partials = asked.written = false;
+    asked.pauses = true;
+    const auto stream = std::move(recognizer->open(asked)).value();
+    const auto events = test::hear(*recognizer, *stream,
+                                   test::joined({test::say("two teas"), test::silence(1200)}));
+    ASSERT_GE(events.size(), 2u);
+    const auto pause = std::find_if(events.rbegin(), events.rend(), [](const RecognizerEvent& e) {
+      return e.kind == RecognizerEventKind::kPause;
+    });
+    ASSERT_NE(pause, events.rend());
+    ASSERT_EQ(events.back().kind, RecognizerEventKind::kFinal);
+    EXPECT_EQ(pause->transcript.spoken, events.back().transcript.spoken);
+    finals.push_back(events.back().transcript.spoken);
+  }
+  EXPECT_NE(finals[0], finals[1]) << "the speller had no say";
 }
 
 TEST_F(HybridPack, WhatIsMissingOrWrongIsNamed) {

@@ -22,17 +22,6 @@ AcousticConfig final_listener() {
   return config;
 }
 
-std::shared_ptr<const Weights> weights_of(const std::string& name) {
-  auto weights = Weights::load(test::kGolden + name + ".safetensors");
-  EXPECT_TRUE(weights.ok()) << weights.status().to_string();
-  return *weights;
-}
-
-std::vector<float> tensor(const Weights& weights, const char* name) {
-  const auto view = *weights.tensor(name);
-  return {view.f32().begin(), view.f32().end()};
-}
-
 struct Case {
   const char* file;
   Precision precision;
@@ -43,9 +32,9 @@ struct Case {
 class ListenerFrames : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    weights_ = weights_of(GetParam().file);
-    features_ = tensor(*weights_, "golden.features");
-    want_ = tensor(*weights_, "golden.final_heard");
+    weights_ = test::golden_weights(GetParam().file);
+    features_ = test::golden_tensor(*weights_, "golden.features");
+    want_ = test::golden_tensor(*weights_, "golden.final_heard");
     model_ = made(true);
     ASSERT_TRUE(model_);
   }
@@ -222,7 +211,7 @@ TEST(ListenerFramesOptions, ANetworkWithoutBlocksTellsNone) {
   AcousticModelOptions options;
   options.config = test::kTinyNetwork;
   options.frames = true;
-  const auto made = AcousticModel::create(*weights_of("tiny"), options);
+  const auto made = AcousticModel::create(*test::golden_weights("tiny"), options);
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(made.status().message(), "acoustic model: only a network with blocks tells frames");

@@ -18,17 +18,6 @@ constexpr int kBins = 80, kRounds = 31, kMaxSteps = 8;  // kRounds: of make_list
 constexpr std::size_t kStepFloats = AcousticConfig::kFramesPerStep * kBins;
 constexpr AcousticConfig kConfig = test::kTinyListener;
 
-std::shared_ptr<const Weights> weights_of(const std::string& name) {
-  auto weights = Weights::load(test::kGolden + name + ".safetensors");
-  EXPECT_TRUE(weights.ok()) << weights.status().to_string();
-  return *weights;
-}
-
-std::vector<float> tensor(const Weights& weights, const char* name) {
-  const auto view = *weights.tensor(name);
-  return {view.f32().begin(), view.f32().end()};
-}
-
 struct Case {
   const char* file;
   Precision precision;
@@ -39,8 +28,8 @@ struct Case {
 class Listener : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    weights_ = weights_of(GetParam().file);
-    features_ = tensor(*weights_, "golden.features");
+    weights_ = test::golden_weights(GetParam().file);
+    features_ = test::golden_tensor(*weights_, "golden.features");
     create(kConfig);
   }
 
@@ -100,7 +89,7 @@ class Listener : public testing::TestWithParam<Case> {
 };
 
 TEST_P(Listener, EqualsPyTorchInRunsOfAnyLength) {
-  const auto want = tensor(*weights_, "golden.logp");
+  const auto want = test::golden_tensor(*weights_, "golden.logp");
   const int slot = *model_->acquire();
   for (const std::vector<int>& lengths :
        std::vector<std::vector<int>>{{1}, {2}, {8}, {3, 1, 7}, {5, 8, 2, 1}}) {
@@ -115,7 +104,7 @@ TEST_P(Listener, EqualsPyTorchWithAnotherLookAhead) {
   config.ahead = 5;  // FINAL_AHEAD of make_listener_golden.py
   config.lookahead = 5;
   create(config);
-  const auto want = tensor(*weights_, "golden.final_logp");
+  const auto want = test::golden_tensor(*weights_, "golden.final_logp");
   for (const std::vector<int>& lengths : std::vector<std::vector<int>>{{8}, {3, 1, 7}}) {
     const int slot = *model_->acquire();
     expect_near(turn(slot, lengths), want, GetParam().bound);
@@ -135,7 +124,7 @@ TEST_P(Listener, ACopiedSlotGoesOnAsTheFirst) {
 }
 
 TEST_P(Listener, AStreamGoesRoundInTheTableOfPositions) {
-  const auto want = tensor(*weights_, "golden.wrapped");
+  const auto want = test::golden_tensor(*weights_, "golden.wrapped");
   const auto got = turn(*model_->acquire(), {8, 3}, kRounds);
   ASSERT_GT(got.size(), want.size());
   expect_near(std::span(got).last(want.size()), want, GetParam().bound);
@@ -226,7 +215,7 @@ INSTANTIATE_TEST_SUITE_P(All, Listener,
 std::string error_of(const AcousticConfig& config) {
   AcousticModelOptions options;
   options.config = config;
-  const auto made = AcousticModel::create(*weights_of("listener_f32"), options);
+  const auto made = AcousticModel::create(*test::golden_weights("listener_f32"), options);
   return made.ok() ? "" : made.status().message();
 }
 

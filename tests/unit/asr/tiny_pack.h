@@ -31,6 +31,14 @@ inline constexpr AcousticConfig kTinyListener = {.width = 24,
                                                  .past = 7,
                                                  .ahead = 2,
                                                  .outputs_per_step = 2};
+// Of tests/golden/asr/NAME.safetensors.
+inline std::shared_ptr<const Weights> golden_weights(const std::string& name) {
+  return std::move(Weights::load(kGolden + name + ".safetensors")).value();
+}
+inline std::vector<float> golden_tensor(const Weights& weights, const char* name) {
+  const auto view = *weights.tensor(name);
+  return {view.f32().begin(), view.f32().end()};
+}
 inline const char* tiny_weights(int outputs_per_step) {
   return outputs_per_step == 1 ? "tiny.safetensors" : "tiny_two.safetensors";
 }
