@@ -110,7 +110,7 @@ class Trainer:
 
     def groups(self):
         """Parameters by learning rate: what was learnt before changes more slowly."""
-        slow = {id(p) for p in self.net.listened()} if self.a.listen else set()
+        slow = {id(p) for p in self.net.listened()} if self.a.blocks and (self.a.listen or self.a.start) else set()
         groups = [dict(params=[p for p in self.trained if id(p) not in slow], share=1.0)]
         return groups + [dict(params=[p for p in self.trained if id(p) in slow], share=self.a.listen_lr)] * bool(slow)
 
@@ -300,7 +300,7 @@ def main():
     ap.add_argument("--noise", help="folder with noise.opus, rir.flac, rir.tsv")
     ap.add_argument("--start", help="weights of a pack, or asr.pt of another training, to begin with")
     ap.add_argument("--listen", help="what training.asr.whisper wrote: the encoder begins with it")
-    ap.add_argument("--listen-lr", type=float, default=0.2, help="its share of the learning rate")
+    ap.add_argument("--listen-lr", type=float, default=0.2, help="share of the learning rate of what came from there, with --start too")
     ap.add_argument("--listen-share", type=float, default=0, help="of --listen in the encoder, the rest is --start's")
     ap.add_argument("--follow", type=float, default=0, help="weight of its distance from what that encoder tells of clean, whole utterances")
     ap.add_argument("--pieces", help="what training.asr.pieces wrote: an attention decoder spells finals")

@@ -14,7 +14,11 @@ try:
 
     from training.tts.export import restored, tensors
     from training.tts.model import Tacotron2
+    from training.tts import pack
     from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ
+    from training.tts.train import Recipe, awaken, begun
+    from training.vocoder.export import tensors as packed, unpacked
+    from training.vocoder.model import SlimWaveGlow
     from training.vocoder.predicted import Predicted
     from training.vocoder.train import Batches
 except ImportError:
@@ -66,6 +70,53 @@ class Voices(unittest.TestCase):
         speaker = torch.tensor([2, 1])
         again = restored(weights, 5).encode(self.ids, self.lengths, speaker)
         self.assertLess((again - net.encode(self.ids, self.lengths, speaker)).abs().max().item(), 1e-4)
+
+
+@unittest.skipUnless(torch, "no PyTorch here")
+class FromAPack(unittest.TestCase):
+    """Trainings that begin with what ships."""
+
+    def setUp(self):
+        torch.set_grad_enabled(False)
+        self.addCleanup(torch.set_grad_enabled, True)
+        torch.manual_seed(0)
+
+    def test_tacotron_stays_as_it_is_and_normalises_again(self):
+        net = Tacotron2(5, **SMALL).eval()
+        for norm in [*net.norms, *net.post_norms]:
+            torch.nn.init.uniform_(norm.running_mean), torch.nn.init.uniform_(norm.running_var, 0.2, 3)
+            torch.nn.init.uniform_(norm.weight, 0.5, 2), torch.nn.init.uniform_(norm.bias)
+        with tempfile.NamedTemporaryFile(suffix=".safetensors") as f:
+            pack.save(f.name, tensors(net), dict(symbols=SYMBOLS))
+            saved = begun(f.name)
+        self.assertEqual(TABLE, saved["table"])
+        again = Tacotron2(5, **saved["shape"])
+        again.load_state_dict(saved["net"])
+        ids, lengths = torch.randint(1, 6, (4, 40)), torch.full((4,), 40)
+        batch = dict(ids=ids, symbols=lengths, speaker=None, mel=torch.randn(4, 90, 80), place=torch.linspace(0, 39, 90).repeat(4, 1),
+                     length=torch.full((4,), 90), frames=torch.full((4, 40), 2.0))
+
+        class Data:
+            batch = staticmethod(lambda group: batch)
+        awaken(Recipe(again, None, "cpu", 0.5, 0.0), Data, [0])
+        want = net.encode(ids, lengths)
+        self.assertLess((again.eval().encode(ids, lengths) - want).abs().max().item(), 1e-4)
+        for norm in again.norms:
+            self.assertGreater((norm.running_var - 1).abs().max().item(), 0.01)
+        for layer in again.modules():  # statistics of the batch instead of the kept ones, without dropout
+            layer.training = isinstance(layer, torch.nn.BatchNorm1d)
+        self.assertLess((again.encode(ids, lengths) - want).abs().max().item(), 1e-3)
+
+    def test_vocoder_says_the_same(self):
+        net = SlimWaveGlow(flows=2, channels=128, layers=3)
+        for p in net.parameters():
+            p.copy_(torch.randn_like(p) * 0.1)
+        again = SlimWaveGlow(flows=2, channels=128, layers=3)
+        again.load_state_dict(unpacked(packed(net)))
+        mel, noise = torch.randn(1, 80, 8), torch.randn(1, 32, 64)
+        want = net(mel, noise=noise)
+        self.assertGreater(want.abs().max().item(), 0.1)
+        self.assertLess((again(mel, noise=noise) - want).abs().max().item(), 1e-4 * want.abs().max().item())
 
 
 @unittest.skipUnless(torch, "no PyTorch here")

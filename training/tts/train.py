@@ -18,9 +18,10 @@ import torch.nn.functional as F
 
 from training.common.log import to_file
 from training.tts.batches import Utterances
+from training.tts.export import restored, shape_of
 from training.tts.flat_adam import FlatAdamW
 from training.tts.model import SHAPE, Tacotron2, alignment, drop_masks, shifted
-from training.tts.pack import halved
+from training.tts.pack import halved, read
 from training.tts.speech import RATE_HZ, cosine, load, set_precision
 
 LOOK_BACK, LOOK_AHEAD = 6, 10  # symbols around the known place among which the attention learns to choose
@@ -110,6 +111,29 @@ def settle(recipe, data, groups):
         m.momentum = 0.1
 
 
+def begun(path):
+    """Weights of a pack as a checkpoint without steps; its BatchNorms do nothing, see awaken()."""
+    weights, metadata = read(path)
+    table = {c: i + 1 for i, c in enumerate(metadata["symbols"])}
+    return dict(net=restored(weights, len(table)).state_dict(), table=table, shape=shape_of(weights), clock=dict(seconds=0.0, steps=0))
+
+
+@torch.no_grad()
+def awaken(recipe, data, groups):
+    """BatchNorms that do nothing become ones that normalise what they are given and give it back: the network stays as it is, and can learn."""
+    norms, seen = [m for m in recipe.net.modules() if isinstance(m, torch.nn.BatchNorm1d)], {}
+    note = lambda m, given: seen.setdefault(m, []).append(torch.stack([given[0].float().mean((0, 2)), given[0].float().square().mean((0, 2))]))
+    hooks = [m.register_forward_pre_hook(note) for m in norms]
+    recipe.net.eval()
+    for group in groups:
+        recipe(data.batch(group), False)
+    for m, hook in zip(norms, hooks):
+        hook.remove()
+        mean, square = torch.stack(seen[m]).mean(0)
+        m.running_mean.copy_(mean), m.running_var.copy_(square - mean.square())
+        m.weight.copy_((m.running_var + m.eps).sqrt()), m.bias.copy_(mean)
+
+
 def save(path, net, opt, table, shape, voices, clock, recipe, data, groups):
     """The training state, and `net`: the mean of the weights with statistics of its own. The small file has it in f16,
     to travel; a run resumed from it begins with fresh moments."""
@@ -148,6 +172,7 @@ def options():
         ap.add_argument(f"--{name}", type=int, default=width)
     ap.add_argument("--voices", nargs="*", help="speakers in the order of the pack, the first is its default; else all that DATA has, sorted. "
                     "A checkpoint of fewer learns the new ones")
+    ap.add_argument("--start", help="weights of a pack to begin with, where there is nothing to resume")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--rare", type=int, default=30, help="symbols seen less often are unknown, their utterances left out")
     ap.add_argument("--held", type=int, default=40, help="utterances kept out, by hash of their id")
@@ -162,7 +187,7 @@ def main():
     torch.manual_seed(a.seed)
     rng, dtype = np.random.default_rng(a.seed), set_precision(a.amp, a.device)
     rows, audio = load(a.data, a.device)
-    saved = torch.load(a.resume, map_location=a.device) if a.resume else None
+    saved = torch.load(a.resume, map_location=a.device) if a.resume else begun(a.start) if a.start else None
     seen = Counter(c for r in rows for c in r["symbols"])
     table = saved["table"] if saved else {c: i + 1 for i, c in enumerate(sorted(c for c in seen if seen[c] >= a.rare))}
     voices = a.voices or sorted({r["speaker"] for r in rows})
@@ -173,12 +198,15 @@ def main():
     if saved:
         known = net.load_state_dict(saved.get("live", saved["net"]), strict=False)
         if known.unexpected_keys or any(not k.startswith("speakers.") for k in known.missing_keys):
-            raise SystemExit(f"{a.resume}: another network: {(known.unexpected_keys + known.missing_keys)[0]}")
+            raise SystemExit(f"{a.resume or a.start}: another network: {(known.unexpected_keys + known.missing_keys)[0]}")
     else:
         net.mel.bias.data.copy_(data.mels[:-1].float().mean(0))
     if a.no_feedback:
         for layer in net.pre:  # zero stays zero: it has no bias and gets no gradient
             torch.nn.init.zeros_(layer.weight)
+    recipe = Recipe(net, dtype, a.device.split(":")[0], a.own_share, a.drop_share, not a.no_attention)
+    if a.start and not a.resume:
+        awaken(recipe, data, data.groups(a.batch_frames, rng)[:20])
     opt = FlatAdamW(net, betas=(0.9, 0.98), decay=1e-4, clip=1.0, scale=1024.0 if dtype == torch.float16 else 1.0)
     clock, count, anew = 0.0, 0, False
     if saved:
@@ -187,7 +215,6 @@ def main():
         clock, count = saved["clock"]["seconds"], saved["clock"]["steps"]
         torch.manual_seed(a.seed + count), rng.bit_generator.advance(count)
     clock = clock if a.elapsed is None else a.elapsed
-    recipe = Recipe(net, dtype, a.device.split(":")[0], a.own_share, a.drop_share, not a.no_attention)
     params = sum(p.numel() for p in net.parameters())
     log(dict(vars(a), voices=voices, utterances=len(data.rows), hours=round(len(audio) / RATE_HZ / 3600, 2), symbols=len(table),
              parameters=params, load_s=round(time.time() - began, 1)))

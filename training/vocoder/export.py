@@ -46,6 +46,26 @@ def tensors(net):
     return {k: v.detach() for k, v in out.items()}
 
 
+def unpacked(weights):
+    """Weights by the names above -> state dict of a network that says the same: gates' biases stay in those of cond, and the last
+    residual layer is one whose product with `end` is the pack's."""
+    out, flows = {}, sum(name.endswith(".mix") for name in weights)
+    for f in range(flows):
+        flow = f"flow.{f}"
+        layers = sum(name.startswith(f"{flow}.depth.") for name in weights)
+        channels = weights[f"{flow}.start.bias"].shape[0]
+        end, last = weights[f"{flow}.end.weight"].split(channels, 1)
+        many = lambda name, count=layers: torch.stack([weights[f"{flow}.{name.format(i)}"] for i in range(count)])
+        res_w, res_b = many("res.{}.weight", layers - 1), many("res.{}.bias", layers - 1)
+        out[f"mix.{f}"] = weights[f"{flow}.mix"]
+        out |= {f"wn.{f}.{name}": value for name, value in dict(
+            start_w=weights[f"{flow}.start.weight"], start_b=weights[f"{flow}.start.bias"], cond_w=weights[f"{flow}.cond.weight"],
+            cond_b=weights[f"{flow}.cond.bias"], depth=many("depth.{}"), gate_w=many("gate.{}.weight"), gate_b=torch.zeros(layers, 2 * channels),
+            res_w=torch.cat([res_w, (torch.linalg.pinv(end) @ last)[None]]), res_b=F.pad(res_b, (0, 0, 0, 1)),
+            end_w=end, end_b=weights[f"{flow}.end.bias"]).items()}
+    return out
+
+
 class PackedWaveGlow:
     """The network as the pack holds it: plain f32 mathematics, one step after the other."""
 

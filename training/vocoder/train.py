@@ -16,15 +16,17 @@ import torch
 
 from training.common.log import to_file
 from training.tts.flat_adam import FlatAdamW
-from training.tts.pack import halved
+from training.tts.pack import halved, read
 from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_precision, write_wav
 from training.vocoder import losses, start
 from training.vocoder.discriminators import Discriminators
+from training.vocoder.export import unpacked
 from training.vocoder.model import SIGMA, SlimWaveGlow, gated_layer
 from training.vocoder.predicted import Predicted
 
 PAD = 2048  # samples around a segment, so that its mel frames are whole
 GEOMETRY = dict(channels=256, layers=10, flows=6)
+JUDGED_STEPS = 3000  # in which judges that begin with nothing gain their say over a network that speaks already
 MARGIN = 16  # frames generated beyond what the losses see; they fall before or after it at random
 
 
@@ -225,6 +227,7 @@ def options():
     ap.add_argument("--adversarial-rate", type=float, default=4e-4)
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")
     ap.add_argument("--no-graph", action="store_true"), ap.add_argument("--no-compile", action="store_true")
+    ap.add_argument("--start", help="weights of a pack to begin with, where there is nothing to resume; the judges begin with nothing")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--held", type=int, default=24, help="utterances kept out, by hash of their id")
     ap.add_argument("--whisper", action="store_true", help="begin as noise shaped by the mel, see start.py")
@@ -251,13 +254,16 @@ def main():
     gen = SlimWaveGlow(**config).to(a.device)
     if a.whisper and not a.resume:
         start.whisper(gen, rows, audio)
+    if a.start and not a.resume:
+        gen.load_state_dict(unpacked(read(a.start)[0]))
     dis = Discriminators(*(((4, 8, 8, 8), 4) if a.tiny else ())).to(a.device)
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
     step = Step(gen, dis, batches, dtype, a.frames)
-    clock, count, anew = 0.0, 0, False
+    clock, count, rise = 0.0, 0, (JUDGED_STEPS if a.start else 1, 1)  # steps to the whole rate, of the network and of its judges
     if a.resume:
         clock, count, anew = resume(a.resume, step, a.device)
+        rise = (300, 300) if anew else (1, 1)
         torch.manual_seed(a.seed + count)
     clock = clock if a.elapsed is None else a.elapsed
     on_gpu = a.device != "cpu"
@@ -275,9 +281,9 @@ def main():
         if now >= total or now - clock >= a.stop or count - first >= a.steps:
             break
         adversarial = now > a.warm * total
-        ramp = min(1.0, (count - first + 1) / 300) if anew else 1.0
+        ramp, ramp_of_judges = (min(1.0, (count - first + 1) / steps) for steps in rise)
         step.gen_opt.rate.fill_(ramp * cosine(now, total, a.adversarial_rate if adversarial else a.rate))
-        step.dis_opt.rate.fill_(ramp * cosine(now, total, a.adversarial_rate))
+        step.dis_opt.rate.fill_(ramp_of_judges * cosine(now, total, a.adversarial_rate))
         run[adversarial]()
         count += 1
         if on_gpu and count % 20 == 0:
