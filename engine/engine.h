@@ -139,8 +139,8 @@ class ThreadTeam {
   virtual int num_threads() const = 0;
 };
 
-// State slots for many streams over one plan. acquire() and release() may be called from any
-// thread.
+// State slots for many streams, with room for the states of one plan. Other plans that have some of
+// these states may run over them, too. acquire() and release() may be called from any thread.
 class StatePool {
  public:
   static Result<std::unique_ptr<StatePool>> create(std::shared_ptr<const Plan> plan, int num_slots);
@@ -153,7 +153,8 @@ class StatePool {
 };
 
 // The scratch memory and bindings of one thread that runs a plan. Not thread-safe; allocates in
-// create() and the first time a combination of symbol extents is seen, never after.
+// create() and the first time a combination of symbol extents or a pool of another plan is seen,
+// never after.
 class Context {
  public:
   // team may be null: the caller's thread alone. It must outlive the context.
@@ -165,7 +166,10 @@ class Context {
   // match, extent outside the profile; the message names the input, wanted and got, and no input
   // counts as set any more.
   virtual Result<void*> input(std::string_view name, std::span<const std::int64_t> dims) = 0;
-  // slots: one for each item of the batch; empty for a plan without state.
+  // slots: one for each item of the batch; empty for a plan without state. The pool may be another
+  // plan's: states are found by name, and those that this plan does not have are left untouched.
+  // kInvalidArgument: an input was not set, a slot is not in use, or the pool lacks a state or has
+  // it in another type or shape, which the message names; nothing was run.
   virtual Status run(StatePool* pool, std::span<const int> slots) = 0;
   Status run() { return run(nullptr, {}); }
   // From now on every run writes to us[i] the microseconds of layer i of the plan's report; empty:

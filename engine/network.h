@@ -102,7 +102,8 @@ class Network {
   // Memory that lives from one run to the next, one copy a state slot, zero after a reset. With a
   // leading dimension "B" it is gathered from the slots of a batch; the rest must be static.
   Value state(std::string_view name, Shape shape);
-  // What `state` holds after the run. Exactly once for every state. Same shape.
+  // What `state` holds after the run. Exactly once for every state. Same shape; the state itself
+  // where it stays as it was.
   void update(Value state, Value next);
   void output(std::string_view name, Value value);
 

@@ -161,29 +161,39 @@ Result<Binding*> ContextImpl::bind() {
   return binding;
 }
 
-Status ContextImpl::check_ready(const StatePoolImpl* pool, std::span<const int> slots) {
+Result<std::span<const StatePlace>> ContextImpl::places_of(const StatePoolImpl& pool) {
+  for (const PoolPlaces& known : pools_)
+    if (known.pool_plan == pool.plan()) return std::span(known.places);
+  auto places = places_in(pool, *plan_);
+  if (!places.ok()) return places.status().with_context(plan_->name());
+  pools_.push_back({pool.plan(), std::move(places).value()});
+  return std::span<const StatePlace>(pools_.back().places);
+}
+
+// Where the states of this run lie.
+Result<std::span<const StatePlace>> ContextImpl::check_ready(const StatePoolImpl* pool,
+                                                             std::span<const int> slots) {
   for (std::size_t i = 0; i < input_set_.size(); ++i)
     if (!input_set_[i])
       return invalid_argument(plan_->name() + ": input '" +
                               data_.graph.values[index(data_.graph.inputs[i])].name +
                               "' was not set");
-  if (data_.graph.states.empty()) return {};
+  if (data_.graph.states.empty()) return std::span<const StatePlace>();
   if (!pool) return invalid_argument(plan_->name() + ": keeps state, but no pool was given");
-  if (pool->plan() != plan_.get())
-    return invalid_argument(plan_->name() + ": the pool belongs to another plan");
+  ANTIPHON_ASSIGN_OR_RETURN(const std::span<const StatePlace> places, places_of(*pool));
   if (slots.empty()) return invalid_argument(plan_->name() + ": no state slot was given");
   for (const int slot : slots)
     if (!pool->in_use(slot))
       return invalid_argument(plan_->name() + ": state slot " + std::to_string(slot) +
                               " is not in use");
-  const bool batched = pool->places().front().batched;
+  const bool batched = places.front().batched;
   if (!batched && slots.size() != 1)
     return invalid_argument(plan_->name() + ": takes one state slot, got " +
                             std::to_string(slots.size()));
   if (batched)
     ANTIPHON_RETURN_IF_ERROR(
         set_symbol("B", static_cast<std::int64_t>(slots.size()), "state slots"));
-  return {};
+  return places;
 }
 
 Status ContextImpl::time_layers(std::span<double> us) {
@@ -213,7 +223,7 @@ Status ContextImpl::run_steps(Binding& binding) {
 
 Status ContextImpl::run(StatePool* pool, std::span<const int> slots) {
   auto* states = static_cast<StatePoolImpl*>(pool);
-  const Status ready = check_ready(states, slots);
+  const Result<std::span<const StatePlace>> ready = check_ready(states, slots);
   Binding* binding = nullptr;
   if (ready.ok()) {
     auto bound = bind();
@@ -221,23 +231,22 @@ Status ContextImpl::run(StatePool* pool, std::span<const int> slots) {
     binding = *bound;
   }
   forget_inputs();
-  if (!ready.ok()) return ready;
+  if (!ready.ok()) return ready.status();
 
-  const bool stateful = !data_.graph.states.empty();
-  if (stateful)
-    for (const StatePlace& place : states->places())
-      for (std::size_t b = 0; b < slots.size(); ++b)
-        std::memcpy(
-            static_cast<std::byte*>(binding->tensors[index(place.value)].data) + b * place.bytes,
-            states->at(slots[b], place), place.bytes);
+  for (const StatePlace& place : *ready)
+    for (std::size_t b = 0; b < slots.size(); ++b)
+      std::memcpy(
+          static_cast<std::byte*>(binding->tensors[index(place.value)].data) + b * place.bytes,
+          states->at(slots[b], place), place.bytes);
   ANTIPHON_RETURN_IF_ERROR(run_steps(*binding));
-  if (stateful)
-    for (const StatePlace& place : states->places()) {
-      const Tensor& next = binding->tensors[index(data_.graph.values[index(place.value)].next)];
-      for (std::size_t b = 0; b < slots.size(); ++b)
-        std::memcpy(states->at(slots[b], place),
-                    static_cast<const std::byte*>(next.data) + b * place.bytes, place.bytes);
-    }
+  for (const StatePlace& place : *ready) {
+    const ir::ValueId next_id = data_.graph.values[index(place.value)].next;
+    if (next_id == place.value) continue;  // stays as it is
+    const Tensor& next = binding->tensors[index(next_id)];
+    for (std::size_t b = 0; b < slots.size(); ++b)
+      std::memcpy(states->at(slots[b], place),
+                  static_cast<const std::byte*>(next.data) + b * place.bytes, place.bytes);
+  }
   last_ = binding;
   return {};
 }

@@ -28,6 +28,12 @@ struct Binding {
   std::vector<TensorView> outputs;  // as the graph lists them
 };
 
+// Where the plan's states lie in the pools of a plan, be it another one.
+struct PoolPlaces {
+  std::shared_ptr<const Plan> pool_plan;
+  std::vector<StatePlace> places;
+};
+
 class ContextImpl final : public Context {
  public:
   ContextImpl(std::shared_ptr<const Plan> plan, ThreadTeam* team);
@@ -43,7 +49,9 @@ class ContextImpl final : public Context {
   Result<void*> bind_input(std::string_view name, std::span<const std::int64_t> dims);
   Status run_steps(Binding& binding);
   Status set_symbol(const std::string& symbol, std::int64_t extent, const std::string& input_name);
-  Status check_ready(const StatePoolImpl* pool, std::span<const int> slots);
+  Result<std::span<const StatePlace>> places_of(const StatePoolImpl& pool);
+  Result<std::span<const StatePlace>> check_ready(const StatePoolImpl* pool,
+                                                  std::span<const int> slots);
   Result<Binding*> bind();
   Result<std::unique_ptr<Binding>> make_binding();
   Result<BoundStep> bind_step(const plan::Step& step, const std::vector<Tensor>& tensors);
@@ -60,7 +68,8 @@ class ContextImpl final : public Context {
   std::vector<std::int64_t> extents_;  // by symbol; -1: not set since the last run
   std::vector<bool> input_set_;
   std::map<std::vector<std::int64_t>, std::unique_ptr<Binding>> bindings_;
-  std::span<double> layer_us_;  // the caller's, where runs are timed
+  std::vector<PoolPlaces> pools_;  // by plan; seldom more than one
+  std::span<double> layer_us_;     // the caller's, where runs are timed
   Binding* last_ = nullptr;
 };
 

@@ -1,12 +1,14 @@
 // Slots: a free list, zeroed on acquisition.
 #include "engine/runtime/state_pool.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <new>
 #include <string>
 
 #include "engine/base/huge_pages.h"
+#include "engine/ir/dims.h"
 
 namespace antiphon {
 namespace runtime {
@@ -101,7 +103,38 @@ Result<StatePlace> place_state(const plan::PlanData& data, ir::ValueId id,
   return place;
 }
 
+std::string type_text(const ir::ValueInfo& info) {
+  return std::string(dtype_name(info.dtype)) + ir::shape_text(info.shape);
+}
+
 }  // namespace
+
+Result<std::vector<StatePlace>> places_in(const StatePoolImpl& pool, const Plan& plan) {
+  const auto graph_of = [](const Plan& p) -> const ir::Graph& {
+    return static_cast<const plan::PlanImpl&>(p).data().graph;
+  };
+  const ir::Graph &graph = graph_of(plan), &pools = graph_of(*pool.plan());
+  const auto info_in = [](const ir::Graph& g, ir::ValueId id) -> const ir::ValueInfo& {
+    return g.values[static_cast<std::size_t>(id)];
+  };
+  std::vector<StatePlace> places;
+  for (const ir::ValueId id : graph.states) {
+    const ir::ValueInfo& wanted = info_in(graph, id);
+    const auto found = std::find_if(
+        pool.places().begin(), pool.places().end(),
+        [&](const StatePlace& place) { return info_in(pools, place.value).name == wanted.name; });
+    const std::string named =
+        "state '" + wanted.name + "': the pool of " + pool.plan()->name() + " has ";
+    if (found == pool.places().end()) return invalid_argument(named + "none of this name");
+    const ir::ValueInfo& got = info_in(pools, found->value);
+    if (got.dtype != wanted.dtype || got.shape != wanted.shape)
+      return invalid_argument(named + type_text(got) + ", wanted " + type_text(wanted));
+    places.push_back(*found);
+    places.back().value = id;
+  }
+  return places;
+}
+
 }  // namespace runtime
 
 Result<std::unique_ptr<StatePool>> StatePool::create(std::shared_ptr<const Plan> plan,

@@ -1,4 +1,4 @@
-// State slots of many streams over one plan, in one allocation.
+// State slots of many streams, laid out for one plan, in one allocation.
 #pragma once
 
 #include <cstddef>
@@ -50,7 +50,7 @@ class StatePoolImpl final : public StatePool {
   int num_used() const override;
 
   bool in_use(int slot) const;
-  const Plan* plan() const { return plan_.get(); }
+  const std::shared_ptr<const Plan>& plan() const { return plan_; }
   const std::vector<StatePlace>& places() const { return places_; }
   std::byte* at(int slot, const StatePlace& place) const {
     return memory_.data() + static_cast<std::size_t>(slot) * slot_bytes_ + place.offset;
@@ -65,5 +65,9 @@ class StatePoolImpl final : public StatePool {
   std::vector<int> free_;
   std::vector<bool> used_;
 };
+
+// Where in the slots of `pool` the states of `plan` lie, which may be another plan than the pool's:
+// by name. kInvalidArgument: the pool lacks one, or has it in another type or shape.
+Result<std::vector<StatePlace>> places_in(const StatePoolImpl& pool, const Plan& plan);
 
 }  // namespace antiphon::runtime
