@@ -52,6 +52,7 @@ struct AcousticModelOptions {
   std::string plan_name = "acoustic";  // of its file in `plans`
   bool spare = false;                  // one slot more, for spare()
   bool frames = false;                 // runs also tell the encoder's frames, heard()
+  bool flush = true;                   // of a network with blocks: flush()
 };
 
 // One stream's part of a run. Every item of a run has the same number of steps.
@@ -61,11 +62,12 @@ struct AcousticItem {
   std::span<const float> frames;
 };
 
-// Owns plan, state and context. run() and reset() on one thread at a time; acquire() and release()
-// on any.
+// Owns plans, state and contexts. run(), flush() and reset() on one thread at a time; acquire() and
+// release() on any.
 //
 // The look-ahead delays the output: the first `lookahead` steps after a reset mean nothing, and
-// after the last frame `lookahead` flushed steps bring out the rest.
+// after the last frame `lookahead` flushed steps bring out the rest: by run() or, at once, by
+// flush().
 class AcousticModel {
  public:
   // kInvalidArgument: weights or options that do not fit each other; frames without blocks.
@@ -87,8 +89,14 @@ class AcousticModel {
 
   // Log-probabilities [items, steps * outputs_per_step, classes], valid until the next call.
   Result<std::span<const float>> run(std::span<const AcousticItem> items, int steps);
-  // The encoder's frames of the last run, [items, steps * 2, channels], valid until the next call
-  // of run(); empty: nothing was run, or not asked for. As late as the log-probabilities.
+  // Whether flush() is there: the network has blocks, and the options ask for it.
+  bool flushes() const { return flush_ != nullptr; }
+  // What `lookahead` more steps without frames would tell, for less: log-probabilities [slots,
+  // lookahead * outputs_per_step, classes], valid until the next call. Then a slot can only be
+  // reset(), released or copied to. kInvalidArgument: this has been done to one; it must not.
+  Result<std::span<const float>> flush(std::span<const int> slots);
+  // The encoder's frames of the last run or flush, [items, steps * 2, channels], valid until the
+  // next one; empty: nothing was run, or not asked for. As late as the log-probabilities.
   std::span<const float> heard() const;
 
  private:
@@ -96,11 +104,21 @@ class AcousticModel {
   struct Progress {
     std::int64_t frames = 0;  // of 20 ms that its slot was given
     std::int64_t end = -1;    // of those, how many were heard; -1: not ended
+    bool flushed = false;     // its state is of no use any more
+  };
+  // Of the windows of a run: frames that ask, and those they may hear.
+  struct Extents {
+    std::int64_t queries, keys;
   };
 
   AcousticModel() = default;
+  Status create_flush(const Weights& weights);
+  Status check_not_flushed() const;
   Status write_valid(std::span<const AcousticItem> items, std::int64_t steps);
-  Status write_windows(std::span<const AcousticItem> items, std::int64_t frames);
+  Status write_stream(std::span<const AcousticItem> items, std::int64_t frames);
+  Status write_places(std::span<const AcousticItem> items, std::int64_t frames);
+  Status write_begun(Context& context, std::int64_t frames);
+  Status write_window(Context& context, int block, const Extents& extents);
 
   int spare_ = -1;
   std::vector<Progress> progress_;         // by slot
@@ -109,7 +127,9 @@ class AcousticModel {
   std::shared_ptr<const Plan> plan_;
   std::unique_ptr<StatePool> pool_;
   std::unique_ptr<Context> context_;
-  std::vector<int> slots_;
+  std::unique_ptr<Context> flush_;  // over the same states; null: without it
+  const Context* last_ = nullptr;   // that was run
+  std::vector<int> slots_;          // of the run
 };
 
 }  // namespace antiphon::asr

@@ -1,4 +1,4 @@
-// Both acoustic networks by the network-definition API.
+// The acoustic networks by the network-definition API.
 #include "asr/acoustic_network.h"
 
 #include <cmath>
@@ -77,6 +77,23 @@ Value with_history(Network& net, const std::string& name, Value x, int history, 
   return all;
 }
 
+// The same of a stream that ends with x, or before it.
+Value with_last_history(Network& net, const std::string& name, Value x, int history, int channels) {
+  const Value past = net.state(name, {"B", history, channels});
+  net.update(past, past);
+  return x.valid() ? net.concat({past, x}, 1) : past;
+}
+
+// What a block attends with, from frames and their norms.
+Value attended(Network& net, const Weights& weights, const AcousticConfig& config,
+               const std::string& block, Value own, Value q, Value keys, Value values,
+               Value window) {
+  const Value mixed = net.attention(q, keys, values, config.heads, window);
+  const Value x = net.add(own, linear(net, weights, block + "mix", mixed));
+  const Value up = linear(net, weights, block + "up", norm(net, weights, block + "norm2", x));
+  return net.add(x, linear(net, weights, block + "down", net.gelu(up)));
+}
+
 // [B, F, C] -> [B, F, C], config.ahead frames late.
 Value attention_block(Network& net, const Weights& weights, const AcousticConfig& config, int index,
                       Value window, Value x) {
@@ -92,10 +109,26 @@ Value attention_block(Network& net, const Weights& weights, const AcousticConfig
   const Value v = linear(net, weights, b + "value", fresh);
   const Value keys = with_history(net, b + "keys", k, reach, channels);
   const Value values = with_history(net, b + "values", v, reach, channels);
-  const Value mixed = net.attention(q, keys, values, config.heads, window);
-  x = net.add(own, linear(net, weights, b + "mix", mixed));
-  const Value up = linear(net, weights, b + "up", norm(net, weights, b + "norm2", x));
-  return net.add(x, linear(net, weights, b + "down", net.gelu(up)));
+  return attended(net, weights, config, b, own, q, keys, values, window);
+}
+
+// [B, F, C], or nothing for the first block -> [B, config.ahead + F, C], all that is left to tell.
+Value last_of_block(Network& net, const Weights& weights, const AcousticConfig& config, int index,
+                    Value window, Value x) {
+  const std::string b = "blocks." + std::to_string(index) + ".";
+  const int channels = config.channels, reach = config.past + config.ahead;
+  const Value own = with_last_history(net, b + "x", x, config.ahead, channels);
+  const Value normed = norm(net, weights, b + "norm1", own);
+  const Value q = linear(net, weights, b + "query", normed);
+  Value k, v;
+  if (x.valid()) {
+    const Value fresh = net.slice(normed, 1, config.ahead, kToEnd);
+    k = linear(net, weights, b + "key", fresh);
+    v = linear(net, weights, b + "value", fresh);
+  }
+  const Value keys = with_last_history(net, b + "keys", k, reach, channels);
+  const Value values = with_last_history(net, b + "values", v, reach, channels);
+  return attended(net, weights, config, b, own, q, keys, values, window);
 }
 
 // Sines, then cosines, of wavelengths from 2 pi to 20,000 pi frames in equal ratios.
@@ -112,6 +145,11 @@ std::vector<float> places(int channels) {
   return table;
 }
 
+Value window_input(Network& net, int block, Dim queries, Dim keys) {
+  return net.input("window." + std::to_string(block), DType::kF32,
+                   {"B", std::move(queries), std::move(keys)});
+}
+
 // [B, F, channels], as late as all blocks are; zeros before the stream's first frame.
 Value encoder(Network& net, const Weights& weights, const AcousticConfig& config) {
   const Value mel = net.input("mel", DType::kF32, {"B", config.mel_bins, "T"});
@@ -126,15 +164,26 @@ Value encoder(Network& net, const Weights& weights, const AcousticConfig& config
   view.data = table.data();
   x = net.add(net.transpose(x, {0, 2, 1}), net.embedding(place, net.constant("places", view)));
   for (int k = 0; k < config.blocks; ++k) {
-    const Value window = net.input("window." + std::to_string(k), DType::kF32, {"B", "F", "K"});
-    x = attention_block(net, weights, config, k, window, x);
+    x = attention_block(net, weights, config, k, window_input(net, k, "F", "K"), x);
   }
   return net.mul(norm(net, weights, "norm", x), begun);
 }
 
-void listener_network(Network& net, const Weights& weights, const AcousticConfig& config,
-                      bool frames) {
-  const Value heard = encoder(net, weights, config);
+// [B, blocks * ahead, channels]: what encoder() would tell next of streams that have ended.
+Value end_of_encoder(Network& net, const Weights& weights, const AcousticConfig& config) {
+  const Value begun = net.input("begun", DType::kF32, {"B", config.blocks * config.ahead, 1});
+  Value x;
+  for (int k = 0; k < config.blocks; ++k) {
+    const int queries = (k + 1) * config.ahead;
+    x = last_of_block(net, weights, config, k, window_input(net, k, queries, config.past + queries),
+                      x);
+  }
+  return net.mul(norm(net, weights, "norm", x), begun);
+}
+
+// What follows from the encoder's frames.
+void tell(Network& net, const Weights& weights, const AcousticConfig& config, Value heard,
+          bool frames) {
   const Value steps =
       net.reshape(heard, {0, -1, AcousticConfig::kBlockFramesPerStep * config.channels});
   Value x = linear(net, weights, "join", steps);
@@ -150,9 +199,15 @@ void listener_network(Network& net, const Weights& weights, const AcousticConfig
 Network acoustic_network(const Weights& weights, const AcousticConfig& config, bool frames) {
   Network net("acoustic");
   if (config.blocks > 0)
-    listener_network(net, weights, config, frames);
+    tell(net, weights, config, encoder(net, weights, config), frames);
   else
     recurrent_network(net, weights, config);
+  return net;
+}
+
+Network flush_network(const Weights& weights, const AcousticConfig& config, bool frames) {
+  Network net("acoustic_flush");
+  tell(net, weights, config, end_of_encoder(net, weights, config), frames);
   return net;
 }
 

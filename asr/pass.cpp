@@ -8,7 +8,17 @@ namespace antiphon::asr {
 int Pass::steps_waiting(std::span<const float> frames, bool ended) const {
   const int bins = model->config().mel_bins;
   const auto waiting = static_cast<int>((frames.size() - begin) / static_cast<std::size_t>(bins));
-  return waiting / AcousticConfig::kFramesPerStep + (ended ? flush_left : 0);
+  return waiting / AcousticConfig::kFramesPerStep + (ended && !model->flushes() ? flush_left : 0);
+}
+
+bool Pass::flush_waiting(std::span<const float> frames) const {
+  return model->flushes() && flush_left > 0 && steps_waiting(frames, false) == 0;
+}
+
+// Behind steps that the last run was longer than the audio, so many of the flush mean nothing.
+void Pass::take_flush() {
+  surplus = model->config().lookahead - flush_left;
+  flush_left = 0;
 }
 
 AcousticItem Pass::take(std::span<const float> frames, int steps) {
@@ -37,6 +47,20 @@ void Pass::give(std::span<const float> log_probs, std::span<const float> encoded
                       static_cast<std::size_t>(used) * encoded_floats);
   heard.insert(heard.end(), kept.begin(), kept.end());
   changed = changed || used > 0;
+}
+
+Status Pass::run_to_end(std::span<const float> frames) {
+  while (const int waiting = steps_waiting(frames, true)) {
+    const int steps = run_length(waiting, model->max_steps(), true);
+    const AcousticItem item = take(frames, steps);
+    ANTIPHON_ASSIGN_OR_RETURN(const auto log_probs, model->run(std::span(&item, 1), steps));
+    give(log_probs, model->heard(), steps);
+  }
+  if (!flush_waiting(frames)) return {};
+  take_flush();
+  ANTIPHON_ASSIGN_OR_RETURN(const auto log_probs, model->flush(std::span(&slot, 1)));
+  give(log_probs, model->heard(), model->config().lookahead);
+  return {};
 }
 
 void Pass::restart() {

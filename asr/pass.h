@@ -17,7 +17,8 @@ struct Pass {
     restart();
   }
 
-  // Steps of 40 ms that can be run: of frames, and once the audio has ended of the flush behind.
+  // Steps of 40 ms that can be run: of frames, and once the audio has ended of the flush behind
+  // unless the model flushes at once.
   int steps_waiting(std::span<const float> frames, bool ended) const;
   // More steps than wait mean nothing; valid as long as `frames`.
   AcousticItem take(std::span<const float> frames, int steps);
@@ -25,6 +26,12 @@ struct Pass {
   // them, [steps * 2, channels], empty if the model tells none.
   void give(std::span<const float> log_probs, std::span<const float> encoded, int steps);
   void end() { flush_left = model->config().lookahead; }
+  // Ended and run: what is left is the model's flush of this slot. take_flush() before it, then
+  // give() of `lookahead` steps.
+  bool flush_waiting(std::span<const float> frames) const;
+  void take_flush();
+  // Runs and gives all that waits up to the turn's end, which end() has told.
+  Status run_to_end(std::span<const float> frames);
   // A new turn; the slot's state is the caller's to reset.
   void restart();
 

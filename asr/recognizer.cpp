@@ -29,6 +29,9 @@ class RecognizerImpl final : public Recognizer {
       for (bool ran = model != nullptr; ran;) {
         ANTIPHON_ASSIGN_OR_RETURN(ran, run_batch(*model));
       }
+      for (bool ran = model != nullptr; ran;) {
+        ANTIPHON_ASSIGN_OR_RETURN(ran, flush_batch(*model));
+      }
     }
     for (Stream* stream : busy_) stream->settle();
     return {};
@@ -52,18 +55,40 @@ class RecognizerImpl final : public Recognizer {
       members_.push_back(stream);
     }
     ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> log_probs, model.run(items_, steps));
+    give(model, log_probs, steps);
+    return true;
+  }
+
+  // The same of streams that have nothing more to run.
+  Result<bool> flush_batch(AcousticModel& model) {
+    slots_.clear();
+    members_.clear();
+    for (Stream* stream : busy_) {
+      if (static_cast<int>(slots_.size()) == model.max_batch()) break;
+      if (!stream->flush_waiting(model)) continue;
+      slots_.push_back(stream->take_flush(model));
+      members_.push_back(stream);
+    }
+    if (slots_.empty()) return false;
+    ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> log_probs, model.flush(slots_));
+    give(model, log_probs, model.config().lookahead);
+    return true;
+  }
+
+  // Each member its share of a run of `steps`.
+  void give(const AcousticModel& model, std::span<const float> log_probs, int steps) {
     const auto share = [&](std::span<const float> all, std::size_t i) {
-      const std::size_t each = all.size() / items_.size();
+      const std::size_t each = all.size() / members_.size();
       return all.subspan(i * each, each);
     };
     for (std::size_t i = 0; i < members_.size(); ++i)
       members_[i]->give(model, share(log_probs, i), share(model.heard(), i), steps);
-    return true;
   }
 
   std::shared_ptr<SharedModels> models_;  // shared with the streams, which may outlive us
   std::vector<Stream*> busy_, members_;
   std::vector<AcousticItem> items_;
+  std::vector<int> slots_;
 };
 
 constexpr int kMostPieces = 100;  // of hasty speech in HybridDecoder::kMostFrames
@@ -112,12 +137,14 @@ Result<std::unique_ptr<Recognizer>> create_recognizer(const RecognizerConfig& co
   options.plans = config.plans;
   options.team = config.team;
   options.logger = config.logger;
+  options.flush = models->manifest.final_ahead == 0;  // partials end unheard where it is not
   ANTIPHON_ASSIGN_OR_RETURN(models->acoustic, AcousticModel::create(*weights, options));
   if (models->manifest.final_ahead > 0) {
     options.config = models->manifest.final_acoustic();
     options.plan_name = "acoustic_final";
     options.spare = true;
-    options.max_steps = 32;  // of the flush
+    options.max_steps = 32;
+    options.flush = true;
     options.frames = models->manifest.speller_layers > 0;
     ANTIPHON_ASSIGN_OR_RETURN(models->final_acoustic, AcousticModel::create(*weights, options));
   }

@@ -104,7 +104,8 @@ void Stream::cancel_turn() {
 bool Stream::ready() const {
   return end_asked_ || queue_.size() - queue_begin_ >= VoiceActivity::kChunkSamples ||
          std::any_of(passes_.begin(), passes_.end(),
-                     [&](const Pass& pass) { return steps_waiting(pass) > 0; });
+                     [&](const Pass& pass) { return steps_waiting(pass) > 0; }) ||
+         flush_waiting(*passes_.back().model);
 }
 
 std::optional<RecognizerEvent> Stream::pop() {
@@ -143,8 +144,19 @@ int Stream::steps_waiting(const Pass& pass) const {
                                                      : waiting;
 }
 
+bool Stream::flush_waiting(const AcousticModel& model) const {
+  const Pass& last = passes_.back();
+  return last.model == &model && ending_ && !told_ && last.flush_waiting(frames_);
+}
+
 AcousticItem Stream::take(const AcousticModel& model, int steps) {
   return pass_of(model)->take(frames_, steps);
+}
+
+int Stream::take_flush(const AcousticModel& model) {
+  Pass* pass = pass_of(model);
+  pass->take_flush();
+  return pass->slot;
 }
 
 void Stream::give(const AcousticModel& model, std::span<const float> log_probs,
@@ -260,7 +272,7 @@ void Stream::finish_audio() {
 
 void Stream::settle() {
   Pass &first = passes_.front(), &last = passes_.back();
-  if (ending_ && (told_ || last.steps_waiting(frames_, true) == 0)) {
+  if (ending_ && steps_waiting(last) == 0 && !flush_waiting(*last.model)) {
     emit_final();
     return;
   }
@@ -278,13 +290,7 @@ Status Stream::hear_end_of_trial() {
   trial_->slot = model.spare();
   trial_->end();
   model.copy(last.slot, trial_->slot);
-  while (const int waiting = trial_->steps_waiting(frames_, true)) {
-    const int steps = run_length(waiting, model.max_steps(), true);
-    const AcousticItem item = trial_->take(frames_, steps);
-    ANTIPHON_ASSIGN_OR_RETURN(const auto log_probs, model.run(std::span(&item, 1), steps));
-    trial_->give(log_probs, model.heard(), steps);
-  }
-  return {};
+  return trial_->run_to_end(frames_);
 }
 
 std::vector<DecodedText> Stream::texts_of(Pass& pass) {

@@ -38,7 +38,8 @@ std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<SharedModels> models
 // no partials has the second pass alone.
 //
 // The recogniser calls, on its lane: listen() (audio to frames), then take() and give() for every
-// batched run of either network, then settle(). Not thread-safe.
+// batched run of either network, take_flush() and give() for every flush, then settle(). Not
+// thread-safe.
 class Stream final : public RecognizerStream {
  public:
   static Result<std::unique_ptr<Stream>> create(std::shared_ptr<SharedModels> models,
@@ -53,11 +54,16 @@ class Stream final : public RecognizerStream {
 
   // Moves queued audio through voice activity and features, up to the end of this turn.
   Status listen();
-  // Steps of 40 ms that `model` should run now: of frames, and of the flush behind the last one.
+  // Steps of 40 ms that `model` should run now: of frames, and of the flush behind the last one
+  // unless it flushes at once.
   int steps_waiting(const AcousticModel& model) const;
   // The turn's audio is at its end: take() may ask for more steps than wait, which mean nothing.
   bool ending() const { return ending_; }
   AcousticItem take(const AcousticModel& model, int steps);  // valid until the next listen()
+  // All of the turn was run: what is left is the model's flush of a slot, which take_flush() tells;
+  // then give() of `lookahead` steps.
+  bool flush_waiting(const AcousticModel& model) const;
+  int take_flush(const AcousticModel& model);
   // log_probs: of all steps, [steps * outputs_per_step, classes]; encoded: the encoder's frames of
   // them, [steps * 2, channels], empty if the model tells none.
   void give(const AcousticModel& model, std::span<const float> log_probs,

@@ -35,7 +35,8 @@ TEST(Allocations, NoneWhileATurnIsHeard) {
   EXPECT_EQ(counted, 0) << "in the third turn";
 }
 
-// Two streams through a network with blocks, in runs of several lengths, one of them flushed first.
+// Two streams through a network with blocks, in runs of several lengths, one of them flushed first
+// step by step, then both at once.
 TEST(Allocations, NoneInRunsOfANetworkWithBlocks) {
   const auto weights = Weights::load(test::kGolden + "listener_i8.safetensors");
   ASSERT_TRUE(weights.ok()) << weights.status().to_string();
@@ -58,6 +59,7 @@ TEST(Allocations, NoneInRunsOfANetworkWithBlocks) {
       const AcousticItem items[] = {{slots[0], part(steps)}, {slots[1], part(std::min(steps, 2))}};
       ASSERT_TRUE((*model)->run(items, steps).ok());
     }
+    ASSERT_TRUE((*model)->flush(slots).ok());
     for (const int slot : slots) (*model)->reset(slot);
     counted = antiphon::test::allocations() - before;
   }

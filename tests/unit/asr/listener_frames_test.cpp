@@ -39,7 +39,7 @@ class ListenerFrames : public testing::TestWithParam<Case> {
     ASSERT_TRUE(model_);
   }
 
-  std::unique_ptr<AcousticModel> made(bool frames) {
+  std::unique_ptr<AcousticModel> made(bool frames, bool flush = true) {
     AcousticModelOptions options;
     options.config = final_listener();
     options.precision = GetParam().precision;
@@ -48,6 +48,7 @@ class ListenerFrames : public testing::TestWithParam<Case> {
     options.max_steps = kMaxSteps;
     options.spare = true;
     options.frames = frames;
+    options.flush = flush;
     auto model = AcousticModel::create(*weights_, options);
     EXPECT_TRUE(model.ok()) << model.status().to_string();
     return model.ok() ? std::move(*model) : nullptr;
@@ -72,7 +73,8 @@ class ListenerFrames : public testing::TestWithParam<Case> {
     ASSERT_TRUE(got.ok()) << got.status().to_string();
     pass.give(*got, pass.model->heard(), length);
   }
-  // To the turn's end in runs of these lengths, over and over; the last one may be too long.
+  // To the turn's end in runs of these lengths, over and over; the last one may be too long, and
+  // then a part of the flush. The rest of the flush at once, if the model does that.
   void finish(Pass& pass, std::span<const float> frames, const std::vector<int>& lengths) {
     bool ended = false;
     for (std::size_t next = 0;; ++next) {
@@ -81,9 +83,14 @@ class ListenerFrames : public testing::TestWithParam<Case> {
         pass.end();
         ended = true;
       }
-      if (pass.steps_waiting(frames, ended) == 0) return;
+      if (pass.steps_waiting(frames, ended) == 0) break;
       run(pass, frames, length);
     }
+    if (!pass.flush_waiting(frames)) return;
+    pass.take_flush();
+    const auto got = pass.model->flush(std::span(&pass.slot, 1));
+    ASSERT_TRUE(got.ok()) << got.status().to_string();
+    pass.give(*got, pass.model->heard(), pass.model->config().lookahead);
   }
 
   static void expect_near(std::span<const float> got, std::span<const float> want, double bound) {
@@ -98,14 +105,19 @@ class ListenerFrames : public testing::TestWithParam<Case> {
 };
 
 TEST_P(ListenerFrames, EqualPyTorchInRunsOfAnyLengthAndTurnAfterTurn) {
-  Pass pass = open();
-  for (const std::vector<int>& lengths :
-       std::vector<std::vector<int>>{{1}, {2}, {8}, {3, 1, 7}, {5, 8, 2, 1}}) {
-    finish(pass, all(), lengths);
-    expect_near(pass.heard, want_, GetParam().bound);
-    model_->reset(pass.slot);
-    pass.restart();
-    EXPECT_TRUE(pass.heard.empty());
+  for (const bool flush : {true, false}) {
+    model_ = made(true, flush);
+    ASSERT_TRUE(model_);
+    EXPECT_EQ(model_->flushes(), flush);
+    Pass pass = open();
+    for (const std::vector<int>& lengths :
+         std::vector<std::vector<int>>{{1}, {2}, {8}, {3, 1, 7}, {5, 8, 2, 1}}) {
+      finish(pass, all(), lengths);
+      expect_near(pass.heard, want_, GetParam().bound);
+      model_->reset(pass.slot);
+      pass.restart();
+      EXPECT_TRUE(pass.heard.empty());
+    }
   }
 }
 
@@ -126,8 +138,10 @@ TEST_P(ListenerFrames, AResetInTheMiddleBeginsAnew) {
   EXPECT_EQ(pass.heard, first);
 }
 
-// Two streams of which the second begins later and ends first.
+// Two streams of which the second begins later and ends first, step by step.
 TEST_P(ListenerFrames, BatchedStreamsTellWhatTheSingleOnesDo) {
+  model_ = made(true, false);
+  ASSERT_TRUE(model_);
   Pass first = open(), second = open();
   const auto short_one = steps(6, 21);
   finish(second, short_one, {3});

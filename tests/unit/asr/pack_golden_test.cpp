@@ -35,15 +35,14 @@ struct Told {
   std::vector<float> log_probs, heard;
 };
 
-// What the network tells of an utterance, `steps` steps a run, as a stream is heard.
+// What the network tells of an utterance, `steps` steps a run, as a stream is heard, and its end at
+// once.
 Told run_all(AcousticModel& net, std::span<const float> frames, int steps) {
   const int slot = *net.acquire(), lookahead = net.config().lookahead;
   const auto step =
       static_cast<std::size_t>(AcousticConfig::kFramesPerStep * net.config().mel_bins);
   Told out;
-  const auto run = [&](std::span<const float> part, int count) {
-    const AcousticItem item = {slot, part};
-    const auto got = net.run(std::span(&item, 1), count);
+  const auto add = [&](const Result<std::span<const float>>& got) {
     EXPECT_TRUE(got.ok()) << got.status().to_string();
     if (!got.ok()) return;
     out.log_probs.insert(out.log_probs.end(), got->begin(), got->end());
@@ -51,10 +50,11 @@ Told run_all(AcousticModel& net, std::span<const float> frames, int steps) {
   };
   for (std::size_t at = 0; at < frames.size();) {
     const std::size_t n = std::min(static_cast<std::size_t>(steps), (frames.size() - at) / step);
-    run(frames.subspan(at, n * step), static_cast<int>(n));
+    const AcousticItem item = {slot, frames.subspan(at, n * step)};
+    add(net.run(std::span(&item, 1), static_cast<int>(n)));
     at += n * step;
   }
-  for (int left = lookahead; left > 0; left -= steps) run({}, std::min(steps, left));
+  add(net.flush(std::span(&slot, 1)));
   net.release(slot);
   const auto without_delay = [&](std::vector<float>& values, std::size_t step_floats) {
     values.erase(values.begin(),

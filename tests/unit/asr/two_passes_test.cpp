@@ -182,6 +182,52 @@ TEST_F(TwoPasses, StreamsThatRunTogetherAreTheSingleOnes) {
   }
 }
 
+// A network with blocks for finals, whose weights are random: what it hears is of no use, but the
+// same however a turn ends. Turns of one step, shorter than the look-ahead of 200 ms and longer.
+TEST_F(TwoPasses, AFinalIsTheSameByOneFlushAndStepByStep) {
+  AcousticModelOptions options;
+  options.precision = Precision::kF32;
+  options.max_streams = 4;
+  options.max_batch = 2;  // of three that end together
+  options.config = test::kTinyListener;
+  options.config.ahead = options.config.lookahead = 5;
+  options.spare = true;
+  options_.endpointing = options_.partials = false;
+  const std::size_t samples[] = {100, 640, 1900, 7000, 16000, 24000};
+  std::vector<std::vector<Transcript>> finals;
+  for (const bool flush : {false, true}) {
+    options.flush = flush;
+    models_->final_acoustic = made("listener_f32.safetensors", options);
+    ASSERT_TRUE(models_->final_acoustic);
+    finals.emplace_back();
+    for (const std::size_t first : {0u, 3u}) {
+      std::vector<std::unique_ptr<RecognizerStream>> streams;
+      std::vector<RecognizerStream*> all;
+      const auto pcm = say("give me a large latte");
+      for (std::size_t i = first; i < first + 3; ++i) {
+        streams.push_back(open());
+        ASSERT_TRUE(streams.back()->push(std::span(pcm).first(samples[i])).ok());
+        streams.back()->end_turn();
+        all.push_back(streams.back().get());
+      }
+      ASSERT_TRUE(recognizer_->advance(all).ok());
+      for (auto* stream : all) {
+        EXPECT_FALSE(stream->ready());
+        const auto got = test::events_of(*stream);
+        ASSERT_FALSE(got.empty());
+        finals.back().push_back(got.back().transcript);
+      }
+    }
+  }
+  int heard = 0;
+  for (std::size_t i = 0; i < std::size(samples); ++i) {
+    EXPECT_EQ(finals[1][i].text, finals[0][i].text) << samples[i];
+    EXPECT_NEAR(finals[1][i].confidence, finals[0][i].confidence, 1e-3) << samples[i];
+    heard += !finals[0][i].text.empty();
+  }
+  EXPECT_GE(heard, 3);
+}
+
 TEST_F(TwoPasses, SlotsOfBothComeBack) {
   for (int round = 0; round < 3; ++round) {
     std::vector<std::unique_ptr<RecognizerStream>> streams;
