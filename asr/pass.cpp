@@ -73,11 +73,13 @@ void Pass::restart() {
 }
 
 int run_length(int waiting, int most, bool ended) {
+  constexpr int kStepsOfARun = 3;
   waiting = std::min(waiting, most);
   if (waiting == 0) return 0;
   int steps = 1;
   while (steps * 2 <= waiting) steps *= 2;
-  return ended && steps < waiting && steps * 2 <= most ? steps * 2 : steps;
+  if (!ended || steps == waiting || steps * 2 > most) return steps;
+  return steps * 2 - waiting <= kStepsOfARun ? steps * 2 : steps;
 }
 
 }  // namespace antiphon::asr

@@ -49,7 +49,7 @@ struct Pass {
 };
 
 // The largest power of two of `waiting` steps, so that few shapes are bound. At a turn's end the
-// next larger one: one run more costs more than some steps that mean nothing.
+// next larger one if that is nearly as many: a run costs as much as three steps, beside its own.
 int run_length(int waiting, int most, bool ended);
 
 }  // namespace antiphon::asr

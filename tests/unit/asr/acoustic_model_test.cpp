@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "asr/log_mel.h"
+#include "asr/pass.h"
 #include "engine/weights.h"
 
 namespace antiphon::asr {
@@ -129,6 +130,18 @@ INSTANTIATE_TEST_SUITE_P(All, AcousticGolden,
                                   (param.param.precision == Precision::kF32 ? "_as_f32"
                                                                             : "_as_int8");
                          });
+
+// Powers of two; at a turn's end no more than three steps that mean nothing for a run less.
+TEST(RunLength, IsAPowerOfTwoAndAtTheEndNearlyEnough) {
+  const int waiting[] = {0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16, 17, 29, 31, 32, 100};
+  const int going_on[] = {0, 1, 2, 2, 4, 4, 4, 8, 8, 8, 16, 16, 16, 16, 32, 32};
+  const int ended[] = {0, 1, 2, 4, 4, 8, 8, 8, 8, 16, 16, 16, 32, 32, 32, 32};
+  for (std::size_t i = 0; i < std::size(waiting); ++i) {
+    EXPECT_EQ(run_length(waiting[i], 32, false), going_on[i]) << waiting[i];
+    EXPECT_EQ(run_length(waiting[i], 32, true), ended[i]) << waiting[i];
+  }
+  EXPECT_EQ(run_length(31, 16, true), 16) << "as many as a run may have";
+}
 
 }  // namespace
 }  // namespace antiphon::asr
