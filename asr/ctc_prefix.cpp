@@ -42,6 +42,9 @@ CtcPrefixScorer::Prefix CtcPrefixScorer::extended(const Prefix& prefix, std::uin
   const bool repeated = prefix.last == letter;
   Number label = 0, blank = 0, begun = 0, most = 0;
   const std::size_t end = prefix.first + prefix.blank.size();
+  constexpr std::size_t kUsualGrowth = 16;
+  longer.label.reserve(prefix.blank.size() + kUsualGrowth);
+  longer.blank.reserve(prefix.blank.size() + kUsualGrowth);
   for (std::size_t t = prefix.first; t < num_steps(); ++t) {
     const Number* p = p_.data() + t * num_classes_;
     // P(prefix up to the last step), and that there was room for the letter.

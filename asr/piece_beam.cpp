@@ -81,9 +81,10 @@ class Search {
       const auto row = rows.subspan(from * pieces, pieces);
       for (const std::int32_t piece : probable_pieces(row, tried)) {
         const float log_p = row[static_cast<std::size_t>(piece)];
-        if (steps.size() == room && most(from, log_p) <= steps.back().score) continue;
-        std::optional<Step> step = step_of(from, piece, log_p);
-        if (!step || (steps.size() == room && step->score <= steps.back().score)) continue;
+        const float least = steps.size() == room ? steps.back().score : -HUGE_VALF;
+        if (most(from, log_p) <= least) continue;
+        std::optional<Step> step = step_of(from, piece, log_p, least);
+        if (!step || step->score <= least) continue;
         const auto at =
             std::upper_bound(steps.begin(), steps.end(), *step,
                              [](const Step& a, const Step& b) { return a.score > b.score; });
@@ -102,9 +103,10 @@ class Search {
     return alive_[from].text.score + log_p + config_.language_weight * kBetterWords;
   }
 
-  // None: CTC says that it was not said, a text does not begin so, or it is an end of nothing,
-  // which is not for a speller to tell.
-  std::optional<Step> step_of(std::size_t from, std::int32_t piece, float log_p) const {
+  // None: CTC says that it was not said, a text does not begin so, it is an end of nothing, which
+  // is not for a speller to tell, or it scores no more than `least`.
+  std::optional<Step> step_of(std::size_t from, std::int32_t piece, float log_p,
+                              float least) const {
     const Beginning& begun = alive_[from];
     if (piece == kEndMark && begun.text.pieces.empty()) return std::nullopt;
     Step step = {from, piece, begun.text.log_prob + log_p, begun.text.log_prob + log_p, {}};
@@ -119,14 +121,18 @@ class Search {
         if (letters.front() != ctc_.space) return std::nullopt;
         letters = letters.subspan(1);
       }
-      step.heard = begun.heard;
       step.letters = begun.letters;
+      for (const std::uint8_t letter : letters)
+        step.letters = ctc_.decoder->longer(step.letters, letter);
+      language = ctc_.decoder->language_score(step.letters);
+      // With every letter a beginning is less probable: one may tell that it is of no use.
+      const double wanted = least - step.score - config_.language_weight * language;
+      step.heard = begun.heard;
       for (const std::uint8_t letter : letters) {
         step.heard = ctc_.scorer->extended(step.heard, letter);
-        step.letters = ctc_.decoder->longer(step.letters, letter);
+        if (config_.ctc_weight * step.heard.log_begun <= wanted) return std::nullopt;
       }
       heard = step.heard.log_begun;
-      language = ctc_.decoder->language_score(step.letters);
     }
     if (!std::isfinite(heard)) return std::nullopt;
     step.score +=
