@@ -153,6 +153,7 @@ Result<HybridDecoder::Spelled> HybridDecoder::candidates(CtcDecoder& ctc,
   ANTIPHON_ASSIGN_OR_RETURN(const std::vector<SpelledText> spelled,
                             most_probable_texts(*speller_,
                                                 {.width = config_.beam,
+                                                 .margin = config_.margin,
                                                  .ctc_weight = config_.ctc_weight,
                                                  .language_weight = config_.language_weight},
                                                 {&ctc, &scorer, &letters_, space_}));

@@ -19,6 +19,9 @@ namespace antiphon::asr {
 struct HybridConfig {
   int beam = 6;    // texts that are spelled side by side
   int texts = 12;  // of CTC's beam that are judged as well
+  // Texts are left whose beginnings score so much less than the best: their share would be below
+  // 1 in 3000.
+  float margin = 8;
   // Beside the attention decoder's log-probabilities: of CTC's, and of the score of language model,
   // phrases and hot words.
   float ctc_weight = 0.2f, language_weight = 0.5f;

@@ -69,19 +69,23 @@ class Search {
   }
 
  private:
-  // The best ways on of all beginnings, as many as have room; rows: log-probabilities of each.
+  // The best ways on of all beginnings, as many as have room and are near enough to the best;
+  // rows: log-probabilities of each.
   std::vector<Step> best_steps(std::span<const float> rows, bool only_ends) {
     const std::size_t pieces = rows.size() / alive_.size(), room = width() - ended_.size();
     const std::size_t tried = only_ends ? 0
                               : ctc_.scorer
                                   ? std::max(room, static_cast<std::size_t>(config_.tried))
                                   : room;
+    float top = -HUGE_VALF;  // of what has ended or goes on
+    for (const SpelledText& text : ended_) top = std::max(top, text.score);
     std::vector<Step> steps;
     for (std::size_t from = 0; from < alive_.size(); ++from) {
       const auto row = rows.subspan(from * pieces, pieces);
       for (const std::int32_t piece : probable_pieces(row, tried)) {
         const float log_p = row[static_cast<std::size_t>(piece)];
-        const float least = steps.size() == room ? steps.back().score : -HUGE_VALF;
+        const float least =
+            std::max(steps.size() == room ? steps.back().score : -HUGE_VALF, top - config_.margin);
         if (most(from, log_p) <= least) continue;
         std::optional<Step> step = step_of(from, piece, log_p, least);
         if (!step || step->score <= least) continue;
@@ -90,8 +94,10 @@ class Search {
                              [](const Step& a, const Step& b) { return a.score > b.score; });
         steps.insert(at, *std::move(step));
         if (steps.size() > room) steps.pop_back();
+        top = std::max(top, steps.front().score);
       }
     }
+    while (!steps.empty() && steps.back().score < top - config_.margin) steps.pop_back();
     return steps;
   }
 

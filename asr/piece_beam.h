@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "asr/ctc_decoder.h"
@@ -13,6 +14,8 @@ namespace antiphon::asr {
 
 struct PieceBeamConfig {
   int width = 4;
+  // Of scores: what is further below the best one is left.
+  float margin = std::numeric_limits<float>::infinity();
   int most = SpellerConfig::kPlaces - 2;  // pieces of a text
   int tried = 12;  // of the pieces that may follow, those that CTC and the language are asked for
   // Beside the attention decoder's log-probabilities: of CTC's, and of the language's score.
@@ -35,9 +38,10 @@ struct CtcEvidence {
 
 // Beam search over pieces of what `speller` heard last (Sutskever et al. 2014, arXiv 1409.3215): of
 // every length the `width` best beginnings go on; a text that ends is one of them and leaves the
-// beam, which is over when `width` have. With `ctc` a beginning is also scored by how probable it
-// is that what CTC heard begins so (ctc_prefix.h), so that nothing is left out and nothing told
-// twice, and by its words. Best first; none is empty. kExhausted: the speller's tree is full.
+// beam, which is over when `width` have, or nothing is left within `margin` of the best. With `ctc`
+// a beginning is also scored by how probable it is that what CTC heard begins so (ctc_prefix.h), so
+// that nothing is left out and nothing told twice, and by its words. Best first; none is empty.
+// kExhausted: the speller's tree is full.
 Result<std::vector<SpelledText>> most_probable_texts(Speller& speller,
                                                      const PieceBeamConfig& config,
                                                      const CtcEvidence& ctc = {});

@@ -144,6 +144,29 @@ TEST_P(SpellerGolden, TheBeamFindsTheTextsOfAPlainSearch) {
   }
 }
 
+TEST_P(SpellerGolden, TheBeamLeavesWhatIsFarBehindTheBest) {
+  ASSERT_TRUE(speller_->hear(heard_).ok());
+  const auto all = most_probable_texts(*speller_, {.width = 3, .most = 7});
+  const int nodes = speller_->num_nodes();
+  ASSERT_TRUE(all.ok()) << all.status().to_string();
+  ASSERT_EQ(all->size(), 3u);
+  for (const float margin : {0.0f, 0.5f, 1.0f, 100.0f}) {
+    SCOPED_TRACE(margin);
+    ASSERT_TRUE(speller_->hear(heard_).ok());
+    const auto near = most_probable_texts(*speller_, {.width = 3, .margin = margin, .most = 7});
+    ASSERT_TRUE(near.ok()) << near.status().to_string();
+    ASSERT_FALSE(near->empty());
+    for (const SpelledText& text : *near) EXPECT_GE(text.score, near->front().score - margin);
+    EXPECT_LE(near->size(), 3u);
+    if (margin < 1) {
+      EXPECT_LT(speller_->num_nodes(), nodes);
+    }
+    if (margin < 100) continue;
+    EXPECT_EQ(speller_->num_nodes(), nodes);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ((*near)[i].pieces, (*all)[i].pieces) << i;
+  }
+}
+
 // CTC by all its paths, and a bonus a word (make_speller_golden.py).
 TEST_P(SpellerGolden, WithCtcItFindsWhatBothThinkBest) {
   const std::string alphabet = " 'abc";
