@@ -10,28 +10,6 @@
 namespace antiphon::asr {
 namespace {
 
-// Texts as a tree of pieces in which every beginning stands once.
-struct PieceTree {
-  std::vector<SpelledNode> nodes;
-  std::vector<std::size_t> ends;  // of the texts, in `nodes`
-
-  // first: number of the tree's root in the speller's.
-  PieceTree(const std::vector<std::vector<std::int32_t>>& texts, std::int32_t first) {
-    nodes = {{kBeginMark, -1}, {kTextMark, first}};
-    std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> known;  // (parent, piece)
-    for (const std::vector<std::int32_t>& text : texts) {
-      std::int32_t at = first + 1;
-      for (const std::int32_t piece : text) {
-        const auto next = first + static_cast<std::int32_t>(nodes.size());
-        const auto [found, fresh] = known.try_emplace({at, piece}, next);
-        if (fresh) nodes.push_back({piece, at});
-        at = found->second;
-      }
-      ends.push_back(static_cast<std::size_t>(at - first));
-    }
-  }
-};
-
 // The end of a part of a turn, and the pause that it lies in; steps of CTC.
 struct Cut {
   std::size_t at = 0, begin = 0, end = 0;
@@ -172,30 +150,36 @@ Result<HybridDecoder::Spelled> HybridDecoder::candidates(CtcDecoder& ctc,
   return texts;
 }
 
-// Writes how probable each text is to the attention decoder.
+// Writes how probable each text is to the attention decoder. Most begin as those that it spelled:
+// only what is new of them is run, once.
 Status HybridDecoder::judge(Spelled& texts) {
-  if (texts.empty()) return {};
+  const std::int32_t root = speller_->child(speller_->child(-1, kBeginMark), kTextMark);
   std::vector<std::vector<std::int32_t>> split;
-  for (const auto& [text, log_prob] : texts) split.push_back(pieces_.split(text));
-  const std::int32_t first = speller_->num_nodes();
-  const PieceTree tree(split, first);
-  const auto pieces = static_cast<std::size_t>(speller_->config().pieces);
-  const auto run = static_cast<std::size_t>(speller_->max_run());
-  std::vector<float> log_probs(tree.nodes.size());  // of the beginning that ends in a node
-  for (std::size_t from = 0; from < tree.nodes.size(); from += run) {
-    const std::size_t to = std::min(from + run, tree.nodes.size());
-    ANTIPHON_ASSIGN_OR_RETURN(const std::span<const float> rows,
-                              speller_->grow(std::span(tree.nodes).subspan(from, to - from)));
-    const auto row = [&](std::size_t node) { return rows.subspan((node - from) * pieces, pieces); };
-    for (std::size_t child = std::max<std::size_t>(from, 2); child < tree.nodes.size(); ++child) {
-      const auto parent = static_cast<std::size_t>(tree.nodes[child].parent - first);
-      if (parent < from || parent >= to) continue;
-      log_probs[child] =
-          log_probs[parent] + row(parent)[static_cast<std::size_t>(tree.nodes[child].piece)];
+  std::vector<SpelledNode> fresh;
+  std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> numbers;  // by parent and piece
+  for (const auto& [text, log_prob] : texts) {
+    std::int32_t at = root;
+    for (const std::int32_t piece : split.emplace_back(pieces_.split(text))) {
+      const auto [known, is_new] = numbers.try_emplace({at, piece}, speller_->child(at, piece));
+      if (known->second < 0) {
+        known->second = speller_->num_nodes() + static_cast<std::int32_t>(fresh.size());
+        fresh.push_back({piece, at});
+      }
+      at = known->second;
     }
-    for (std::size_t i = 0; i < texts.size(); ++i)
-      if (const std::size_t end = tree.ends[i]; end >= from && end < to)
-        texts[i].second = log_probs[end] + row(end)[kEndMark];
+  }
+  const auto run = static_cast<std::size_t>(speller_->max_run());
+  for (std::size_t from = 0; from < fresh.size(); from += run)
+    ANTIPHON_RETURN_IF_ERROR(
+        speller_->grow(std::span(fresh).subspan(from, std::min(run, fresh.size() - from)))
+            .status());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    std::int32_t at = root;
+    for (const std::int32_t piece : split[i]) {
+      texts[i].second += speller_->row(at)[static_cast<std::size_t>(piece)];
+      at = numbers.at({at, piece});
+    }
+    texts[i].second += speller_->row(at)[kEndMark];
   }
   return {};
 }

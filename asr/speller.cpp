@@ -19,6 +19,7 @@ std::int64_t filled(std::int64_t n, std::int64_t block) {
 // Nodes of a run: few sizes, little that means nothing.
 std::int64_t run_of(std::int64_t n) {
   if (n > 4 && n <= 16) return filled(n, 4);
+  if (n > 16 && n <= 32) return filled(n, 8);
   std::int64_t size = 1;
   while (size < n) size *= 2;
   return size;
@@ -83,6 +84,7 @@ Status Speller::hear(std::span<const float> frames) {
   const auto channels = static_cast<std::size_t>(options_.config.channels);
   frames_ = static_cast<std::int64_t>(frames.size() / channels);
   tree_.clear();
+  rows_.clear();
   if (frames.empty() || frames.size() % channels != 0 || frames_ > options_.max_frames) {
     const std::int64_t got = std::exchange(frames_, 0);
     return invalid_argument("speller: " + std::to_string(got) + " frames of a turn, wanted 1 to " +
@@ -183,7 +185,7 @@ Result<std::span<const float>> Speller::grow(std::span<const SpelledNode> nodes)
     if (depth >= SpellerConfig::kPlaces)
       return give_up(exhausted("speller: a text has at most " +
                                std::to_string(SpellerConfig::kPlaces) + " pieces"));
-    tree_.push_back({node.parent, depth});
+    tree_.push_back({node.piece, node.parent, depth});
   }
   const std::int64_t run = run_of(static_cast<std::int64_t>(nodes.size())),
                      past = filled(before, kPastBlock);
@@ -197,9 +199,23 @@ Result<std::span<const float>> Speller::grow(std::span<const SpelledNode> nodes)
       const auto values = texts_->output(named("", layer, part))->f32();
       std::copy_n(values.begin(), floats, past_rows(layer, part, before));
     }
-  return texts_->output("log_probs")
-      ->f32()
-      .first(nodes.size() * static_cast<std::size_t>(options_.config.pieces));
+  const auto rows = texts_->output("log_probs")
+                        ->f32()
+                        .first(nodes.size() * static_cast<std::size_t>(options_.config.pieces));
+  rows_.insert(rows_.end(), rows.begin(), rows.end());
+  return rows;
+}
+
+std::int32_t Speller::child(std::int32_t node, std::int32_t piece) const {
+  const auto found = std::find_if(tree_.begin(), tree_.end(), [&](const Place& place) {
+    return place.parent == node && place.piece == piece;
+  });
+  return found == tree_.end() ? -1 : static_cast<std::int32_t>(found - tree_.begin());
+}
+
+std::span<const float> Speller::row(std::int32_t node) const {
+  const auto pieces = static_cast<std::size_t>(options_.config.pieces);
+  return std::span(rows_).subspan(static_cast<std::size_t>(node) * pieces, pieces);
 }
 
 }  // namespace antiphon::asr

@@ -55,12 +55,16 @@ class Speller {
   // or a text is full; it stays as it was.
   Result<std::span<const float>> grow(std::span<const SpelledNode> nodes);
   int num_nodes() const { return static_cast<int>(tree_.size()); }
+  // Of nodes of the tree: the one that says this piece behind another, -1: there is none yet; what
+  // grow() gave of one, valid until the next call of it.
+  std::int32_t child(std::int32_t node, std::int32_t piece) const;
+  std::span<const float> row(std::int32_t node) const;
   const SpellerConfig& config() const { return options_.config; }
   int max_run() const { return options_.max_run; }
 
  private:
   struct Place {
-    std::int32_t parent, depth;
+    std::int32_t piece, parent, depth;
   };
 
   Speller() = default;
@@ -75,6 +79,7 @@ class Speller {
   std::int64_t frames_ = 0, padded_ = 0;   // of the turn; with those that fill its shape
   std::vector<std::vector<float>> heard_;  // keys, then values of each layer: [padded, channels]
   std::vector<std::vector<float>> past_;   // the same of the tree: [max_nodes, channels]
+  std::vector<float> rows_;                // log-probabilities behind its nodes, [nodes, pieces]
 };
 
 }  // namespace antiphon::asr

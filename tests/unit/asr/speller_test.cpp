@@ -110,6 +110,22 @@ TEST_P(SpellerGolden, ATreeOfTextsEqualsPyTorchTextByText) {
     expect_near(grown(at_once), expected_, GetParam().bound);
 }
 
+TEST_P(SpellerGolden, NodesAreFoundByWhatTheySayAndKeepTheirRows) {
+  const auto want = grown(5);
+  const auto pieces = static_cast<std::size_t>(kConfig.pieces);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const auto node = static_cast<std::int32_t>(i);
+    EXPECT_EQ(speller_->child(nodes_[i].parent, nodes_[i].piece), node);
+    EXPECT_TRUE(
+        std::ranges::equal(speller_->row(node), std::span(want).subspan(i * pieces, pieces)))
+        << i;
+  }
+  EXPECT_EQ(speller_->child(-1, 16), -1);
+  EXPECT_EQ(speller_->child(static_cast<std::int32_t>(nodes_.size()), nodes_[0].piece), -1);
+  ASSERT_TRUE(speller_->hear(heard_).ok());
+  EXPECT_EQ(speller_->child(nodes_[0].parent, nodes_[0].piece), -1) << "another turn";
+}
+
 TEST_P(SpellerGolden, ATurnForgetsTheOneBefore) {
   const std::vector<float> other(heard_.rbegin(), heard_.rbegin() + 5 * kConfig.channels);
   ASSERT_TRUE(speller_->hear(other).ok());
