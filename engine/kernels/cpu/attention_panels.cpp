@@ -1,5 +1,6 @@
 // Attention, one head at a time: softmax(q k^T / sqrt(d) + mask_bias) v, both products by matrix
-// panels that are packed from k and v on the spot. f32. The team divides the heads.
+// panels that are packed from k and v on the spot. f32. The team divides the heads. Keys that a
+// mask takes from a whole block of queries are left out, as of windows that move along the keys.
 #include <algorithm>
 #include <cmath>
 
@@ -51,18 +52,55 @@ void pack_head(const AttentionShape& s, std::int64_t batch, std::int64_t head, f
   }
 }
 
+// The largest norm of `count` rows, squared.
+float most_squares(const VectorMath& math, const float* x, std::int64_t count, std::int64_t stride,
+                   std::int64_t width) {
+  float most = 0;
+  for (std::int64_t i = 0; i < count; ++i, x += stride)
+    most = std::max(most, math.dot(x, x, width));
+  return most;
+}
+
+struct Range {
+  std::int64_t begin, end;
+  std::int64_t size() const { return end - begin; }
+};
+
+// Keys among which are all that weigh anything to `count` queries from `first` on, from the begin
+// of a panel. No score is larger than `most`, so that of a key that is masked by kOutside
+// exp(score - peak) is 0 in f32 where another key is not masked.
+Range heard_keys(const AttentionShape& s, std::int64_t batch, std::int64_t first,
+                 std::int64_t count, float most) {
+  constexpr float kInside = -1, kOutside = -1e4f, kLeastExponent = -110;
+  const Range all = {0, s.keys};
+  if (!s.mask || !(2 * most + kOutside - kInside < kLeastExponent)) return all;
+  Range heard = {s.keys, 0};
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const float* row = s.mask_row(batch, i);
+    const auto outside = [row](std::int64_t t) { return row[t] <= kOutside; };
+    std::int64_t begin = 0, end = s.keys;
+    while (begin < heard.begin && outside(begin)) ++begin;
+    while (end > heard.end && outside(end - 1)) --end;
+    heard = {begin, std::max(end, begin)};
+    if (std::none_of(row + heard.begin, row + heard.end, [](float m) { return m >= kInside; }))
+      return all;
+  }
+  heard.begin -= heard.begin % kPanelRows;
+  return heard;
+}
+
 // Scores of one query to weights, their sum not yet divided out: gives its inverse.
 float weigh(const AttentionShape& s, const VectorMath& math, std::int64_t batch, std::int64_t query,
-            float* scores) {
+            const Range& heard, float* scores) {
   if (s.mask)
-    math.binary[static_cast<std::size_t>(Binary::kAdd)](scores, s.mask_row(batch, query), scores,
-                                                        s.keys);
-  const float peak = math.max(scores, s.keys);
+    math.binary[static_cast<std::size_t>(Binary::kAdd)](
+        scores, s.mask_row(batch, query) + heard.begin, scores, heard.size());
+  const float peak = math.max(scores, heard.size());
   if (s.masked_rows && std::isinf(peak) && peak < 0) {
-    std::fill_n(scores, s.keys, 0.0f);
+    std::fill_n(scores, heard.size(), 0.0f);
     return 1.0f;
   }
-  return 1.0f / math.exp_minus(scores, peak, scores, s.keys);
+  return 1.0f / math.exp_minus(scores, peak, scores, heard.size());
 }
 
 void attend(const AttentionShape& s, const NodeView& view, std::int64_t batch, std::int64_t head,
@@ -74,19 +112,28 @@ void attend(const AttentionShape& s, const NodeView& view, std::int64_t batch, s
         *scores = memory + space.scores;
   pack_head(s, batch, head, keys, values);
   const F32Panels by_key(keys, s.keys, s.width, view.isa);
-  const F32Panels by_width(values, s.width, s.keys, view.isa);
+  const float most_key = most_squares(math, s.key(batch, 0, head), s.keys, s.stride, s.width);
   const float scale = 1.0f / std::sqrt(static_cast<float>(s.width));
   const std::int64_t y_stride = s.heads * s.width;
   for (std::int64_t t = 0; t < s.queries; t += kBlockQueries) {
     const std::int64_t count = std::min(kBlockQueries, s.queries - t);
     for (std::int64_t i = 0; i < count; ++i)
       times(s.query(batch, t + i, head), &scale, queries + i * s.width, s.width);
-    gemm_f32(by_key, {queries, s.width, 1, 0, s.width}, count, scores, s.keys, 0, s.keys);
+    const float most_query = most_squares(math, queries, count, s.width, s.width);
+    const Range heard = heard_keys(s, batch, t, count, std::sqrt(most_query * most_key));
+    gemm_f32(by_key, {queries, s.width, 1, 0, s.width}, count, scores, s.keys, heard.begin,
+             heard.end);
     float inverse[kBlockQueries];
+    float* const from = scores + heard.begin;
     for (std::int64_t i = 0; i < count; ++i)
-      inverse[i] = weigh(s, math, batch, t + i, scores + i * s.keys);
+      inverse[i] = weigh(s, math, batch, t + i, heard, from + i * s.keys);
     float* y = view.outputs[0].f32() + (batch * s.queries + t) * y_stride + head * s.width;
-    gemm_f32(by_width, {scores, s.keys, 1, 0, s.keys}, count, y, y_stride, 0, s.width);
+    for (std::int64_t d = 0; d < s.width; d += kPanelRows) {
+      const std::int64_t rows = std::min(kPanelRows, s.width - d);
+      const F32Panels panel(values + d * s.keys + heard.begin * kPanelRows, rows, heard.size(),
+                            view.isa);
+      gemm_f32(panel, {from, s.keys, 1, 0, heard.size()}, count, y + d, y_stride, 0, rows);
+    }
     for (std::int64_t i = 0; i < count; ++i)
       times(y + i * y_stride, &inverse[i], y + i * y_stride, s.width);
   }

@@ -246,5 +246,35 @@ TEST(AttentionKernels, PackedAndSplit) {
       }
 }
 
+// Windows that move along the keys, as of streams: what no query of a block hears may be left out.
+// With large q and k some scores are larger than the mask: nothing may.
+TEST(AttentionKernels, WindowsThatMove) {
+  struct Size {
+    std::int64_t batch, queries, keys, width, begin, reach;
+  };
+  const Size sizes[] = {{1, 64, 80, 8, 0, 17}, {2, 49, 130, 33, 40, 33}, {1, 100, 90, 16, -30, 60}};
+  for (const Size& s : sizes)
+    for (const double large : {1.0, 60.0}) {
+      KernelCase c{.node = node_of(OpKind::kAttention, {{"heads", std::int64_t{2}}}, 4),
+                   .inputs = {},
+                   .constant = {},
+                   .bounds = {}};
+      c.inputs = {random_ref({s.batch, s.queries, 2 * s.width}, 1, -large, large),
+                  random_ref({s.batch, s.keys, 2 * s.width}, 2, -large, large),
+                  random_ref({s.batch, s.keys, 2 * s.width}, 3),
+                  random_ref({s.batch, s.queries, s.keys}, 4, -0.5, 0)};
+      auto mask = c.inputs[3]->values.begin();
+      for (std::int64_t i = 0; i < s.batch * s.queries; ++i)
+        for (std::int64_t t = 0; t < s.keys; ++t, ++mask) {
+          const std::int64_t first = std::min(s.begin + i % s.queries, s.keys - 3);
+          if (t < first || t > first + s.reach) *mask = i % 2 ? -1e4 : -INFINITY;
+        }
+      const double most = large * large * std::sqrt(static_cast<double>(s.width));
+      c.absolute = kEpsilon * (24 + 2 * static_cast<double>(s.width) * std::max(1.0, most) +
+                               2 * static_cast<double>(s.keys));
+      check_kernels(c);
+    }
+}
+
 }  // namespace
 }  // namespace antiphon::test
