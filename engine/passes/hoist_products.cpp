@@ -3,14 +3,12 @@
 // one another without anything between are one product; where such a chain reads a step beside what
 // is carried, W2 (W1 [s, r] + b1) + b2 becomes a sequence W2 (W1s s + b1) + b2 and (W2 W1r) r in
 // the loop.
-#include <algorithm>
 #include <optional>
-#include <span>
 #include <utility>
 #include <vector>
 
-#include "engine/ir/op_enums.h"
 #include "engine/passes/passes.h"
+#include "engine/passes/products.h"
 #include "engine/passes/rewrite.h"
 
 namespace antiphon::passes {
@@ -21,53 +19,12 @@ using ir::Node;
 using ir::OpKind;
 using ir::ValueId;
 
-constexpr std::size_t kScale = 2, kBias = 3, kResidual = 4;
+constexpr std::size_t kBias = 3;
 // How many times wider than the sequence it is made of a new one may be: it stands in memory for
 // all steps.
 constexpr std::int64_t kMostWider = 4;
 
 std::size_t u(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-std::int64_t width_of(const ir::Graph& graph, ValueId id) {
-  const Shape& shape = info_of(graph, id).shape;
-  return shape.empty() || !shape.back().is_static() ? 0 : shape.back().extent;
-}
-
-// f32 weights, at most a bias, nothing behind.
-bool is_product(const ir::Graph& body, const Node& node) {
-  if (node.op != OpKind::kLinear || !ir::is_constant(body, node.inputs[1])) return false;
-  if (info_of(body, node.inputs[1]).dtype != DType::kF32) return false;
-  const ValueId bias = input_at(node, kBias);
-  if (bias != kNoValue && !ir::is_constant(body, bias)) return false;
-  for (const char* name : {"act", "act2", "x_scale"})
-    if (node.attrs.has(name)) return false;
-  return input_at(node, kScale) == kNoValue && input_at(node, kResidual) == kNoValue;
-}
-
-// Columns [begin, end) of weights [N, K].
-std::vector<float> columns_of(const ir::Graph& graph, ValueId w, std::int64_t begin,
-                              std::int64_t end) {
-  const TensorView view = ir::constant_view(graph, w);
-  std::vector<float> out;
-  for (std::int64_t n = 0; n < view.dims[0]; ++n)
-    for (std::int64_t k = begin; k < end; ++k) out.push_back(view.f32()[u(n * view.dims[1] + k)]);
-  return out;
-}
-
-// a [n, m] b [m, k].
-std::vector<float> product_of(std::span<const float> a, const std::vector<float>& b, std::int64_t n,
-                              std::int64_t m, std::int64_t k) {
-  std::vector<float> out(u(n * k));
-  std::vector<double> row(u(k));
-  for (std::int64_t i = 0; i < n; ++i) {
-    std::fill(row.begin(), row.end(), 0.0);
-    for (std::int64_t j = 0; j < m; ++j)
-      for (std::int64_t c = 0; c < k; ++c)
-        row[u(c)] += double{a[u(i * m + j)]} * double{b[u(j * k + c)]};
-    for (std::int64_t c = 0; c < k; ++c) out[u(i * k + c)] = static_cast<float>(row[u(c)]);
-  }
-  return out;
-}
 
 // What a chain reads: a scanned step, alone or joined with one other value.
 struct Source {
