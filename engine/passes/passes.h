@@ -47,6 +47,8 @@ Result<bool> fuse_gelu(ir::Graph& graph);
 Result<bool> stack_adds(ir::Graph& graph);
 // Products of a loop's sequences alone go before it.
 Result<bool> hoist_products(ir::Graph& graph);
+// Products with a sum of a loop's memory: made of the memory's rows, before the loop.
+Result<bool> hoist_contexts(ir::Graph& graph);
 // Bias, activation, residual and second activation after linear and conv.
 Result<bool> fuse_epilogue(ir::Graph& graph);
 // Convolutions over two axes, and what lies between them, with the channels last.

@@ -31,6 +31,7 @@ constexpr Pass kPasses[] = {
     {"eliminate_identity", eliminate_identity},
     {"fuse_bias", fuse_bias},
     {"hoist_products", hoist_products},
+    {"hoist_contexts", hoist_contexts},
     {"fuse_gelu", fuse_gelu},
     {"fuse_attention", fuse_attention},
     {"eliminate_dead", eliminate_dead},
