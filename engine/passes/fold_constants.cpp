@@ -1,4 +1,5 @@
-// Evaluates cheap nodes of constants alone: sums of biases, reshaped, cut or joined constants.
+// Evaluates nodes of constants alone: cheap ones, as sums of biases, reshaped, cut or joined
+// constants; later also layers of constants, as the first step of a recurrence has them.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -15,6 +16,8 @@ namespace {
 using ir::OpKind;
 using Dims = std::vector<std::int64_t>;
 
+constexpr std::int64_t kMostProducts = 1 << 26;  // multiply-adds of a layer: a tenth of a second
+
 std::int64_t product(const Dims& dims, std::size_t from = 0) {
   std::int64_t n = 1;
   for (std::size_t i = from; i < dims.size(); ++i) n *= dims[i];
@@ -29,6 +32,16 @@ std::optional<float> evaluate(Binary op, float a, float b) {
     case Binary::kDiv: return a / b;
     case Binary::kMax: return std::max(a, b);
     case Binary::kMin: return std::min(a, b);
+    default: return std::nullopt;
+  }
+}
+
+// What roll_recurrence must still find as a node of the first step.
+std::optional<float> evaluate_activation(Unary op, float x) {
+  switch (op) {
+    case Unary::kRelu: return std::max(x, 0.0f);
+    case Unary::kTanh: return std::tanh(x);
+    case Unary::kSigmoid: return static_cast<float>(1.0 / (1.0 + std::exp(-double{x})));
     default: return std::nullopt;
   }
 }
@@ -75,13 +88,42 @@ Bytes fold_binary(const ir::Node& node, const TensorView& a, const TensorView& b
   return bytes;
 }
 
-Bytes fold_unary(const ir::Node& node, const TensorView& x) {
+Bytes fold_unary(const ir::Node& node, const TensorView& x, bool layers) {
   if (x.dtype != DType::kF32) return std::nullopt;
   std::vector<char> bytes(static_cast<std::size_t>(x.num_elements()) * sizeof(float));
   for (std::size_t i = 0; i < static_cast<std::size_t>(x.num_elements()); ++i) {
-    const std::optional<float> v = evaluate(static_cast<Unary>(node.attrs.i("op")), x.f32()[i]);
+    const auto op = static_cast<Unary>(node.attrs.i("op"));
+    std::optional<float> v = evaluate(op, x.f32()[i]);
+    if (!v && layers) v = evaluate_activation(op, x.f32()[i]);
     if (!v) return std::nullopt;
     std::memcpy(bytes.data() + i * sizeof(float), &*v, sizeof(float));
+  }
+  return bytes;
+}
+
+// x [..., K], w [N, K], [bias [N]]: no scales, no residual, nothing behind. The result may not take
+// more room than the weights.
+Bytes fold_linear(const ir::Graph& graph, const ir::Node& node, const Dims& out) {
+  constexpr std::size_t kScale = 2, kBias = 3, kResidual = 4;
+  const TensorView x = constant_view(graph, node.inputs[0]);
+  const TensorView w = constant_view(graph, node.inputs[1]);
+  const ir::ValueId bias_id = input_at(node, kBias);
+  if (x.dtype != DType::kF32 || w.dtype != DType::kF32 || !node.attrs.all().empty() ||
+      input_at(node, kScale) != ir::kNoValue || input_at(node, kResidual) != ir::kNoValue ||
+      product(out) > product(w.dims) || product(out) * w.dims[1] > kMostProducts)
+    return std::nullopt;
+  const float* bias =
+      bias_id == ir::kNoValue ? nullptr : constant_view(graph, bias_id).f32().data();
+  const std::int64_t n = w.dims[0], k = w.dims[1];
+  std::vector<char> bytes(static_cast<std::size_t>(product(out)) * sizeof(float));
+  for (std::int64_t i = 0; i < product(out); ++i) {
+    const float* row = x.f32().data() + i / n * k;
+    const float* column = w.f32().data() + i % n * k;
+    double sum = bias ? bias[i % n] : 0.0;
+    for (std::int64_t j = 0; j < k; ++j) sum += double{row[j]} * double{column[j]};
+    const auto rounded = static_cast<float>(sum);
+    std::memcpy(bytes.data() + static_cast<std::size_t>(i) * sizeof(float), &rounded,
+                sizeof(float));
   }
   return bytes;
 }
@@ -143,11 +185,12 @@ Bytes fold_concat(const ir::Graph& graph, const ir::Node& node) {
   return bytes;
 }
 
-Bytes fold(const ir::Graph& graph, const ir::Node& node, const Dims& out) {
+Bytes fold(const ir::Graph& graph, const ir::Node& node, const Dims& out, bool layers) {
   const TensorView x = constant_view(graph, node.inputs[0]);
   switch (node.op) {
     case OpKind::kBinary: return fold_binary(node, x, constant_view(graph, node.inputs[1]), out);
-    case OpKind::kUnary: return fold_unary(node, x);
+    case OpKind::kUnary: return fold_unary(node, x, layers);
+    case OpKind::kLinear: return layers ? fold_linear(graph, node, out) : std::nullopt;
     case OpKind::kTranspose: return fold_transpose(node, x, out);
     case OpKind::kSlice: return fold_slice(node, x, out);
     case OpKind::kConcat: return fold_concat(graph, node);
@@ -160,18 +203,19 @@ Bytes fold(const ir::Graph& graph, const ir::Node& node, const Dims& out) {
   }
 }
 
-bool try_node(ir::Graph& graph, const Uses&, int index) {
+bool try_node(ir::Graph& graph, int index, bool layers) {
   const ir::Node& node = node_at(graph, index);
   if (node.inputs.empty() || node.outputs.size() != 1) return false;
   for (const ir::ValueId id : node.inputs)
-    if (!is_constant(graph, id)) return false;
+    if (id != ir::kNoValue && !is_constant(graph, id)) return false;
+  if (node.inputs[0] == ir::kNoValue) return false;
   const ir::ValueInfo info = info_of(graph, node.outputs[0]);
   Dims out;
   for (const Dim& dim : info.shape) {
     if (!dim.is_static()) return false;
     out.push_back(dim.extent);
   }
-  const Bytes bytes = fold(graph, node, out);
+  const Bytes bytes = fold(graph, node, out, layers);
   if (!bytes) return false;
   const ir::ValueId from = node.outputs[0];
   remove_node(graph, index);
@@ -179,8 +223,13 @@ bool try_node(ir::Graph& graph, const Uses&, int index) {
   return true;
 }
 
+bool try_cheap(ir::Graph& graph, const Uses&, int index) { return try_node(graph, index, false); }
+bool try_any(ir::Graph& graph, const Uses&, int index) { return try_node(graph, index, true); }
+
 }  // namespace
 
-Result<bool> fold_constants(ir::Graph& graph) { return rewrite_all(graph, try_node); }
+Result<bool> fold_constants(ir::Graph& graph) { return rewrite_all(graph, try_cheap); }
+
+Result<bool> fold_layers(ir::Graph& graph) { return rewrite_all(graph, try_any); }
 
 }  // namespace antiphon::passes

@@ -15,6 +15,8 @@ Result<bool> eliminate_identity(ir::Graph& graph);
 Result<bool> eliminate_common(ir::Graph& graph);
 // Cheap nodes of constants alone, evaluated. Dequantize stays: see fold_dequantize.
 Result<bool> fold_constants(ir::Graph& graph);
+// The same, layers and their activations too: what a rolled recurrence leaves before its loop.
+Result<bool> fold_layers(ir::Graph& graph);
 // transpose(transpose(x)), reshape(reshape(x)).
 Result<bool> cancel_transposes(ir::Graph& graph);
 // A slice of a concat that lies within one part.

@@ -32,6 +32,7 @@ constexpr Pass kPasses[] = {
     {"fuse_bias", fuse_bias},
     {"hoist_products", hoist_products},
     {"hoist_contexts", hoist_contexts},
+    {"fold_layers", fold_layers},
     {"fuse_gelu", fuse_gelu},
     {"fuse_attention", fuse_attention},
     {"eliminate_dead", eliminate_dead},

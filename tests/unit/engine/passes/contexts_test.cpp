@@ -1,4 +1,5 @@
-// Products with a sum of a loop's memory are made of the memory's rows, before the loop.
+// Products with a sum of a loop's memory are made of the memory's rows, before the loop; layers of
+// constants.
 #include <array>
 
 #include "tests/unit/engine/passes/pass_fixture.h"
@@ -6,6 +7,7 @@
 namespace antiphon::test {
 namespace {
 
+using passes::fold_layers;
 using passes::fuse_bias;
 using passes::hoist_contexts;
 using testing::HasSubstr;
@@ -149,6 +151,28 @@ TEST_F(Contexts, ACarriedJoinThatIsReadBehindTheLoopStays) {
   });
   net_.output("last", out[0]);
   after({hoist_contexts}, /*expect_change=*/false);
+}
+
+TEST_F(Contexts, LayersOfConstantsAreEvaluated) {
+  const Value x = net_.input("x", DType::kF32, {"B", 5});
+  const Value first = net_.linear(weights("zero", {1, 3}), weights("w", {7, 3}), weights("b", {7}));
+  const Value h = net_.concat({net_.relu(first), net_.sigmoid(net_.tanh(first))}, 1);
+  net_.output("y", net_.add(x, net_.linear(h, weights("v", {5, 14}))));
+  EXPECT_EQ(nodes_text(after({fuse_bias, fold_layers})),
+            "  %add_0: f32[B, 5] = binary(%x, %linear_1) {op=add}\n");
+  after({passes::fold_constants}, /*expect_change=*/false);
+}
+
+TEST_F(Contexts, LayersOfBytesStay) {
+  const Value x = weights("x", {2, 4});
+  const Value y = net_.linear(x, int8_weights("w", 3, 4));
+  net_.output("y", net_.linear(y, weights("v", {5, 3})));
+  after({passes::fold_dequantize}, /*expect_change=*/true);
+  ir::Graph graph = net_.graph().clone();
+  ASSERT_TRUE(passes::fold_dequantize(graph).ok());
+  const auto changed = fold_layers(graph);
+  ASSERT_TRUE(changed.ok());
+  EXPECT_FALSE(*changed) << ir::to_text(graph);
 }
 
 }  // namespace
