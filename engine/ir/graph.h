@@ -52,9 +52,10 @@ enum class OpKind : std::uint8_t {
   kQuantize,  // x f32, scale; attrs axis, zero, low -127, -128 or 0: u8 -> round(x / scale) + zero
   kLoop,      // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned,
           // scan_axis, trip_limit, has_stop, num_emitted, reverse (scan from the last step to the
-          // first) body inputs: carried, scanned slices, invariants; body outputs: next, emitted,
-          // [stop] outputs: final carried, emitted stacked on scan_axis, [iterations i32 [1]]
-          // reverse: iteration i reads and emits step length - 1 - i
+          // first), unread (of carried values: their finals nobody reads, so the last step need not
+          // make them) body inputs: carried, scanned slices, invariants; body outputs: next,
+          // emitted, [stop] outputs: final carried, emitted stacked on scan_axis, [iterations i32
+          // [1]] reverse: iteration i reads and emits step length - 1 - i
   kCustom,  // an operator of a plug-in: Node::custom says what it takes; attr operator: its name,
             // and what else the plug-in reads
 };

@@ -70,7 +70,7 @@ const std::array<Schema, kNumAllOpKinds>& table() {
        1,
        kAny,
        {"num_carried", "num_scanned", "scan_axis", "trip_limit", "has_stop", "num_emitted",
-        "reverse"},
+        "reverse", "unread"},
        loop_rule},
       {OpKind::kCustom, "custom", 0, kAny, 1, kAny, {}, custom_rule},
       {kOpReshapeTo, "reshape_to", 1, kAny, 1, 1, {"extents"}, reshape_to_rule},

@@ -1,6 +1,9 @@
-// Linears that read one small x become one wide linear; slices of it take their places.
+// Linears that read one small x become one wide linear; slices of it take their places. In a loop,
+// what its last step need not make stays apart from what it must.
 #include <utility>
+#include <vector>
 
+#include "engine/ir/last_step.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/rewrite.h"
 #include "engine/passes/widen_linear.h"
@@ -8,9 +11,13 @@
 namespace antiphon::passes {
 namespace {
 
-bool try_node(ir::Graph& graph, const Uses& uses, int index) {
+// made: by value, in a loop's last step; empty: no loop.
+bool try_node(ir::Graph& graph, const Uses& uses, const std::vector<bool>& made, int index) {
   const ir::Node& first = node_at(graph, index);
   if (first.op != ir::OpKind::kLinear) return false;
+  const auto made_late = [&](const ir::Node& node) {
+    return made.empty() || made[static_cast<std::size_t>(node.outputs[0])];
+  };
   // [B, K]: weights are what is read, and a slice costs next to nothing. Longer x are left alone.
   if (info_of(graph, first.inputs[0]).shape.size() > 2) return false;
   std::vector<int> members = {index};
@@ -18,7 +25,8 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   if (!can_widen(graph, linears)) return false;
   for (const int reader : uses.readers(first.inputs[0])) {
     const ir::Node& other = node_at(graph, reader);
-    if (reader <= index || other.op != ir::OpKind::kLinear || other.inputs[0] != first.inputs[0])
+    if (reader <= index || other.op != ir::OpKind::kLinear || other.inputs[0] != first.inputs[0] ||
+        made_late(other) != made_late(first))
       continue;
     linears.push_back(&other);
     if (can_widen(graph, linears) && members.back() != reader)
@@ -47,8 +55,23 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   return true;
 }
 
+bool fuse_all(ir::Graph& graph, const ir::Node* loop) {
+  bool changed = false;
+  for (bool again = true; again;) {
+    again = false;
+    const Uses uses(graph);
+    const std::vector<bool> made = loop ? ir::made_in_last_step(*loop) : std::vector<bool>{};
+    for (int n = 0; n < static_cast<int>(graph.nodes.size()) && !again; ++n)
+      again = try_node(graph, uses, made, n);
+    changed = changed || again;
+  }
+  for (const ir::Node& node : graph.nodes)
+    if (node.body) changed = fuse_all(*node.body, &node) || changed;
+  return changed;
+}
+
 }  // namespace
 
-Result<bool> fuse_siblings(ir::Graph& graph) { return rewrite_all(graph, try_node); }
+Result<bool> fuse_siblings(ir::Graph& graph) { return fuse_all(graph, nullptr); }
 
 }  // namespace antiphon::passes

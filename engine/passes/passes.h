@@ -37,7 +37,7 @@ Result<bool> expand_int8(ir::Graph& graph);
 Result<bool> fuse_attention(ir::Graph& graph);
 // q, k and v from one x: one product and packed attention.
 Result<bool> fuse_qkv(ir::Graph& graph);
-// Linears of one small x ([B, K]): one wide linear and slices of it.
+// Linears of one small x ([B, K]): one wide linear and slices of it. Goes into loops itself.
 Result<bool> fuse_siblings(ir::Graph& graph);
 // layer_norm(a + b): the residual input.
 Result<bool> fuse_layer_norm(ir::Graph& graph);
@@ -51,6 +51,8 @@ Result<bool> stack_adds(ir::Graph& graph);
 Result<bool> hoist_products(ir::Graph& graph);
 // Products with a sum of a loop's memory: made of the memory's rows, before the loop.
 Result<bool> hoist_contexts(ir::Graph& graph);
+// Loops say which of their final carried values nobody reads.
+Result<bool> mark_unread(ir::Graph& graph);
 // Bias, activation, residual and second activation after linear and conv.
 Result<bool> fuse_epilogue(ir::Graph& graph);
 // Convolutions over two axes, and what lies between them, with the channels last.

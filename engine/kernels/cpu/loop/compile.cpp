@@ -2,9 +2,11 @@
 // the result into tasks.
 #include "engine/kernels/cpu/loop/compile.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "engine/ir/last_step.h"
 #include "engine/kernels/cpu/loop/compiler.h"
 #include "engine/kernels/cpu/loop/places.h"
 
@@ -173,8 +175,18 @@ Status Compiler::compile_body() {
   return {};
 }
 
+// Copies that the compiler added are left in: what they then read is of an earlier step.
+void Compiler::mark_unread() {
+  const std::vector<bool> made = ir::made_in_last_step(*view_.node);
+  for (const auto& op : program_->ops)
+    op->unread_last = op->node && std::ranges::none_of(op->node->outputs, [&](ir::ValueId id) {
+                        return id != ir::kNoValue && made[u(id)];
+                      });
+}
+
 Result<std::unique_ptr<LoopProgram>> Compiler::take() {
   ANTIPHON_RETURN_IF_ERROR(compile_body());
+  mark_unread();
   // Private memory of member 0 lies behind the shared.
   program_->bases[kPrivateBase].offset.fill(static_cast<std::int64_t>(program_->scratch_bytes));
   for (const auto& op : program_->ops)

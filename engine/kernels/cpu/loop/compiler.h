@@ -33,6 +33,7 @@ class Compiler {
   void add_copy_into(const Source& from, const Place& to);
   void finish_outputs();
   Status compile_body();
+  void mark_unread();
 
   // compile_nodes.cpp
   Status add_node(const ir::Node& node, std::size_t index);

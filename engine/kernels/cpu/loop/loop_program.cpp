@@ -72,8 +72,10 @@ std::int64_t run_member(LoopProgram& program, const VectorMath& math, std::byte*
     stop.offset +=
         static_cast<std::int64_t>(program.private_bytes / dtype_bytes(stop.dtype)) * member;
   for (; frame.iteration < program.trips; ++frame.iteration) {
+    const bool last = frame.iteration + 1 == program.trips;
     for (const auto& phase : program.phases) {
-      for (const loop::Task& task : phase[u(member)]) task.run(task, frame);
+      for (const loop::Task& task : phase[u(member)])
+        if (!last || !task.op->unread_last) task.run(task, frame);
       if (program.members > 1) team.barrier();
     }
     if (program.has_stop && stops(frame, stop)) return frame.iteration + 1;

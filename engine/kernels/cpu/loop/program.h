@@ -115,6 +115,7 @@ struct Op {
   bool transpose_a = false, transpose_b = false;  // matmul
   int act = -1, act2 = -1;                        // antiphon::Unary; -1: none
   bool residual = false;                          // in[1] of a linear or conv
+  bool unread_last = false;                       // leads to nothing that the last step must make
   std::array<std::int64_t, 4> numbers{};  // stride, dilation, groups, pad_left; times, before
   const LinearWeights* weights = nullptr;
   ir::PointwiseProgram pointwise;

@@ -1,7 +1,8 @@
-// Products with a sum of a loop's memory are made of the memory's rows, before the loop; layers of
-// constants.
+// Products with a sum of a loop's memory are made of the memory's rows, before the loop; what the
+// last step leaves out; layers of constants.
 #include <array>
 
+#include "engine/ir/last_step.h"
 #include "tests/unit/engine/passes/pass_fixture.h"
 
 namespace antiphon::test {
@@ -10,6 +11,8 @@ namespace {
 using passes::fold_layers;
 using passes::fuse_bias;
 using passes::hoist_contexts;
+using passes::mark_unread;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -151,6 +154,40 @@ TEST_F(Contexts, ACarriedJoinThatIsReadBehindTheLoopStays) {
   });
   net_.output("last", out[0]);
   after({hoist_contexts}, /*expect_change=*/false);
+}
+
+TEST_F(Contexts, UnreadFinalsAreMarked) {
+  loop(6, 2, false, [&](LoopBody& body, Value context) {
+    const Value h = narrowed(net_.linear(context, weights("w", {kGates, kWidth})));
+    body.next(1, net_.slice(h, 1, 0, 2));
+    return h;
+  });
+  const ir::Graph graph = after({mark_unread});
+  const ir::Node& node = graph.nodes.back();
+  EXPECT_THAT(node.attrs.ints("unread"), ElementsAre(0, 1));
+  const std::vector<bool> made = ir::made_in_last_step(node);
+  for (const ir::Node& inner : node.body->nodes)  // the slice alone is not: h is emitted
+    EXPECT_EQ(made[static_cast<std::size_t>(inner.outputs[0])], inner.name != "slice_1");
+  after({mark_unread, mark_unread});
+}
+
+// The query must be made in every step, the part of the next state need not be in the last.
+TEST_F(Contexts, SiblingsThatTheLastStepLeavesOutStayApart) {
+  const std::array<Value, 1> first = {net_.input("h", DType::kF32, {1, kHidden})};
+  const auto out = net_.loop("l", first, {}, 0, kSteps, [&](LoopBody& body) {
+    const Value query = net_.linear(body.carried(0), weights("q", {3, kHidden}));
+    const Value key = net_.linear(body.carried(0), weights("k", {3, kHidden}));
+    body.next(0, net_.tanh(net_.linear(body.carried(0), weights("w", {kHidden, kHidden}))));
+    body.emit(net_.mul(query, key));
+  });
+  net_.output("y", out[1]);
+  ir::Graph graph = net_.graph().clone();
+  ASSERT_TRUE(mark_unread(graph).ok());
+  ASSERT_TRUE(passes::fuse_siblings(graph).ok());
+  ASSERT_TRUE(ir::verify(graph).ok());
+  expect_equal(graph);
+  EXPECT_THAT(nodes_text(graph), HasSubstr("f32[1, 6] = linear(%carried_0, %siblings_0.w)\n"));
+  EXPECT_THAT(nodes_text(graph), HasSubstr("= linear(%carried_0, %w)\n"));
 }
 
 TEST_F(Contexts, LayersOfConstantsAreEvaluated) {

@@ -133,6 +133,33 @@ TEST(LoopBodies, AnIdOutsideTheTableIsAnError) {
   EXPECT_NE(ran.message().find("embedding"), std::string::npos) << ran.message();
 }
 
+// What only an unread final value is made of is left out: the last id would be an error.
+TEST(LoopBodies, TheLastStepMakesNothingThatNobodyReads) {
+  Network net("unread");
+  const Value h = net.input("h", DType::kF32, {2, 24});
+  const Value ids = net.input("ids", DType::kI32, {4, 2});
+  const Values out = net.loop("loop", Values{h}, Values{ids}, 0, 0, [&](LoopBody& body) {
+    const Value table = random_constant(net, "table", {50, 24}, 1);
+    body.next(0, net.add(net.embedding(body.scanned(0), table), body.carried(0)));
+    body.emit(net.tanh(body.carried(0)));
+  });
+  net.output("y", out[1]);
+  ir::Node node = loop_of(net);
+  RefTensor good{DType::kI32, {4, 2}, {3, 49, 0, 1, 7, 9, 11, 12}};
+  node.attrs.set("unread", std::vector<std::int64_t>{0});
+  expect_like_reference(node, {random_ref({2, 24}, 8), good}, kTolerance);
+  good.values.back() = 50;
+  for (const bool marked : {false, true}) {
+    if (!marked)
+      node.attrs.erase("unread");
+    else
+      node.attrs.set("unread", std::vector<std::int64_t>{0});
+    LoopRunner runner(node, {random_ref({2, 24}, 8), good}, 2, Isa::kPortable);
+    ASSERT_TRUE(runner.prepare().ok());
+    EXPECT_EQ(runner.run().ok(), marked);
+  }
+}
+
 TEST(LoopBodies, WeightsThatAreInvariants) {
   Network net("invariant");
   const Value w = net.input("w", DType::kF32, {40, 40});

@@ -46,7 +46,8 @@ Outputs random_inputs(const ir::Node& node, const std::vector<std::vector<std::i
                       std::uint64_t seed);
 
 // Teams of 1, 2 and 3 members on every SIMD level of this machine against the reference, within
-// `tolerance` (absolute); all teams of a level to the bit.
+// `tolerance` (absolute); all teams of a level to the bit. What the loop says nobody reads is not
+// looked at.
 void expect_like_reference(const ir::Node& node, const Outputs& inputs, double tolerance);
 
 }  // namespace antiphon::test
