@@ -6,7 +6,7 @@ import json
 import sys
 
 PANELS = {  # title: names of the log's fields, drawn together; logarithmic unless they are rates in %
-    "loss a symbol, a piece": ("loss", "spell"),
+    "loss a symbol, a piece, a sample": ("loss", "spell", "held_loss"),
     "word error rate, greedy, %": ("teacher_heldout", "librispeech_mini", "commonvoice_delta", "speechocean762"),
     "mel": ("mel", "held_mel"), "stop": ("stop", "held_stop"),
     "attention": ("attention", "held_attention"), "timing": ("timing", "held_timing"),
