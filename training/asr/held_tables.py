@@ -1,11 +1,12 @@
 """What is kept out of training as tables that bench/asr_wer and peers read: OUT/SET.tsv beside OUT/SET.flac of 16 kHz.
 
-    python3 -m training.asr.held_tables OUT --data DATA [--teacher PREFIX...] [--limit 600]
+    python3 -m training.asr.held_tables OUT --data DATA [--teacher PREFIX...] [--limit 600] [--noises 6]
 
 One set a corpus, `teacher_heldout` for the teacher's kept-out voices, and of these the commands and dialogue turns once more as
 `commands_noisy`: in a room and beside noise of 10 dB, both kept out of training and drawn by the sentence's name. `speechocean762_adults` are
 that corpus's speakers of 18 years and more (training/heldout/speechocean_ages.tsv: what its test/spk2age says, github.com/jimbozhang/speechocean762). A fifth of each set, by hash,
-has the split `dev`: the decoder's weights are tuned on it and the other four, `test`, are reported.
+has the split `dev`: the decoder's weights are tuned on it and the other four, `test`, are reported. `commands_noisy_dev` has the dev part of `commands_noisy` once for
+each of --noises other rooms and stretches of noise: still the same sentences, but chance has less say.
 """
 import argparse
 import csv
@@ -25,11 +26,15 @@ GAP = RATE // 5
 NOISE_DB = 10.0
 
 
+def split_of(i):
+    return "dev" if zlib.crc32((i + " dev").encode()) % 5 == 0 else "test"
+
+
 def write(out, name, rows):
     """rows: [(id, speaker, text, int16)]."""
     at, lines, pieces = 0, ["id\tspeaker\tsplit\tstart_sample\tnum_samples\ttext\n"], []
     for i, speaker, text, pcm in rows:
-        split = "dev" if zlib.crc32((i + " dev").encode()) % 5 == 0 else "test"
+        split = split_of(i)
         lines.append(f"{i}\t{speaker}\t{split}\t{at}\t{len(pcm)}\t{text}\n")
         pieces += [pcm, np.zeros(GAP, np.int16)]
         at += len(pcm) + GAP
@@ -59,6 +64,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("out"), ap.add_argument("--data", required=True), ap.add_argument("--teacher", nargs="*", default=[])
     ap.add_argument("--limit", type=int, default=600, help="utterances a set, chosen by hash")
+    ap.add_argument("--noises", type=int, default=0, help="rooms and stretches of noise of commands_noisy_dev; 0: without it")
     ap.add_argument("--jobs", type=int, default=2)
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)
@@ -80,6 +86,9 @@ def main():
         rooms, noise = read_rooms(folder, held=True), read_noise(folder, held=True)
         said = [r for r in sets["teacher_heldout"] if r[0].startswith(("held-commands", "held-dialogue", "held-templates"))]
         write(a.out, "commands_noisy", [(i, s, t, beside_noise(i, x, rooms, noise)) for i, s, t, x in said])
+        if a.noises:
+            dev = [r for r in said if split_of(r[0]) == "dev"]
+            write(a.out, "commands_noisy_dev", [(i, s, t, beside_noise(f"{i}#{k}", x, rooms, noise)) for k in range(1, a.noises + 1) for i, s, t, x in dev])
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ if [ -n "${WHISPER:-}" ]; then # what encoder and attention decoder begin with, 
     "$python" -m training.asr.whisper "$WHISPER" "$stage/listener/listener.npz" --data "$data"
     cp models/asr-en/weights.safetensors "$stage/listener/begin.safetensors"
 fi
-mkdir -p "$stage/voice" # what voices.toml begins with; listener/begin.pt, the small checkpoint that the recogniser's pack was made of, is put there by hand
+mkdir -p "$stage/voice" # what voices.toml begins with; by hand: listener/begin.pt, the small checkpoint that the recogniser's pack was made of, and that pack's pieces.txt for pieces/pieces.txt
 cp models/tts-en/weights.safetensors "$stage/voice/tts.safetensors"
 cp models/vocoder-en/weights.safetensors "$stage/voice/vocoder.safetensors"
 if [ -n "$nlu" ]; then # and what the voices say for it: nlu_test by the kept-out ones, nlu_train by the others

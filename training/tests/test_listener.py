@@ -4,6 +4,7 @@
 """
 import os
 import sys
+import types
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
@@ -12,6 +13,7 @@ try:
     import torch
 
     from training.asr.listener import POSITIONS, Listener, places
+    from training.asr.train import Trainer
 except ImportError:
     torch = None
 
@@ -26,6 +28,15 @@ class Streaming(unittest.TestCase):
         torch.manual_seed(0)
         self.net = Listener(width=48, layers=2, channels=32, heads=2, inner=64, blocks=2, past=5, ahead=2).eval()
         self.mel = torch.randn(2, 80, 4 * self.STEPS)
+
+    def test_what_was_learnt_before_changes_more_slowly(self):
+        heard = {id(p) for p in self.net.listened()}
+        for listen, start in ((None, None), ("whisper.npz", None), (None, "begin.pt")):
+            a = types.SimpleNamespace(blocks=2, listen=listen, start=start, listen_lr=0.1)
+            groups = Trainer.groups(types.SimpleNamespace(a=a, net=self.net, trained=list(self.net.parameters())))
+            slow = {id(p) for g in groups if g["share"] == 0.1 for p in g["params"]}
+            self.assertEqual(heard if listen or start else set(), slow)
+            self.assertEqual(len(list(self.net.parameters())), sum(len(g["params"]) for g in groups))
 
     def test_a_row_is_as_if_alone(self):
         both = self.net(self.mel, torch.tensor([self.STEPS, 25]))

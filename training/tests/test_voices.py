@@ -17,6 +17,7 @@ try:
     from training.tts import pack
     from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ
     from training.tts.train import Recipe, awaken, begun
+    from training.vocoder.copies import copied, vocoder
     from training.vocoder.export import tensors as packed, unpacked
     from training.vocoder.model import SlimWaveGlow
     from training.vocoder.predicted import Predicted
@@ -117,6 +118,19 @@ class FromAPack(unittest.TestCase):
         want = net(mel, noise=noise)
         self.assertGreater(want.abs().max().item(), 0.1)
         self.assertLess((again(mel, noise=noise) - want).abs().max().item(), 1e-4 * want.abs().max().item())
+
+    def test_copies_are_what_the_checkpoint_says_of_a_recording(self):
+        net = SlimWaveGlow(flows=2, channels=64, layers=2)
+        for p in net.parameters():
+            p.copy_(torch.randn_like(p) * 0.1)
+        with tempfile.NamedTemporaryFile(suffix=".pt") as f:
+            torch.save(dict(net=net.state_dict(), config=dict(flows=2, channels=64, layers=2, tiny=True)), f.name)
+            again = vocoder(f.name)
+        x = torch.sin(torch.arange(10 * HOP_SAMPLES + 100) * 0.05)
+        got = copied(again, x, LogMel())
+        self.assertEqual(10 * HOP_SAMPLES, len(got))
+        self.assertTrue(torch.equal(got, net(LogMel()(x[None])[:, :, :10], sigma=0.0)[0]))
+        self.assertGreater(got.abs().max().item(), 0.01)
 
 
 @unittest.skipUnless(torch, "no PyTorch here")
