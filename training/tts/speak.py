@@ -19,14 +19,14 @@ import torch
 
 from training.tts.model import Tacotron2
 from training.tts.speech import write_wav
-from training.vocoder.model import SlimWaveGlow
+from training.vocoder.model import of
 
 LIMIT = 1500  # frames, 17 s
 
 
 def load_vocoder(path, device):
     saved = torch.load(path, map_location=device)
-    voc = SlimWaveGlow(**{k: saved["config"][k] for k in ("flows", "channels", "layers")}).to(device).eval()
+    voc = of(saved["config"]).to(device).eval()
     voc.load_state_dict(saved["net"])
     return voc
 

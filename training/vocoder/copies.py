@@ -13,13 +13,13 @@ import soundfile
 import torch
 
 from training.tts.speech import HOP_SAMPLES, RATE_HZ, LogMel, resample, write_wav
-from training.vocoder.model import SlimWaveGlow
+from training.vocoder.model import of
 
 
 def vocoder(path):
     """The network of a checkpoint, whole or small, in evaluation."""
     saved = torch.load(path, map_location="cpu")
-    net = SlimWaveGlow(**{k: saved["config"][k] for k in ("flows", "channels", "layers")}).eval()
+    net = of(saved["config"]).eval()
     net.load_state_dict({k: v.float() for k, v in saved["net"].items()})
     return net
 

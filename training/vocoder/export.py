@@ -13,6 +13,11 @@ Names, flow F (applied in order 0 to 5), layer L:
   flow.F.res.L.weight, .bias  [256, 256], [256]  L < 9: h of the next layer is h + res(z)
   flow.F.end.weight, .bias    [64, 512], [64]    on (h, z) of layer 9, whose residual matrix is multiplied in:
                                                  32 log scales (clamped to +-6), then 32 shifts of the second half
+and, where pulses of the pitch join the noise (model.py: Pitch, pulses), layer L of `pitch_layers`, P channels:
+  pitch.start.weight, .bias   [P, 80], [P]       h of layer 0
+  pitch.depth.L               [4, P]             taps of t-1, t, t+1, then the bias
+  pitch.mix.L.weight, .bias   [P, P], [P]        h of the next layer is h + max(0, mix(depth(h)))
+  pitch.end.weight, .bias     [2, P], [2]        octaves above 100 Hz, logit of being voiced
 1x1 convolutions are I8 with F32 scales per output row. Names that match --half are F16, --full F32.
 """
 import argparse
@@ -24,9 +29,9 @@ import torch
 import torch.nn.functional as F
 
 from training.tts import pack
-from training.vocoder.model import SlimWaveGlow, depth_wise, gated
+from training.vocoder.model import depth_wise, gated, of, pulses
 
-HALF = r"\.mix$|\.depth\.|\.end\.weight$|\.bias$"
+HALF = r"^pitch\.|\.mix$|\.depth\.|\.end\.weight$|\.bias$"
 
 
 def tensors(net):
@@ -43,6 +48,11 @@ def tensors(net):
                 out[f"{flow}.res.{i}.weight"], out[f"{flow}.res.{i}.bias"] = wn.res_w[i], wn.res_b[i]
         out[f"{flow}.end.weight"] = torch.cat([wn.end_w, wn.end_w @ wn.res_w[-1]], 1)
         out[f"{flow}.end.bias"] = wn.end_b + wn.end_w @ wn.res_b[-1]
+    if net.pitch:
+        for name in ("start", "end"):
+            out |= {f"pitch.{name}.{k}": v for k, v in getattr(net.pitch, name).named_parameters()}
+        for i, (taps, mix) in enumerate(zip(net.pitch.depth, net.pitch.mix)):
+            out[f"pitch.depth.{i}"], out[f"pitch.mix.{i}.weight"], out[f"pitch.mix.{i}.bias"] = taps, mix.weight, mix.bias
     return {k: v.detach() for k, v in out.items()}
 
 
@@ -73,10 +83,21 @@ class PackedWaveGlow:
         self.w = weights
         self.flows = sum(name.endswith(".mix") for name in weights)
         self.layers = sum(name.startswith("flow.0.depth.") for name in weights)
+        self.pitch_layers = sum(name.startswith("pitch.depth.") for name in weights)
+
+    def pitch(self, mel):
+        """mel [B, T, 80] -> [B, T, 2], as model.Pitch tells."""
+        w = self.w
+        h = F.linear(mel, w["pitch.start.weight"], w["pitch.start.bias"])
+        for i in range(self.pitch_layers):
+            h = h + F.relu(F.linear(depth_wise(h, w[f"pitch.depth.{i}"]), w[f"pitch.mix.{i}.weight"], w[f"pitch.mix.{i}.bias"]))
+        return F.linear(h, w["pitch.end.weight"], w["pitch.end.bias"])
 
     def __call__(self, mel, noise):
         """mel [B, 80, T], noise [B, 4 T, 64] -> audio [B, 256 T]."""
         w, x = self.w, noise
+        if self.pitch_layers:
+            x = x + pulses(self.pitch(mel.transpose(1, 2))).to(x.dtype)
         for f in range(self.flows):
             flow = f"flow.{f}"
             x = x @ w[f"{flow}.mix"].T
@@ -98,12 +119,12 @@ def main():
     ap.add_argument("--half", default=HALF), ap.add_argument("--full", default="$^")
     ap.add_argument("--sigma", type=float, default=0.0, help="deviation of the noise in synthesis, for the manifest")
     ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")
-    ap.add_argument("--note", default="", help="a sentence for the manifest")
+    ap.add_argument("--voices", default="af_heart", help="for the manifest"), ap.add_argument("--note", default="", help="a sentence for the manifest")
     a = ap.parse_args()
     os.makedirs(a.pack, exist_ok=True)
     saved = torch.load(a.net, map_location="cpu")
     config = saved["config"]
-    net = SlimWaveGlow(config["flows"], config["channels"], config["layers"]).eval()
+    net = of(config).eval()
     net.load_state_dict(saved["net"])
     kind = lambda n: torch.float32 if re.search(a.full, n) else torch.float16 if re.search(a.half, n) else None
     path = os.path.join(a.pack, "weights.safetensors")
@@ -115,10 +136,12 @@ def main():
                 data = f.read()
             files.append(f'"{name}" = {{ bytes = {len(data)}, sha256 = "{hashlib.sha256(data).hexdigest()}" }}')
     lines = ['name = "vocoder-en"', 'kind = "vocoder"', "version = 1", 'licence = "Apache-2.0"',
-             'source = "trained by training/vocoder on speech of Kokoro-82M (Apache-2.0), voice af_heart"'] + [f"note = {pack.quoted(a.note)}"] * bool(a.note)
+             f'source = "trained by training/vocoder on speech of Kokoro-82M (Apache-2.0), voices {a.voices}"'] + [f"note = {pack.quoted(a.note)}"] * bool(a.note)
     lines += ["", "[vocoder]", "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80", "group_samples = 64",
              f"flows = {config['flows']}", f"layers = {config['layers']}", f"channels = {config['channels']}",
-             f"sigma = {a.sigma}", "", "[files]"] + files + ["", "[accuracy]"] + [x.replace("=", " = ", 1) if " = " not in x else x for x in a.accuracy]
+             f"sigma = {a.sigma}"]
+    lines += [f"pitch_channels = {config['pitch']}", f"pitch_layers = {len(net.pitch.depth)}"] * bool(config.get("pitch"))
+    lines += ["", "[files]"] + files + ["", "[accuracy]"] + [x.replace("=", " = ", 1) if " = " not in x else x for x in a.accuracy]
     with open(os.path.join(a.pack, "manifest.toml"), "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")
     print(f"{a.pack}: {size} bytes, budget 15000000")

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from training.common.digest import sha256_of
 from training.tts import pack
 from training.vocoder.export import PackedWaveGlow, tensors
-from training.vocoder.model import SlimWaveGlow
+from training.vocoder.model import of
 
 FRAMES, DEVIATION = 16, 0.1
 
@@ -64,7 +64,7 @@ def error_db(got, want):
 def checkpoint_weights(path, mel, noise):
     """f32 weights by the pack's names, whose network is the checkpoint's."""
     saved = torch.load(path, map_location="cpu")
-    net = SlimWaveGlow(**{k: saved["config"][k] for k in ("flows", "channels", "layers")}).eval()
+    net = of(saved["config"]).eval()
     net.load_state_dict(saved["net"])
     weights = tensors(net)
     gap = (net(mel.T[None], noise=noise[None])[0] - golden(weights, mel, noise)["audio"]).abs().max().item()
