@@ -16,6 +16,7 @@ from .model import MELS, mel_points
 RIR_SAMPLES = 8000
 KNOTS_HZ = (0, 150, 400, 900, 1800, 3500, 8000)  # of the equaliser
 PACE_FRAMES = 40  # between two changes of the pace
+NOISY_DB = (5.0, 15.0)  # of speech over noise where it is to be noisy
 
 
 def smooth(n):
@@ -55,12 +56,13 @@ def read_rooms(folder, held=False):
 class Augment:
     """Owns noise and rooms on one device. folder: holds noise.opus, rir.flac and their tables; None: neither is used.
 
-    equaliser: spread in dB at its knots, at the hardest; pace: how far from 1 an utterance's speed goes within it (0.3).
+    equaliser: spread in dB at its knots, at the hardest; pace: how far from 1 an utterance's speed goes within it (0.3); noisy: share of the
+    utterances that are in a room and beside noise of NOISY_DB however hard the rest is.
     """
 
-    def __init__(self, folder, device, equaliser=0.0, pace=0.0):
+    def __init__(self, folder, device, equaliser=0.0, pace=0.0, noisy=0.0):
         self.device, self.noise, self.rooms = device, None, None
-        self.equaliser, self.pace = equaliser, pace
+        self.equaliser, self.pace, self.noisy = equaliser, pace, noisy
         if folder:
             self.noise = torch.from_numpy(read_noise(folder)).to(device)
             self.rooms = torch.from_numpy(read_rooms(folder)).to(device)
@@ -78,13 +80,13 @@ class Augment:
         rows, length = x.shape
         power = (x ** 2).sum(1, keepdim=True) / n[:, None]
         size = smooth(length + RIR_SAMPLES)
-        spectrum = torch.fft.rfft(x, size)
+        spectrum, noisy = torch.fft.rfft(x, size), self.on(rows, self.noisy)
         if self.rooms is not None:
             room = torch.fft.rfft(self.rooms[torch.randint(len(self.rooms), (rows,), device=self.device)], size)
-            wet = self.on(rows, 0.15 + 0.45 * hard)
+            wet = torch.maximum(noisy, self.on(rows, 0.15 + 0.45 * hard))
             spectrum = spectrum * (wet * room + (1 - wet))
             del room
-        spectrum = spectrum + torch.fft.rfft(self.beside(x, power, hard), size)
+        spectrum = spectrum + torch.fft.rfft(self.beside(x, power, hard, noisy), size)
         hz = torch.linspace(0, RATE / 2, spectrum.shape[1], device=self.device)[None]
         tilt = self.uniform(rows, -0.5, 0.5) * hard  # 10 dB at most between 4 kHz and either end
         edge = torch.where(self.on(rows, 0.2 * hard) > 0, self.uniform(rows, 3400, 6500), 2.0 * RATE)
@@ -97,16 +99,16 @@ class Augment:
         law = self.on(rows, 0.08 * hard)
         return torch.where(law > 0, mu_law(x), x).clamp(-1, 1)
 
-    def beside(self, x, power, hard):
-        """Noise, a second talker and hiss for x [B, T] of mean power [B, 1]."""
+    def beside(self, x, power, hard, noisy):
+        """Noise, a second talker and hiss for x [B, T] of mean power [B, 1]; noisy [B, 1]: 1 where the noise is sure and loud."""
         rows, length = x.shape
         y = torch.zeros_like(x)
         if self.noise is not None and len(self.noise) > length:
             at = torch.randint(len(self.noise) - length, (rows, 1), device=self.device)
             z = self.noise[at + torch.arange(length, device=self.device)].float() / 32768
             z = z / (z ** 2).mean(1, keepdim=True).clamp_min(1e-8).sqrt()
-            ratio = self.uniform(rows, 20 - 17 * hard, 32 - 8 * hard)  # dB
-            y = y + self.on(rows, 0.3 + 0.45 * hard) * z * (power * 10 ** (-ratio / 10)).sqrt()
+            ratio = torch.where(noisy > 0, self.uniform(rows, *NOISY_DB), self.uniform(rows, 20 - 17 * hard, 32 - 8 * hard))
+            y = y + torch.maximum(noisy, self.on(rows, 0.3 + 0.45 * hard)) * z * (power * 10 ** (-ratio / 10)).sqrt()
         talk = 10 ** (-self.uniform(rows, 10, 24) / 20) * self.on(rows, 0.12 * hard)
         other = x.roll(1, 0)
         y = y + talk * other * (power / power.roll(1, 0).clamp_min(1e-9)).sqrt().clamp_max(10)

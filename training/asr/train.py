@@ -260,7 +260,7 @@ def run(a, workers):
     t, last = Trainer(a, workers), os.path.join(a.out, "last.pt")
     if os.path.exists(last) and not a.fresh:
         t.resume(last)
-    augment = Augment(a.noise, a.device, a.equaliser, a.pace)
+    augment = Augment(a.noise, a.device, a.equaliser, a.pace, a.noisy)
     if a.splice:
         log(kind="words", found=find_words(speech, a.aligner, t.mel_of), seconds=round(time.time() - began, 1))
     pools = Pools(speech.train, a.batch_seconds / (2 if a.consistency else 1), a.weight, t.rng,
@@ -317,6 +317,7 @@ def main():
     ap.add_argument("--hard", type=float, default=1.0, help="of the augmentation at its strongest; less for a short training, 0: none on samples")
     ap.add_argument("--equaliser", type=float, default=0, help="spread in dB of the gains of a microphone (6)")
     ap.add_argument("--pace", type=float, default=0, help="how much faster or slower speech becomes within an utterance (0.3)")
+    ap.add_argument("--noisy", type=float, default=0, help="share of the utterances in a room and beside noise of 5 to 15 dB, whatever --hard (0.35)")
     ap.add_argument("--consistency", type=float, default=0,
                     help="weight of the difference between two augmented views of each utterance (0.2); 0: one view")
     ap.add_argument("--middle", type=float, default=0, help="weight of the CTC loss of the middle layer (0.3)")

@@ -2,8 +2,10 @@
 
     python3 -m training.common.sentences heldout --data DATA
     python3 -m training.common.sentences plan OUT.tsv --data DATA --count 30000 --mix dialogue=0.3,books=0.33,...
+    python3 -m training.common.sentences unseen OUT.tsv --data DATA --count 400
 
-`heldout` writes training/heldout/*.tsv; `plan` writes `id<TAB>text`, with no text that the lists rule out.
+`heldout` writes training/heldout/*.tsv; `plan` writes `id<TAB>text`, with no text that the lists rule out; `unseen` writes commands for development
+that no plan has: of CLINC150's validation part, and templates of its own.
 Sources: dialogue = Schema-Guided Dialogue, books = public-domain books and LJSpeech's sentences, commands = the
 training parts of SNIPS, CLINC150, HWU64 and Banking77, templates = templates.py, assistant = the phrases of an
 assistant file (--assistant) with their slots filled.
@@ -134,6 +136,20 @@ def plan(a):
     print(made, "sentences")
 
 
+def unseen(a):
+    """Writes commands that kept-out voices may say for development: four fifths as people put them, the others templates."""
+    rng = random.Random(a.seed)
+    with open(f"{a.data}/nlu/clinc150/data_full.json", encoding="utf-8") as f:
+        clinc = json.load(f)
+    _, words, names = sources(a.data)
+    trained = {clean(t) for t in read_commands(a.data)}
+    accept = lambda text: 4 <= len(text.split()) <= 24 and clean(text) not in trained
+    rows = draw(dict(commands=[r[0] for split in ("val", "oos_val") for r in clinc[split]]), words, names, dict(commands=0.8, templates=0.2), a.count, rng, a.ids, accept)
+    with open(a.out, "w", encoding="utf-8") as out:
+        for row in rows:
+            print(*row, sep="\t", file=out)
+
+
 def teacher_sentences(data, count=240, seed=20):
     """Sentences for the kept-out voices whose 6-grams are rare, so that keeping them out costs little text."""
     rng = random.Random(seed)
@@ -181,8 +197,9 @@ def write(folder, name, head, rows):
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     sub = ap.add_subparsers(dest="what", required=True)
-    h, p = sub.add_parser("heldout"), sub.add_parser("plan")
-    for s in (h, p):
+    h, p, u = (sub.add_parser(name) for name in ("heldout", "plan", "unseen"))
+    u.add_argument("out"), u.add_argument("--count", type=int, default=400), u.add_argument("--seed", type=int, default=31), u.add_argument("--ids", default="dev")
+    for s in (h, p, u):
         s.add_argument("--data", default="../shared/data")
     h.add_argument("--folder", default=HELDOUT)
     p.add_argument("out")
@@ -193,7 +210,7 @@ def main():
     p.add_argument("--assistant", default="models/assistants/coffee.toml", help="for the kind of that name")
     p.add_argument("--most-words", type=int, default=32)
     a = ap.parse_args()
-    heldout(a) if a.what == "heldout" else plan(a)
+    dict(heldout=heldout, plan=plan, unseen=unseen)[a.what](a)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,30 @@ class Microphones(unittest.TestCase):
 
 
 @unittest.skipUnless(torch, "no PyTorch here")
+class Noisy(unittest.TestCase):
+    def setUp(self):
+        torch.manual_seed(3)
+        self.x = torch.randn(200, 4000) * 0.05
+        self.power = (self.x ** 2).mean(1, keepdim=True)
+
+    def noise_db(self, share):
+        """How loud what stands beside each row is, in dB of the row."""
+        augment = Augment(None, "cpu", noisy=share)
+        augment.noise = (torch.randn(90000) * 3000).short()
+        augment.rooms = torch.eye(1, 8000)
+        beside = augment.beside(self.x, self.power, 0.0, augment.on(200, share))
+        return 10 * torch.log10((beside ** 2).mean(1) / self.power[:, 0])
+
+    def test_noise_is_sure_and_as_loud_as_it_says(self):
+        db = self.noise_db(1.0)
+        self.assertGreater(db.min().item(), -15.3)
+        self.assertLess(db.max().item(), -4.2)
+
+    def test_none_leaves_what_hardness_allows(self):
+        self.assertLess(self.noise_db(0.0).max().item(), -15.5)
+
+
+@unittest.skipUnless(torch, "no PyTorch here")
 class Pace(unittest.TestCase):
     def setUp(self):
         torch.manual_seed(2)

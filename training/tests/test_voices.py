@@ -18,10 +18,12 @@ try:
     from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ
     from training.tts.train import Recipe, awaken, begun
     from training.vocoder.copies import copied, vocoder
-    from training.vocoder.export import tensors as packed, unpacked
-    from training.vocoder.model import SlimWaveGlow
+    from training.vocoder.discriminators import Discriminators
+    from training.vocoder.export import PackedWaveGlow, tensors as packed, unpacked
+    from training.vocoder.model import LOUD, SlimWaveGlow, pulses
+    from training.vocoder.pitch import blurred, examples, loss_of
     from training.vocoder.predicted import Predicted
-    from training.vocoder.train import Batches
+    from training.vocoder.train import Batches, begin
 except ImportError:
     torch = None
 
@@ -131,6 +133,64 @@ class FromAPack(unittest.TestCase):
         self.assertEqual(10 * HOP_SAMPLES, len(got))
         self.assertTrue(torch.equal(got, net(LogMel()(x[None])[:, :, :10], sigma=0.0)[0]))
         self.assertGreater(got.abs().max().item(), 0.01)
+
+
+@unittest.skipUnless(torch, "no PyTorch here")
+class Pulses(unittest.TestCase):
+    def test_one_a_period_and_in_step_where_the_pitch_changes(self):
+        octaves = torch.tensor([0.0] * 20 + [1.0] * 20)  # 100 Hz, then 200
+        x = pulses(torch.stack([octaves, torch.full((40,), 20.0)], 1)[None]).flatten()
+        peaks = ((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:]) & (x[1:-1] > 5 * LOUD)).nonzero().flatten() + 1
+        gaps = peaks[1:] - peaks[:-1]
+        change = int((peaks < 20 * HOP_SAMPLES).sum())
+        self.assertLessEqual((gaps[:change - 1] - RATE_HZ / 100).abs().max().item(), 1)
+        self.assertLessEqual((gaps[change:] - RATE_HZ / 200).abs().max().item(), 1)
+        self.assertTrue(109 <= gaps[change - 1].item() <= 222)
+
+    def test_what_has_no_voice_is_silent(self):
+        self.assertLess(pulses(torch.tensor([[[0.5, -30.0]]])).abs().max().item(), 1e-9)
+
+    def test_the_pack_says_the_same(self):
+        torch.manual_seed(4)
+        net = SlimWaveGlow(flows=2, channels=8, layers=3, pitch=6)
+        with torch.no_grad():
+            for p in net.parameters():
+                p.copy_(torch.randn_like(p) * 0.2)
+            mel, noise = torch.randn(1, 80, 9), 0.1 * torch.randn(1, 36, 64)
+            want = net(mel, noise=noise)
+            self.assertLess((PackedWaveGlow(packed(net))(mel, noise) - want).abs().max().item(), 1e-4)
+            net.pitch = None
+            self.assertGreater((net(mel, noise=noise) - want).abs().max().item(), 1e-2)
+
+    def test_a_training_goes_on_from_a_checkpoint_without_pitch_and_leaves_it_alone(self):
+        was = SlimWaveGlow(flows=2, channels=8, layers=3)
+        judges = Discriminators((4, 8, 8, 8), 4)
+        with tempfile.NamedTemporaryFile(suffix=".pt") as f:
+            torch.save(dict(net=was.state_dict(), dis=judges.state_dict()), f.name)
+            net, dis = SlimWaveGlow(flows=2, channels=8, layers=3, pitch=6), Discriminators((4, 8, 8, 8), 4)
+            self.assertEqual((300, 300), begin(f.name, net, dis))
+        self.assertTrue(torch.equal(was.wn[1].gate_w, net.wn[1].gate_w))
+        self.assertTrue(all(torch.equal(a, b) for a, b in zip(judges.state_dict().values(), dis.state_dict().values())))
+        self.assertFalse(any(p.requires_grad for p in net.pitch.parameters()))
+
+    def test_what_is_to_be_told_is_the_pitch_of_the_frame(self):
+        try:
+            import librosa  # noqa: F401
+        except ImportError:
+            self.skipTest("no librosa here")
+        t = torch.arange(RATE_HZ)
+        x = sum(torch.cos(2 * torch.pi * 150 * k * t / RATE_HZ) for k in range(1, 9)).numpy() * 0.05
+        mel, pitch = examples(x, (1.0,))[0]
+        self.assertEqual(len(mel), len(pitch))
+        self.assertLess(abs(2 ** float(pitch[40]) * 100 - 150), 1.0)
+        _, higher = examples(x, (1.2,))[0]
+        self.assertLess(abs(2 ** float(higher[40]) * 100 - 180), 1.5)
+
+    def test_frames_beyond_the_utterance_do_not_count(self):
+        out, pitch = torch.zeros(1, 4, 2), torch.tensor([[1.0, float("nan"), float("inf"), float("inf")]])
+        want = 5 * 0.5 + torch.log(torch.tensor(2.0)).item()
+        self.assertAlmostEqual(want, loss_of(out, pitch).item(), places=4)
+        self.assertEqual((3, 7, 80), tuple(blurred(torch.zeros(3, 7, 80)).shape))
 
 
 @unittest.skipUnless(torch, "no PyTorch here")

@@ -21,7 +21,7 @@ from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_
 from training.vocoder import losses, start
 from training.vocoder.discriminators import Discriminators
 from training.vocoder.export import unpacked
-from training.vocoder.model import SIGMA, SlimWaveGlow, gated_layer
+from training.vocoder.model import SIGMA, SIGMA_BESIDE, gated_layer, of
 from training.vocoder.predicted import Predicted
 
 PAD = 2048  # samples around a segment, so that its mel frames are whole
@@ -72,6 +72,7 @@ class Step:
 
     def __init__(self, gen, dis, batches, dtype, crop):
         self.gen, self.dis, self.batches, self.crop = gen, dis, batches, crop
+        self.sigma = SIGMA_BESIDE if gen.pitch else SIGMA
         self.dtype = dtype or torch.float32
         device = batches.audio.device
         self.spectra = losses.Spectra().to(device)
@@ -83,7 +84,7 @@ class Step:
 
     def __call__(self, adversarial):
         mel, y = self.batches.draw()
-        x = self.gen(mel, dtype=self.dtype)
+        x = self.gen(mel, self.sigma, dtype=self.dtype)
         late = torch.randint(self.batches.frames - self.crop + 1, (len(x), 1), device=x.device) * HOP_SAMPLES
         x, y = x.gather(1, self.columns + late), y.gather(1, self.columns + late)
         fake, real = self.spectra(x), self.spectra(y)
@@ -211,6 +212,16 @@ def resume(path, step, device):
     return saved["clock"]["seconds"], saved["clock"]["steps"], "states" not in saved
 
 
+def begin(path, gen, dis):
+    """Weights of a pack, or network and judges of a checkpoint -> steps until both have their whole rate."""
+    if not path.endswith(".pt"):
+        gen.load_state_dict(unpacked(read(path)[0]), strict=not gen.pitch)
+        return JUDGED_STEPS, 1
+    saved = torch.load(path, map_location="cpu")
+    gen.load_state_dict(saved["net"], strict=not gen.pitch), dis.load_state_dict(saved["dis"])
+    return 300, 300
+
+
 def options():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("data"), ap.add_argument("out")
@@ -227,7 +238,8 @@ def options():
     ap.add_argument("--adversarial-rate", type=float, default=4e-4)
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")
     ap.add_argument("--no-graph", action="store_true"), ap.add_argument("--no-compile", action="store_true")
-    ap.add_argument("--start", help="weights of a pack to begin with, where there is nothing to resume; the judges begin with nothing")
+    ap.add_argument("--start", help="weights of a pack to begin with, where there is nothing to resume; the judges begin with nothing; or a checkpoint's network and judges")
+    ap.add_argument("--pitch", help="pitch network of training.vocoder.pitch: pulses of it join the noise")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--held", type=int, default=24, help="utterances kept out, by hash of their id")
     ap.add_argument("--whisper", action="store_true", help="begin as noise shaped by the mel, see start.py")
@@ -251,16 +263,20 @@ def main():
     held, rows = rows[:a.held], rows[a.held:]
     log(dict(vars(a), utterances=len(rows), hours=round(len(audio) / RATE_HZ / 3600, 2), load_s=round(time.time() - began, 1)))
     config = dict(channels=64, layers=3, flows=2) if a.tiny else {name: getattr(a, name) for name in GEOMETRY}
-    gen = SlimWaveGlow(**config).to(a.device)
+    pitch = torch.load(a.pitch, map_location="cpu") if a.pitch else None
+    config |= dict(pitch=pitch["channels"]) if pitch else {}
+    gen = of(config).to(a.device)
     if a.whisper and not a.resume:
         start.whisper(gen, rows, audio)
-    if a.start and not a.resume:
-        gen.load_state_dict(unpacked(read(a.start)[0]))
     dis = Discriminators(*(((4, 8, 8, 8), 4) if a.tiny else ())).to(a.device)
+    clock, count, rise = 0.0, 0, (1, 1)  # steps to the whole rate, of the network and of its judges
+    if a.start and not a.resume:
+        rise = begin(a.start, gen, dis)
+    if pitch:
+        gen.pitch.load_state_dict(pitch["net"])
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
     step = Step(gen, dis, batches, dtype, a.frames)
-    clock, count, rise = 0.0, 0, (JUDGED_STEPS if a.start else 1, 1)  # steps to the whole rate, of the network and of its judges
     if a.resume:
         clock, count, anew = resume(a.resume, step, a.device)
         rise = (300, 300) if anew else (1, 1)
@@ -302,7 +318,7 @@ def main():
     save(path, step, dict(seconds=now, steps=count), config)
     gen.use(gated_layer)
     step.gen_opt.swap_mean()
-    for sigma in (0.0, 0.15, SIGMA):
+    for sigma in (0.0, step.sigma / 2, step.sigma):
         distance, level = validate(gen, held, audio, batches.mel, sigma)
         log(dict(end=True, step=count, sigma=sigma, held_mel=round(distance, 4), held_level_db=round(level, 3)))
     for r in held:
