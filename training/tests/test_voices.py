@@ -2,6 +2,7 @@
 
     python3 -m unittest training.tests.test_voices        from the top of the repository; needs PyTorch
 """
+import math
 import os
 import sys
 import tempfile
@@ -20,7 +21,7 @@ try:
     from training.vocoder.copies import copied, vocoder
     from training.vocoder.discriminators import Discriminators
     from training.vocoder.export import PackedWaveGlow, tensors as packed, unpacked
-    from training.vocoder.model import LOUD, SlimWaveGlow, pulses
+    from training.vocoder.model import SlimWaveGlow, harmonics
     from training.vocoder.pitch import blurred, examples, loss_of
     from training.vocoder.predicted import Predicted
     from training.vocoder.train import Batches, begin
@@ -136,19 +137,38 @@ class FromAPack(unittest.TestCase):
 
 
 @unittest.skipUnless(torch, "no PyTorch here")
-class Pulses(unittest.TestCase):
-    def test_one_a_period_and_in_step_where_the_pitch_changes(self):
-        octaves = torch.tensor([0.0] * 20 + [1.0] * 20)  # 100 Hz, then 200
-        x = pulses(torch.stack([octaves, torch.full((40,), 20.0)], 1)[None]).flatten()
-        peaks = ((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:]) & (x[1:-1] > 5 * LOUD)).nonzero().flatten() + 1
-        gaps = peaks[1:] - peaks[:-1]
-        change = int((peaks < 20 * HOP_SAMPLES).sum())
-        self.assertLessEqual((gaps[:change - 1] - RATE_HZ / 100).abs().max().item(), 1)
-        self.assertLessEqual((gaps[change:] - RATE_HZ / 200).abs().max().item(), 1)
-        self.assertTrue(109 <= gaps[change - 1].item() <= 222)
+class Harmonics(unittest.TestCase):
+    def said(self, octaves, logit=20.0, gain=0.0, level=-3.0):
+        """Harmonics of frames at these octaves above 100 Hz, all bands at one level."""
+        octaves = torch.tensor(octaves)
+        pitch = torch.cat([octaves[:, None], torch.full((len(octaves), 1), logit), torch.full((len(octaves), 80), gain)], 1)
+        return harmonics(torch.full((1, len(octaves), 80), level), pitch[None])[0]
 
-    def test_what_has_no_voice_is_silent(self):
-        self.assertLess(pulses(torch.tensor([[[0.5, -30.0]]])).abs().max().item(), 1e-9)
+    def test_periods_are_the_pitch_s_and_in_step_where_it_changes(self):
+        x = self.said([0.0] * 20 + [1.0] * 20)  # 100 Hz, then 200
+        peaks = ((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:]) & (x[1:-1] > 0.6 * x.max())).nonzero().flatten() + 1
+        gaps = peaks[1:] - peaks[:-1]
+        change = int((peaks < 19 * HOP_SAMPLES).sum())
+        self.assertLessEqual((gaps[:change - 1] - RATE_HZ / 100).abs().max().item(), 1)
+        self.assertLessEqual((gaps[-20:] - RATE_HZ / 200).abs().max().item(), 1)
+        self.assertLessEqual(gaps.max().item(), 222)
+        self.assertGreaterEqual(gaps.min().item(), 109)
+
+    def test_they_are_as_loud_as_the_recording_whose_mel_they_have(self):
+        t = torch.arange(RATE_HZ)
+        for hz, most in ((110, 0.35), (125, 0.35)):
+            x = sum(torch.cos(2 * torch.pi * hz * k * t / RATE_HZ) / k for k in range(1, 60) if hz * k < 4000) * 0.05
+            mel = LogMel()(x[None])[:, :, :80]
+            pitch = torch.zeros(1, 80, 82)
+            pitch[..., 0], pitch[..., 1] = math.log2(hz / 100), 20.0
+            y = harmonics(mel.transpose(1, 2), pitch)
+            again = LogMel()(y[:, HOP_SAMPLES // 2:])[:, :, :79]
+            self.assertLess((again - mel[:, :, :79])[:, 2:40, 10:70].mean().abs().item(), most)
+
+    def test_what_has_no_voice_or_no_gain_is_silent(self):
+        loud = self.said([0.5] * 4).abs().max().item()
+        self.assertLess(self.said([0.5] * 4, logit=-30.0).abs().max().item(), 1e-9 * loud)
+        self.assertLess(self.said([0.5] * 4, gain=-9.0).abs().max().item(), 2e-4 * loud)
 
     def test_the_pack_says_the_same(self):
         torch.manual_seed(4)
@@ -158,9 +178,9 @@ class Pulses(unittest.TestCase):
                 p.copy_(torch.randn_like(p) * 0.2)
             mel, noise = torch.randn(1, 80, 9), 0.1 * torch.randn(1, 36, 64)
             want = net(mel, noise=noise)
-            self.assertLess((PackedWaveGlow(packed(net))(mel, noise) - want).abs().max().item(), 1e-4)
+            self.assertLess((PackedWaveGlow(packed(net))(mel, noise) - want).abs().max().item(), 1e-4 * want.abs().max().item())
             net.pitch = None
-            self.assertGreater((net(mel, noise=noise) - want).abs().max().item(), 1e-2)
+            self.assertGreater((net(mel, noise=noise) - want).abs().max().item(), 1e-3)
 
     def test_a_training_goes_on_from_a_checkpoint_without_pitch_and_leaves_it_alone(self):
         was = SlimWaveGlow(flows=2, channels=8, layers=3)
@@ -171,7 +191,7 @@ class Pulses(unittest.TestCase):
             self.assertEqual((300, 300), begin(f.name, net, dis))
         self.assertTrue(torch.equal(was.wn[1].gate_w, net.wn[1].gate_w))
         self.assertTrue(all(torch.equal(a, b) for a, b in zip(judges.state_dict().values(), dis.state_dict().values())))
-        self.assertFalse(any(p.requires_grad for p in net.pitch.parameters()))
+        self.assertEqual({"gain.weight", "gain.bias"}, {name for name, p in net.pitch.named_parameters() if p.requires_grad})
 
     def test_what_is_to_be_told_is_the_pitch_of_the_frame(self):
         try:

@@ -13,11 +13,11 @@ Names, flow F (applied in order 0 to 5), layer L:
   flow.F.res.L.weight, .bias  [256, 256], [256]  L < 9: h of the next layer is h + res(z)
   flow.F.end.weight, .bias    [64, 512], [64]    on (h, z) of layer 9, whose residual matrix is multiplied in:
                                                  32 log scales (clamped to +-6), then 32 shifts of the second half
-and, where pulses of the pitch join the noise (model.py: Pitch, pulses), layer L of `pitch_layers`, P channels:
+and, where harmonics of the pitch join the audio (model.py: Pitch, harmonics), layer L of `pitch_layers`, P channels:
   pitch.start.weight, .bias   [P, 80], [P]       h of layer 0
   pitch.depth.L               [4, P]             taps of t-1, t, t+1, then the bias
   pitch.mix.L.weight, .bias   [P, P], [P]        h of the next layer is h + max(0, mix(depth(h)))
-  pitch.end.weight, .bias     [2, P], [2]        octaves above 100 Hz, logit of being voiced
+  pitch.end.weight, .bias     [82, P], [82]      octaves above 100 Hz, logit of being voiced, gains of the bands
 1x1 convolutions are I8 with F32 scales per output row. Names that match --half are F16, --full F32.
 """
 import argparse
@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 
 from training.tts import pack
-from training.vocoder.model import depth_wise, gated, of, pulses
+from training.vocoder.model import depth_wise, gated, harmonics, of
 
 HALF = r"^pitch\.|\.mix$|\.depth\.|\.end\.weight$|\.bias$"
 
@@ -49,8 +49,8 @@ def tensors(net):
         out[f"{flow}.end.weight"] = torch.cat([wn.end_w, wn.end_w @ wn.res_w[-1]], 1)
         out[f"{flow}.end.bias"] = wn.end_b + wn.end_w @ wn.res_b[-1]
     if net.pitch:
-        for name in ("start", "end"):
-            out |= {f"pitch.{name}.{k}": v for k, v in getattr(net.pitch, name).named_parameters()}
+        out |= {f"pitch.start.{k}": v for k, v in net.pitch.start.named_parameters()}
+        out |= {f"pitch.end.{k}": torch.cat([v, getattr(net.pitch.gain, k)]) for k, v in net.pitch.end.named_parameters()}
         for i, (taps, mix) in enumerate(zip(net.pitch.depth, net.pitch.mix)):
             out[f"pitch.depth.{i}"], out[f"pitch.mix.{i}.weight"], out[f"pitch.mix.{i}.bias"] = taps, mix.weight, mix.bias
     return {k: v.detach() for k, v in out.items()}
@@ -86,7 +86,7 @@ class PackedWaveGlow:
         self.pitch_layers = sum(name.startswith("pitch.depth.") for name in weights)
 
     def pitch(self, mel):
-        """mel [B, T, 80] -> [B, T, 2], as model.Pitch tells."""
+        """mel [B, T, 80] -> [B, T, 82], as model.Pitch tells."""
         w = self.w
         h = F.linear(mel, w["pitch.start.weight"], w["pitch.start.bias"])
         for i in range(self.pitch_layers):
@@ -96,8 +96,6 @@ class PackedWaveGlow:
     def __call__(self, mel, noise):
         """mel [B, 80, T], noise [B, 4 T, 64] -> audio [B, 256 T]."""
         w, x = self.w, noise
-        if self.pitch_layers:
-            x = x + pulses(self.pitch(mel.transpose(1, 2))).to(x.dtype)
         for f in range(self.flows):
             flow = f"flow.{f}"
             x = x @ w[f"{flow}.mix"].T
@@ -110,7 +108,8 @@ class PackedWaveGlow:
                     h = h + F.linear(z, w[f"{flow}.res.{i}.weight"], w[f"{flow}.res.{i}.bias"])
             log_s, t = F.linear(torch.cat([h, z], -1), w[f"{flow}.end.weight"], w[f"{flow}.end.bias"]).chunk(2, -1)
             x = torch.cat([a, b * torch.exp(log_s.clamp(-6, 6)) + t], -1)
-        return x.flatten(1)
+        x, mel = x.flatten(1), mel.transpose(1, 2)
+        return x + harmonics(mel, self.pitch(mel)) if self.pitch_layers else x
 
 
 def main():

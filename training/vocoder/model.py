@@ -1,10 +1,10 @@
-"""Slim WaveGlow: noise, or pulses of the voice, and mels to audio, six flows over groups of 64 samples.
+"""Slim WaveGlow: noise and mels to audio, six flows over groups of 64 samples.
 
 A flow mixes the 64 rows of a group by a matrix and applies an affine coupling whose WN is ten depth-wise separable
 gated layers of 256 channels (kernel 3, zeros beyond the edges of the utterance in every layer). The mel frame is
 projected once and held for its four groups. After WaveGlow (arXiv 1811.00002) and SqueezeWave (arXiv 2001.05685).
-With a pitch network the first flow sees pulses of the pitch that the mel tells, beside or in place of the noise: they keep the
-periods of low voices in step, as the sines of neural source-filter models do (arXiv 1904.12088).
+With a pitch network harmonics of the pitch that the mel tells are added to what the flows say: they keep the periods of low voices in
+step, and the flows learn what is left.
 Tensors are [batch, time, channels]: a layer is two matrix products and two point-wise kernels.
 """
 import math
@@ -17,9 +17,10 @@ GROUP_SAMPLES, HOP_SAMPLES, MEL_BINS = 64, 256, 80
 HELD = HOP_SAMPLES // GROUP_SAMPLES
 RATE_HZ = 22050
 SIGMA = 0.3
-SIGMA_BESIDE = 0.1  # beside pulses
-LOWEST, HIGHEST = 60.0, 500.0  # Hz, of a pulse train
-DECAY, LOUD = 0.9, 0.15  # of a pulse's harmonics, one to the next; of all
+SIGMA_BESIDE = 0.1  # beside harmonics
+LOWEST, HIGHEST = 60.0, 500.0  # Hz, of the pitch
+HARMONICS, CUT, CUT_SPREAD = 48, 5000.0, 500.0  # above so many Hz they fade
+RESOLVED = 2.2  # found by what gives recordings their level back
 
 
 def depth_wise(h, taps):
@@ -75,63 +76,105 @@ class WN(nn.Module):
 
 
 class Pitch(nn.Module):
-    """Pitch and voicing of every frame: one product, `layers` residual layers of three depth-wise taps (zeros beyond the edges in
-    each), a product and max(0, .), and a product at the end. Frame t of the result hears `layers` frames on both sides."""
+    """Pitch, voicing and harmonics' gains of every frame: one product, `layers` residual layers of three depth-wise taps (zeros beyond the
+    edges in each), a product and max(0, .), and products at the end. Frame t of the result hears `layers` frames on both sides."""
 
     def __init__(self, channels=64, layers=3):
         super().__init__()
         self.start, self.end = nn.Linear(MEL_BINS, channels), nn.Linear(channels, 2)
         self.depth = nn.Parameter(torch.randn(layers, 4, channels) * 0.3)
         self.mix = nn.ModuleList(nn.Linear(channels, channels) for _ in range(layers))
+        self.gain = nn.Linear(channels, MEL_BINS)  # of each band, nats; learnt with the vocoder
+        nn.init.zeros_(self.gain.weight), nn.init.zeros_(self.gain.bias)
 
-    def forward(self, mel):
-        """mel [B, T, 80] -> [B, T, 2] f32: octaves above 100 Hz, logit of being voiced."""
+    def heard(self, mel):
+        """mel [B, T, 80] -> [B, T, channels]."""
         h = self.start(mel)
         for taps, mix in zip(self.depth, self.mix):
             h = h + F.relu(mix(depth_wise(h, taps)))
-        return self.end(h)
+        return h
+
+    def forward(self, mel):
+        """mel [B, T, 80] -> [B, T, 82] f32: octaves above 100 Hz, logit of being voiced, gains."""
+        h = self.heard(mel)
+        return torch.cat([self.end(h), self.gain(h)], -1)
+
+    def freeze(self):
+        """Only the gains learn."""
+        self.requires_grad_(False)
+        self.gain.requires_grad_(True)
+        return self
 
 
-def pulses(pitch):
-    """pitch [B, T, 2] -> [B, 4 T, 64]: a pulse a period, held in step over the frames, LOUD times the probability of a voice.
+def band_edges():
+    """[82] Hz: the bands' lower edges, centres and upper edges, each shared by three, on Slaney's scale (training/tts/speech.py)."""
+    log_step = math.log(6.4) / 27
+    mels = torch.linspace(0, 15 + math.log(8.0) / log_step, MEL_BINS + 2, dtype=torch.float64)
+    return torch.where(mels < 15, mels * 200 / 3, 1000 * torch.exp(log_step * (mels - 15)))
 
-    A pulse train of phase p is the sum of DECAY^k cos(k p) over k from 1 on. A frame's pitch holds for its 256 samples.
+
+def between(x):
+    """x [B, T, C] of frames -> [B, 256 T, C]: straight lines between the frames' centres, level before the first and after the last."""
+    p = torch.cat([x[:, :1], x, x[:, -1:]], 1).transpose(1, 2)
+    y = F.interpolate(p, scale_factor=HOP_SAMPLES, mode="linear", align_corners=False)
+    return y[..., HOP_SAMPLES:-HOP_SAMPLES].transpose(1, 2)
+
+
+def amplitudes(mel, pitch):
+    """mel [B, T, 80], pitch [B, T, 82] -> pitch in Hz [B, T], amplitudes of its multiples [B, T, HARMONICS].
+
+    A band of unit area holds 512 / distance times the amplitude of harmonics that far apart (Hann window of 1024); of single ones, too far
+    apart for the band, 512 / (RESOLVED widths of it).
     """
-    hz = (100 * 2 ** pitch[..., 0].double()).clamp(LOWEST, HIGHEST) / RATE_HZ  # periods a sample
-    before = F.pad(hz.cumsum(1)[:, :-1], (1, 0)) * HOP_SAMPLES
-    at = torch.arange(1, HOP_SAMPLES + 1, device=pitch.device)
-    phase = before[..., None] + hz[..., None] * at
-    c = torch.cos(2 * math.pi * (phase - phase.floor()).float())
-    train = (DECAY * c - DECAY ** 2) / (1 - 2 * DECAY * c + DECAY ** 2)
-    loud = LOUD * torch.sigmoid(pitch[..., 1].float())
-    return (loud[..., None] * train).view(pitch.shape[0], -1, GROUP_SAMPLES)
+    edges = band_edges().to(mel)
+    centres, widths = edges[1:-1].contiguous(), (edges[2:] - edges[:-2]) / 2
+    hz = (100 * 2 ** pitch[..., 0]).clamp(LOWEST, HIGHEST)
+    f = hz[..., None] * torch.arange(1, HARMONICS + 1, device=mel.device)
+    upper = torch.searchsorted(centres, f.contiguous()).clamp(1, MEL_BINS - 1)
+    share = ((f - centres[upper - 1]) / (centres[upper] - centres[upper - 1])).clamp(0, 1)
+    level = mel + pitch[..., 2:].clamp(-9, 3)
+    level = level.gather(2, upper - 1) * (1 - share) + level.gather(2, upper) * share
+    width = widths[upper - 1] * (1 - share) + widths[upper] * share
+    loud = level.exp() * torch.minimum(hz[..., None].expand_as(width), RESOLVED * width) / 512
+    return hz, loud * torch.sigmoid(pitch[..., 1:2]) * torch.sigmoid((CUT - f) / CUT_SPREAD)
+
+
+def harmonics(mel, pitch):
+    """mel [B, T, 80], pitch [B, T, 82] -> [B, 256 T] f32: cosines of the pitch's multiples, in step over all frames.
+
+    Harmonic-plus-noise synthesis (Stylianou 2001; as the first part of a network: arXiv 1904.12088, 2001.04643); amplitudes and pitch go in
+    straight lines from the centre of a frame's 256 samples to the next's.
+    """
+    hz, loud = amplitudes(mel, pitch)
+    phase = (between(hz[..., None]).double() / RATE_HZ).cumsum(1)
+    turn = 2 * math.pi * (phase - phase.floor()).to(mel.dtype)
+    return (between(loud) * torch.cos(turn * torch.arange(1, HARMONICS + 1, device=mel.device))).sum(-1)
 
 
 class SlimWaveGlow(nn.Module):
-    """pitch: channels of the pitch network, which is not trained with the rest; 0: none."""
+    """pitch: channels of the pitch network, of which the gains alone are trained with the rest; 0: none."""
 
     def __init__(self, flows=6, channels=256, layers=10, pitch=0):
         super().__init__()
-        self.pitch = Pitch(pitch).requires_grad_(False) if pitch else None
+        self.pitch = Pitch(pitch).freeze() if pitch else None
         square = lambda: torch.linalg.qr(torch.randn(GROUP_SAMPLES, GROUP_SAMPLES))[0]
         self.mix = nn.ParameterList(nn.Parameter(square()) for _ in range(flows))
         self.wn = nn.ModuleList(WN(GROUP_SAMPLES // 2, channels, layers) for _ in range(flows))
 
     def forward(self, mel, sigma=SIGMA, noise=None, dtype=None):
-        """mel [B, 80, T], noise [B, 4 T, 64] or drawn with deviation sigma, pulses added -> audio [B, 256 T]."""
+        """mel [B, 80, T], noise [B, 4 T, 64] or drawn with deviation sigma -> audio [B, 256 T]."""
         B, _, T = mel.shape
         x = noise
         if x is None:
             x = sigma * torch.randn(B, T * HELD, GROUP_SAMPLES, device=mel.device)
         mel = mel.transpose(1, 2)
-        if self.pitch:
-            x = x + pulses(self.pitch(mel.float()))
         for mix, wn in zip(self.mix, self.wn):
             x = x @ mix.T
             a, b = x.chunk(2, dim=-1)
             log_s, t = wn(a, mel, dtype)
             x = torch.cat([a, b * torch.exp(log_s.clamp(-6, 6)) + t], dim=-1)
-        return x.reshape(B, -1)
+        x = x.reshape(B, -1)
+        return x + harmonics(mel, self.pitch(mel)) if self.pitch else x
 
     def use(self, layer):
         """All flows run `layer` in place of gated_layer."""

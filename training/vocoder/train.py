@@ -239,7 +239,7 @@ def options():
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")
     ap.add_argument("--no-graph", action="store_true"), ap.add_argument("--no-compile", action="store_true")
     ap.add_argument("--start", help="weights of a pack to begin with, where there is nothing to resume; the judges begin with nothing; or a checkpoint's network and judges")
-    ap.add_argument("--pitch", help="pitch network of training.vocoder.pitch: pulses of it join the noise")
+    ap.add_argument("--pitch", help="pitch network of training.vocoder.pitch: harmonics of it join the audio")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--held", type=int, default=24, help="utterances kept out, by hash of their id")
     ap.add_argument("--whisper", action="store_true", help="begin as noise shaped by the mel, see start.py")
@@ -273,7 +273,7 @@ def main():
     if a.start and not a.resume:
         rise = begin(a.start, gen, dis)
     if pitch:
-        gen.pitch.load_state_dict(pitch["net"])
+        gen.pitch.load_state_dict(pitch["net"], strict=False)  # but the gains
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
     step = Step(gen, dis, batches, dtype, a.frames)
