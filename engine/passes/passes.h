@@ -25,6 +25,8 @@ Result<bool> cancel_slices(ir::Graph& graph);
 Result<bool> roll_recurrence(ir::Graph& graph);
 // A concat of slices that follow each other: one slice.
 Result<bool> join_slices(ir::Graph& graph);
+// Dequantize goes before what only moves bytes, or takes maxima of them.
+Result<bool> lift_dequantize(ir::Graph& graph);
 // Precision int8: linear and conv between Dequantize nodes run on the bytes.
 Result<bool> fold_quantize(ir::Graph& graph);
 // int8 weights with scales go into linear, conv and embedding.

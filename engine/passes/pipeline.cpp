@@ -14,6 +14,7 @@ namespace {
 
 constexpr Pass kPasses[] = {
     {"eliminate_dead", eliminate_dead},
+    {"lift_dequantize", lift_dequantize},
     {"fold_quantize", fold_quantize},
     {"fold_dequantize", fold_dequantize},
     {"expand_dequantize", expand_dequantize},
