@@ -87,11 +87,13 @@ class Attrs {
 // One instruction of a point-wise program. Registers 0..inputs-1 are the inputs; instruction i
 // writes register inputs + i.
 struct PointwiseStep {
-  enum class Kind : std::uint8_t { kUnary, kBinary, kClamp, kWhere, kScalar };
+  // kFromBytes: a is an input of u8, (a - high) * low; kToBytes: a result of u8, round(a / low) +
+  // high within a byte.
+  enum class Kind : std::uint8_t { kUnary, kBinary, kClamp, kWhere, kScalar, kFromBytes, kToBytes };
   Kind kind = Kind::kScalar;
   std::uint8_t op = 0;  // antiphon::Unary or Binary
   std::int16_t a = -1, b = -1, c = -1;
-  float low = 0, high = 0;  // kClamp; kScalar: the value is `low`
+  float low = 0, high = 0;  // kClamp; kScalar: the value is `low`; bytes: scale and zero point
   bool operator==(const PointwiseStep&) const = default;
 };
 struct PointwiseProgram {

@@ -61,6 +61,10 @@ Result<bool> fuse_epilogue(ir::Graph& graph);
 Result<bool> channels_last(ir::Graph& graph);
 // Between convolutions on bytes values stay bytes.
 Result<bool> keep_bytes(ir::Graph& graph);
+// The same where Quantize nodes make the bytes, for residuals.
+Result<bool> share_bytes(ir::Graph& graph);
+// Point-wise nodes between Dequantize and Quantize: programs on bytes.
+Result<bool> fuse_bytes(ir::Graph& graph);
 // Convolutions and pools that write straight into the concat of their results.
 Result<bool> place_concats(ir::Graph& graph);
 // Slices that need no copy, as nothing but ones stand before their axis.

@@ -124,6 +124,29 @@ INSTANTIATE_TEST_SUITE_P(All, QuantizedStatically,
                                          Static{"block_u8", 6, 5e-3}),
                          name_of<Static>);
 
+// The residual's sum is a program on bytes that a plan file holds as it is.
+TEST(QuantizedPlans, ResidualsStayBytes) {
+  for (const char* name : {"cnn_u8", "cnn_s8"}) {
+    const Golden golden(name);
+    const auto plan = plan_of(golden, "avx2", Precision::kInt8);
+    ASSERT_TRUE(plan);
+    int bytes = 0, sums = 0;
+    for (const LayerReport& layer : plan->report().layers) {
+      const bool is_bytes = layer.output.starts_with("u8[");
+      bytes += is_bytes ? 1 : 0;
+      sums += is_bytes && layer.op == "pointwise" ? 1 : 0;
+    }
+    EXPECT_GE(bytes, 9) << name;
+    EXPECT_GE(sums, 2) << name;  // the residual, and the gate's sigmoid
+    const std::string path = testing::TempDir() + name + ".plan";
+    ASSERT_TRUE(plan->save(path).ok());
+    const auto loaded = Plan::load(path);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    for (int i = 0; i < kNumInputs; ++i)
+      EXPECT_EQ(run(*loaded, golden.values("in.x.", i)), run(plan, golden.values("in.x.", i)));
+  }
+}
+
 struct Dynamic {
   const char* name;
   int byte_layers;
