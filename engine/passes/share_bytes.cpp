@@ -1,6 +1,9 @@
 // Layers on bytes beside Quantize and Dequantize nodes: a convolution whose input somebody makes
-// the bytes of anyway reads those, and one whose result is only made bytes makes them itself.
+// the bytes of anyway reads those, one whose result is only made bytes makes them itself, and those
+// that read one point-wise value by the same numbers get it as bytes.
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/ir/input_quantizer.h"
@@ -48,6 +51,21 @@ bool is_layer_on_bytes(const Node& node) {
          node.attrs.i("x_first") == 0;
 }
 
+// Behind node `index`.
+void add_quantize(ir::Graph& graph, int index, ValueId x, const ir::InputQuantizer& numbers) {
+  const std::string name = info_of(graph, x).name;
+  Node node;
+  node.op = OpKind::kQuantize;
+  node.name = unique_node_name(graph, "quantize");
+  node.inputs = {x, add_constant(graph, name + ".scale", DType::kF32, {1}, &numbers.scale)};
+  node.attrs.set("zero", std::int64_t{numbers.zero});
+  node.attrs.set("low", std::int64_t{0});
+  node.outputs = {add_like(graph, x, name + ".bytes")};
+  graph.values[static_cast<std::size_t>(node.outputs[0])].dtype = DType::kU8;
+  replace_uses(graph, x, node.outputs[0]);
+  graph.nodes.insert(graph.nodes.begin() + index + 1, std::move(node));
+}
+
 // The layer reads the bytes of its input that a Quantize beside it makes by the same numbers.
 bool read_bytes(ir::Graph& graph, const Uses& uses, int index) {
   const Node& layer = node_at(graph, index);
@@ -61,6 +79,36 @@ bool read_bytes(ir::Graph& graph, const Uses& uses, int index) {
     if (numbers.scale != wanted.scale || numbers.zero != wanted.zero || wanted.levels != 255)
       continue;
     set_input(node_at(graph, index), 0, node_at(graph, reader).outputs[0]);
+    return true;
+  }
+  return false;
+}
+
+bool is_pointwise(const Node& node) {
+  return node.op == OpKind::kPointwise || node.op == OpKind::kBinary || node.op == OpKind::kUnary ||
+         node.op == OpKind::kClamp;
+}
+
+// A point-wise value that nothing but layers on bytes of the same numbers reads: a Quantize for all
+// of them.
+bool make_quantize(ir::Graph& graph, const Uses& uses, int index) {
+  const Node& maker = node_at(graph, index);
+  if (!is_pointwise(maker)) return false;
+  for (const ValueId x : maker.outputs) {
+    if (info_of(graph, x).dtype != DType::kF32 || uses.num_results(x) != 0) continue;
+    std::optional<ir::InputQuantizer> numbers;
+    bool same = !uses.readers(x).empty();
+    for (const int reader : uses.readers(x)) {
+      const Node& layer = node_at(graph, reader);
+      same = same && is_layer_on_bytes(layer) && layer.inputs[0] == x &&
+             std::count(layer.inputs.begin(), layer.inputs.end(), x) == 1;
+      if (!same) break;
+      const ir::InputQuantizer wanted = *ir::input_quantizer(layer.attrs);
+      same = wanted.levels == 255 && (!numbers || *numbers == wanted);
+      numbers = wanted;
+    }
+    if (!same) continue;
+    add_quantize(graph, index, x, *numbers);
     return true;
   }
   return false;
@@ -92,6 +140,7 @@ bool make_bytes(ir::Graph& graph, const Uses& uses, int index) {
 
 Result<bool> share_bytes(ir::Graph& graph) {
   bool changed = rewrite_all(graph, make_unsigned);
+  changed = rewrite_all(graph, make_quantize) || changed;
   if (rewrite_all(graph, read_bytes)) {
     sort_nodes(graph);
     changed = true;

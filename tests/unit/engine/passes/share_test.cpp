@@ -96,6 +96,26 @@ TEST_F(ShareBytes, OtherNumbersAreNotShared) {
   EXPECT_EQ(node("b").inputs[0], a);
 }
 
+// A sum that only layers of one set of numbers read, whoever found these.
+TEST_F(ShareBytes, SumsForLayersAloneAreBytes) {
+  const ValueId a = conv("a", x_, kFirst), b = conv("b", x_, kFirst);
+  const ValueId c = sum("c", a, b);
+  output("d", conv("d", c, kTwo));
+  output("e", conv("e", c, kTwo));
+  EXPECT_LE(change_by(passes::share_bytes), kRounding);
+  EXPECT_LE(change_by(passes::fuse_bytes), kRounding);
+  EXPECT_EQ(dtype(node("c").outputs[0]), DType::kU8) << ir::to_text(graph_);
+  EXPECT_EQ(node("d").inputs[0], node("e").inputs[0]);
+}
+
+TEST_F(ShareBytes, SumsForLayersOfOtherNumbersStayF32) {
+  const ValueId c = sum("c", conv("a", x_, kFirst), conv("b", x_, kFirst));
+  output("d", conv("d", c, kTwo));
+  output("e", conv("e", c, kOne));
+  change_by(passes::share_bytes, false);
+  EXPECT_EQ(dtype(c), DType::kF32);
+}
+
 TEST_F(ShareBytes, VerifierRefusesProgramsThatMixBytesAndNumbers) {
   residual(false);
   ASSERT_TRUE(passes::share_bytes(graph_).ok() && passes::fuse_bytes(graph_).ok());
