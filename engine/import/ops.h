@@ -17,8 +17,10 @@ ValueRef global_pool(Op& op, ValueRef x);
 ValueRef leaky_relu(Op& op, ValueRef x);
 // By the attribute axis, as `opset` has it; its logarithm for LogSoftmax.
 ValueRef softmax(Op& op, ValueRef x, std::int64_t opset);
-// alpha a b; b [..., K, N], or [..., N, K] where it is transposed. A layer where b is constant.
-ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b = false, double alpha = 1);
+// alpha a b; b [..., K, N], or [..., N, K] where it is transposed. A layer where b is constant;
+// `a_bytes`: whose kernel may round a to bytes, as the model does.
+ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b = false, double alpha = 1,
+                 bool a_bytes = false);
 // NumPy's matmul: vectors are rows on the left, columns on the right. Whole numbers give i32.
 ValueRef matmul(Op& op, ValueRef a, ValueRef b);
 

@@ -56,14 +56,16 @@ ValueRef turned_bytes(Op& op, ValueRef w, bool turned) {
 
 }  // namespace
 
-ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b, double alpha) {
+ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b, double alpha, bool a_bytes) {
   if (!transpose_b && alpha == 1 && op.rank(a) >= 1) {
     const ValueRef w = transposed_constant(op, b);
     if (w.valid()) return op.node(OpKind::kLinear, {a, w});
   }
   if (alpha == 1 && op.rank(a) >= 1) {
     const ValueRef w = turned_bytes(op, b, transpose_b);
-    if (w.valid()) return op.node(OpKind::kLinear, {a, w});
+    AttrList attrs;
+    if (a_bytes) attrs.emplace_back("x_bytes", std::int64_t{1});
+    if (w.valid()) return op.node(OpKind::kLinear, {a, w}, std::move(attrs));
   }
   AttrList attrs;
   if (transpose_b) attrs.emplace_back("transpose_b", std::int64_t{1});

@@ -67,8 +67,8 @@ void lower_dynamic_quantize(Op& op) {
 namespace {
 
 // a w in f32 as a layer on the weights' bytes; of weights that are not constant as they stand.
-ValueRef weighted(Op& op, ValueRef a, const QuantizedInput& w) {
-  const ValueRef y = byte_product(op, a, w, false);
+ValueRef weighted(Op& op, ValueRef a, const QuantizedInput& w, bool a_bytes) {
+  const ValueRef y = byte_product(op, a, w, false, a_bytes);
   if (y.valid() || op.failed()) return y;
   return matmul(op, a, dequantized(op, w, op.rank(op.value(w.values)) - 1));
 }
@@ -91,7 +91,7 @@ void lower_dynamic_quantize_matmul(Op& op) {
     const DynamicBytes bytes = dynamic_bytes(op, a);
     a = op.binary(Binary::kMul, op.binary(Binary::kSub, bytes.values, bytes.zero), bytes.scale);
   }
-  set_biased(op, weighted(op, a, w), 4);
+  set_biased(op, weighted(op, a, w, true), 4);
 }
 
 void lower_matmul_integer_to_float(Op& op) {
@@ -99,7 +99,7 @@ void lower_matmul_integer_to_float(Op& op) {
   check_quantized(op, a);
   if (!op.failed()) check_quantized(op, w);
   if (op.failed()) return;
-  set_biased(op, weighted(op, dequantized(op, a, 0), w), 6);
+  set_biased(op, weighted(op, dequantized(op, a, 0), w, false), 6);
 }
 
 }  // namespace antiphon::onnx

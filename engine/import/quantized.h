@@ -54,8 +54,9 @@ struct ByteWeights {
 std::optional<ByteWeights> byte_weights(Op& op, const QuantizedInput& w, std::int64_t axis);
 
 // a w in f32 of constant weights [K, N], or [N, K] where they are `turned`: a layer on their bytes.
-// Invalid: they are no such weights.
-ValueRef byte_product(Op& op, ValueRef a, const QuantizedInput& w, bool turned);
+// Invalid: they are no such weights. `a_bytes`: a kernel may round a to bytes, as the model does.
+ValueRef byte_product(Op& op, ValueRef a, const QuantizedInput& w, bool turned,
+                      bool a_bytes = false);
 
 // The type in which sums of so many products of bytes less their zero points are exact: f32, whose
 // products are faster, or i32.

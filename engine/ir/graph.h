@@ -28,7 +28,8 @@ enum class OpKind : std::uint8_t {
   kWhere,      // condition, a, b
   kPointwise,  // f32 inputs, broadcast to one shape; `pointwise` program; several outputs, all of
                // that shape; truth values are 0 and 1 in registers
-  kLinear,  // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs
+  kLinear,  // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs;
+            // attr x_bytes: rounding a row of x to 255 levels costs no more than the model does
   kConv,    // x [B, C, T], w [O, C/g, k], [w_scale [O]], [bias [O]], [residual [B, O, T']];
             // attrs stride, dilation, groups, pad_left, pad_right; epilogue attrs
   kMatMul,  // a [..., M, K], b [..., K, N]; attrs transpose_a, transpose_b (0/1), alpha
