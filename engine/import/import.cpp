@@ -11,6 +11,7 @@
 #include <set>
 
 #include "engine/import/importer.h"
+#include "engine/import/join_dynamic.h"
 #include "engine/import/op_table.h"
 #include "engine/import/parts.h"
 #include "engine/import/tensors.h"
@@ -62,6 +63,7 @@ Result<ir::Graph> import_parsed(std::string_view bytes, const std::string& folde
   if (!model.ParseFromCodedStream(&coded) || !coded.ConsumedEntireMessage())
     return invalid_argument("not an ONNX model: its bytes are malformed or cut off");
   ANTIPHON_RETURN_IF_ERROR(load_external_data(model, folder));
+  join_dynamic_quantization(model);
   Importer importer(model, options);
   auto graph = importer.run();
   const auto unsupported = importer.unsupported_nodes();

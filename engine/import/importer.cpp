@@ -141,9 +141,10 @@ void Importer::call_function(const onnx_wire::FunctionProto& function, const Nod
 
 void Importer::run_node(const NodeProto& node, Frame& frame) {
   const auto function = functions_.find(node.domain() + ":" + node.op_type());
-  const Operator* entry = is_onnx_domain(node.domain()) ? find_operator(node.op_type()) : nullptr;
   const auto custom =
       options_.plugins ? options_.plugins->find(node.domain() + "::" + node.op_type()) : nullptr;
+  const bool given = custom && !is_onnx_domain(node.domain());  // a plug-in's goes before ours
+  const Operator* entry = given ? nullptr : find_operator(node.domain(), node.op_type());
   const bool part =
       node.domain() == kPartDomain && options_.plugins && options_.plugins->has_fallback();
   if (!entry && !custom && !part && function == functions_.end()) {

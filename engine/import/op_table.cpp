@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "engine/import/ops.h"
 
@@ -180,18 +181,42 @@ constexpr Operator kOperators[] = {
     {"Xor", lower_logic},
 };
 
+// What ONNX Runtime's quantizers and optimiser write, in alphabetical order.
+constexpr Operator kMicrosoftOperators[] = {
+    {"DynamicQuantizeMatMul", lower_dynamic_quantize_matmul},
+    {"FusedMatMul", lower_fused_matmul},
+    {"MatMulIntegerToFloat", lower_matmul_integer_to_float},
+    {"QGemm", lower_qgemm},
+    {"QLinearAdd", lower_qlinear_binary},
+    {"QLinearAveragePool", lower_qlinear_unary},
+    {"QLinearConcat", lower_qlinear_concat},
+    {"QLinearGlobalAveragePool", lower_qlinear_unary},
+    {"QLinearLeakyRelu", lower_qlinear_unary},
+    {"QLinearMul", lower_qlinear_binary},
+    {"QLinearSigmoid", lower_qlinear_unary},
+    {"QLinearSoftmax", lower_qlinear_unary},
+    {"QLinearWhere", lower_qlinear_where},
+};
+
+const Operator* find_in(std::span<const Operator> all, const std::string& name) {
+  const auto found = std::lower_bound(
+      all.begin(), all.end(), name,
+      [](const Operator& entry, const std::string& wanted) { return entry.name < wanted; });
+  return found != all.end() && name == found->name ? &*found : nullptr;
+}
+
 }  // namespace
 
-const Operator* find_operator(const std::string& name) {
-  const auto* found = std::lower_bound(
-      std::begin(kOperators), std::end(kOperators), name,
-      [](const Operator& entry, const std::string& wanted) { return entry.name < wanted; });
-  return found != std::end(kOperators) && name == found->name ? found : nullptr;
+const Operator* find_operator(const std::string& domain, const std::string& name) {
+  if (domain.empty() || domain == "ai.onnx") return find_in(kOperators, name);
+  return domain == kMicrosoftDomain ? find_in(kMicrosoftOperators, name) : nullptr;
 }
 
 std::vector<std::string> operator_names() {
   std::vector<std::string> out;
   for (const Operator& entry : kOperators) out.emplace_back(entry.name);
+  for (const Operator& entry : kMicrosoftOperators)
+    out.push_back(std::string(kMicrosoftDomain) + "." + entry.name);
   return out;
 }
 

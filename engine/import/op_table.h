@@ -13,8 +13,11 @@ struct Operator {
   void (*lower)(Op&);
 };
 
+constexpr const char* kMicrosoftDomain = "com.microsoft";
+
 // Null: there is no such operator.
-const Operator* find_operator(const std::string& name);
+const Operator* find_operator(const std::string& domain, const std::string& name);
+// Those of other domains than ONNX's own have it before their name: "com.microsoft.QGemm".
 std::vector<std::string> operator_names();
 
 // Computes the node on tensors that are known at import. False: it is to be lowered.

@@ -1,6 +1,8 @@
 // The operators' functions, by the file that holds them. op_table.cpp gives each its name.
 #pragma once
 
+#include <cstdint>
+
 namespace antiphon::onnx {
 
 class Op;
@@ -8,6 +10,19 @@ struct ValueRef;
 
 // A convolution by the node's attributes; bias may be invalid.
 ValueRef convolution(Op& op, ValueRef x, ValueRef weights, ValueRef bias);
+// The average over windows, and over all of each channel, or its maximum, by the node's attributes.
+ValueRef average_pool(Op& op, ValueRef x);
+ValueRef global_pool(Op& op, ValueRef x);
+// By the attribute alpha.
+ValueRef leaky_relu(Op& op, ValueRef x);
+// By the attribute axis, as `opset` has it; its logarithm for LogSoftmax.
+ValueRef softmax(Op& op, ValueRef x, std::int64_t opset);
+// alpha a b; b [..., K, N], or [..., N, K] where it is transposed. A layer where b is constant;
+// `a_bytes`: whose kernel may round a to bytes, as the model does.
+ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b = false, double alpha = 1,
+                 bool a_bytes = false);
+// NumPy's matmul: vectors are rows on the left, columns on the right. Whole numbers give i32.
+ValueRef matmul(Op& op, ValueRef a, ValueRef b);
 
 // ops_pointwise.cpp
 void lower_unary(Op&), lower_math(Op&), lower_arithmetic(Op&), lower_variadic(Op&);
@@ -25,10 +40,9 @@ void lower_gelu(Op&), lower_shrink(Op&), lower_softmax(Op&), lower_hardmax(Op&);
 void lower_reduce(Op&), lower_arg_max(Op&), lower_cum_sum(Op&), lower_top_k(Op&);
 void lower_global_pool(Op&), lower_global_lp_pool(Op&);
 // ops_dense.cpp
-void lower_matmul(Op&), lower_gemm(Op&), lower_einsum(Op&);
-void lower_matmul_integer(Op&);
+void lower_matmul(Op&), lower_gemm(Op&), lower_einsum(Op&), lower_fused_matmul(Op&);
 // ops_conv.cpp
-void lower_conv(Op&), lower_conv_transpose(Op&), lower_conv_integer(Op&);
+void lower_conv(Op&), lower_conv_transpose(Op&);
 void lower_max_pool(Op&), lower_average_pool(Op&), lower_lp_pool(Op&), lower_max_unpool(Op&);
 void lower_lrn(Op&);
 // ops_norm.cpp
@@ -49,7 +63,13 @@ void lower_scatter_elements(Op&), lower_scatter_nd(Op&), lower_one_hot(Op&), low
 void lower_resize(Op&), lower_upsample(Op&), lower_grid_sample(Op&);
 // ops_quantize.cpp
 void lower_quantize(Op&), lower_dequantize(Op&), lower_dynamic_quantize(Op&);
-void lower_qlinear_matmul(Op&), lower_qlinear_conv(Op&);
+void lower_dynamic_quantize_matmul(Op&), lower_matmul_integer_to_float(Op&);
+// ops_integer.cpp
+void lower_matmul_integer(Op&), lower_conv_integer(Op&);
+// ops_qlinear.cpp
+void lower_qlinear_matmul(Op&), lower_qlinear_conv(Op&), lower_qgemm(Op&);
+void lower_qlinear_binary(Op&), lower_qlinear_unary(Op&), lower_qlinear_concat(Op&);
+void lower_qlinear_where(Op&);
 // ops_recurrent.cpp
 void lower_lstm(Op&), lower_gru(Op&), lower_rnn(Op&);
 // ops_control.cpp

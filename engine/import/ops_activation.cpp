@@ -37,10 +37,11 @@ void lower_relu(Op& op) {
   op.set(op.dtype(x) == DType::kF32 ? op.unary(Unary::kRelu, x) : op.binary(Binary::kMax, x, 0.0));
 }
 
-void lower_leaky_relu(Op& op) {
-  const ValueRef x = op.value(0);
-  op.set(positive_or(op, x, op.binary(Binary::kMul, x, op.attr_f("alpha", 0.01))));
+ValueRef leaky_relu(Op& op, ValueRef x) {
+  return positive_or(op, x, op.binary(Binary::kMul, x, op.attr_f("alpha", 0.01)));
 }
+
+void lower_leaky_relu(Op& op) { op.set(leaky_relu(op, op.value(0))); }
 
 void lower_prelu(Op& op) {
   const ValueRef x = op.value(0), slope = op.value(1);
@@ -119,32 +120,33 @@ namespace {
 
 // Before opset 13 the axes from `axis` on were one: x as [before, rest].
 template <typename F>
-void on_rows(Op& op, std::int64_t fallback, F f) {
-  const ValueRef x = op.value(0);
+ValueRef on_rows(Op& op, ValueRef x, std::int64_t opset, std::int64_t fallback, F f) {
   const int rank = op.rank(x);
-  if (op.failed()) return;
+  if (op.failed()) return {};
   const std::int64_t axis =
-      rank == 0 ? 0 : op.axis(op.attr_i("axis", op.opset() < 13 ? 1 : fallback), rank);
-  if (rank == 0 || op.opset() >= 13 || axis == rank - 1) return op.set(f(x, axis));
+      rank == 0 ? 0 : op.axis(op.attr_i("axis", opset < 13 ? 1 : fallback), rank);
+  if (rank == 0 || opset >= 13 || axis == rank - 1) return f(x, axis);
   Whole before = 1, rest = 1;
   for (int i = 0; i < rank; ++i) {
     Whole& part = i < axis ? before : rest;
     part = part * op.extent(x, i);
   }
-  op.set(op.reshape(f(op.reshape(x, {before, rest}), 1), op.extents(x)));
+  return op.reshape(f(op.reshape(x, {before, rest}), 1), op.extents(x));
 }
 
 }  // namespace
 
-void lower_softmax(Op& op) {
-  const auto kind = op.type() == "Softmax" ? ir::OpKind::kSoftmax : ir::OpKind::kLogSoftmax;
-  on_rows(op, -1, [&](ValueRef x, std::int64_t axis) {
-    return op.node(kind, {x}, {{"axis", axis}});
+ValueRef softmax(Op& op, ValueRef x, std::int64_t opset) {
+  const bool logs = op.type() == "LogSoftmax";
+  return on_rows(op, x, opset, -1, [&](ValueRef rows, std::int64_t axis) {
+    return op.node(logs ? ir::OpKind::kLogSoftmax : ir::OpKind::kSoftmax, {rows}, {{"axis", axis}});
   });
 }
 
+void lower_softmax(Op& op) { op.set(softmax(op, op.value(0), op.opset())); }
+
 void lower_hardmax(Op& op) {
-  on_rows(op, -1, [&](ValueRef x, std::int64_t axis) {
+  op.set(on_rows(op, op.value(0), op.opset(), -1, [&](ValueRef x, std::int64_t axis) {
     const ValueRef best = op.reduce(Reduce::kArgMax, x, axis, true);
     Wholes dims(static_cast<std::size_t>(op.rank(x)), Whole(1));
     dims[static_cast<std::size_t>(axis)] = op.extent(x, axis);
@@ -154,7 +156,7 @@ void lower_hardmax(Op& op) {
         ir::kOpRange, like, {{"extents", text}, {"dtype", static_cast<std::int64_t>(DType::kI32)}});
     const ValueRef same = op.binary(Binary::kEqual, best, op.reshape(steps, dims));
     return op.cast(same, DType::kF32);
-  });
+  }));
 }
 
 }  // namespace antiphon::onnx

@@ -116,22 +116,6 @@ void lower_conv(Op& op) {
   op.set(convolution(op, x, w, op.value_or_none(2)));
 }
 
-void lower_conv_integer(Op& op) {
-  const auto centred = [&](std::size_t i, std::size_t zero) {
-    const ValueRef x = op.cast(op.value(i), DType::kI32);
-    if (!op.has(zero)) return x;
-    ValueRef z = op.cast(op.value(zero), DType::kI32);
-    if (i == 1 && op.rank(z) == 1 && op.extent(z, 0).number() != 1) {
-      Wholes dims(static_cast<std::size_t>(op.rank(x)), Whole(1));
-      dims[0] = op.extent(z, 0);
-      z = op.reshape(z, dims);
-    }
-    return op.binary(Binary::kSub, x, z);
-  };
-  const ValueRef x = centred(0, 2), w = centred(1, 3);
-  op.set(0, convolution(op, x, w, {}), Element::kInt32);
-}
-
 void lower_conv_transpose(Op& op) {
   const ValueRef x = op.value(0), weights = op.value(1);
   const ValueRef bias = op.value_or_none(2);
@@ -206,14 +190,15 @@ void lower_max_pool(Op& op) {
   if (indices) op.set(1, out[1], Element::kInt64);
 }
 
-void lower_average_pool(Op& op) {
-  const ValueRef x = op.value(0);
+ValueRef average_pool(Op& op, ValueRef x) {
   const Windows w = windows_of(op, x, op.attr_ints("kernel_shape"));
-  if (op.failed()) return;
+  if (op.failed()) return {};
   AttrList attrs = pool_attrs(op, w, ir::Pool::kAverage);
   attrs.emplace_back("count_pad", op.attr_i("count_include_pad", 0));
-  op.set(op.node(ir::kOpPool, {x}, std::move(attrs)));
+  return op.node(ir::kOpPool, {x}, std::move(attrs));
 }
+
+void lower_average_pool(Op& op) { op.set(average_pool(op, op.value(0))); }
 
 void lower_lp_pool(Op& op) {
   const ValueRef x = op.value(0);

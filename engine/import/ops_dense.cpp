@@ -1,4 +1,4 @@
-// Matrix products: MatMul, Gemm, Einsum and the whole-number one.
+// Matrix products: MatMul, Gemm, Einsum.
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -32,7 +32,7 @@ ValueRef transposed_constant(Op& op, ValueRef w) {
 // Constant bytes [K, N] behind a Dequantize with a scale for each column, or one for all, as the
 // weights [N, K] of a linear; invalid: it is none. `turned`: they are [N, K] already, a scale a
 // row.
-ValueRef byte_weights(Op& op, ValueRef w, bool turned) {
+ValueRef turned_bytes(Op& op, ValueRef w, bool turned) {
   const ir::Node* expand = op.graph().maker(w);
   if (!expand || expand->op != OpKind::kDequantize || expand->attrs.i("zero") != 0) return {};
   const int scope = op.graph().scope();
@@ -54,20 +54,26 @@ ValueRef byte_weights(Op& op, ValueRef w, bool turned) {
   return op.node(OpKind::kDequantize, {rows, scale}, {{"axis", std::int64_t{0}}});
 }
 
-ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b = false, double alpha = 1) {
+}  // namespace
+
+ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b, double alpha, bool a_bytes) {
   if (!transpose_b && alpha == 1 && op.rank(a) >= 1) {
     const ValueRef w = transposed_constant(op, b);
     if (w.valid()) return op.node(OpKind::kLinear, {a, w});
   }
   if (alpha == 1 && op.rank(a) >= 1) {
-    const ValueRef w = byte_weights(op, b, transpose_b);
-    if (w.valid()) return op.node(OpKind::kLinear, {a, w});
+    const ValueRef w = turned_bytes(op, b, transpose_b);
+    AttrList attrs;
+    if (a_bytes) attrs.emplace_back("x_bytes", std::int64_t{1});
+    if (w.valid()) return op.node(OpKind::kLinear, {a, w}, std::move(attrs));
   }
   AttrList attrs;
   if (transpose_b) attrs.emplace_back("transpose_b", std::int64_t{1});
   if (alpha != 1) attrs.emplace_back("alpha", alpha);
   return op.node(OpKind::kMatMul, {a, b}, std::move(attrs));
 }
+
+namespace {
 
 ValueRef with_axis(Op& op, ValueRef x, std::size_t at) {
   Wholes dims = op.extents(x);
@@ -81,7 +87,8 @@ ValueRef without_axis(Op& op, ValueRef x, std::int64_t from_end) {
   return op.reshape(x, dims);
 }
 
-// NumPy's matmul: vectors are rows on the left, columns on the right.
+}  // namespace
+
 ValueRef matmul(Op& op, ValueRef a, ValueRef b) {
   const int left = op.rank(a), right = op.rank(b);
   if (left < 1 || right < 1) {
@@ -101,11 +108,27 @@ ValueRef matmul(Op& op, ValueRef a, ValueRef b) {
   return y;
 }
 
-}  // namespace
-
 void lower_matmul(Op& op) {
   const ValueRef a = op.value(0), b = op.value(1);
   op.set(op.cast(matmul(op, a, b), op.dtype(a)));
+}
+
+// ONNX Runtime's product with what stands around it.
+void lower_fused_matmul(Op& op) {
+  ValueRef a = op.value(0);
+  const ValueRef b = op.value(1);
+  const int rank = op.failed() ? 0 : op.rank(a);
+  if (op.failed() || rank < 2 || op.rank(b) < 2 || op.dtype(a) != DType::kF32)
+    return op.invalid("a, b: wanted real numbers along two axes or more");
+  if (op.attr_i("transBatchA", 0) != 0 || op.attr_i("transBatchB", 0) != 0)
+    return op.unsupported("transBatchA, transBatchB: wanted 0");
+  if (op.attr_i("transA", 0) != 0) {
+    Dims order;
+    for (int i = 0; i < rank; ++i) order.push_back(i);
+    std::swap(order[order.size() - 1], order[order.size() - 2]);
+    a = op.transpose(a, order);
+  }
+  op.set(product(op, a, b, op.attr_i("transB", 0) != 0, op.attr_f("alpha", 1)));
 }
 
 void lower_gemm(Op& op) {
@@ -129,18 +152,6 @@ void lower_gemm(Op& op) {
   ValueRef c = op.value(2);
   if (beta != 1) c = op.binary(Binary::kMul, c, beta);
   op.set(op.binary(Binary::kAdd, y, c));
-}
-
-void lower_matmul_integer(Op& op) {
-  const auto centred = [&](std::size_t i, std::size_t zero, bool row) {
-    ValueRef x = op.cast(op.value(i), DType::kI32);
-    if (!op.has(zero)) return x;
-    ValueRef z = op.cast(op.value(zero), DType::kI32);
-    if (row && op.rank(z) == 1) z = with_axis(op, z, 1);  // one a row of a
-    return op.binary(Binary::kSub, x, z);
-  };
-  const ValueRef a = centred(0, 2, true), b = centred(1, 3, false);
-  op.set(0, matmul(op, a, b), Element::kInt32);
 }
 
 namespace {

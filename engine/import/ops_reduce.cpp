@@ -188,8 +188,7 @@ Dims spatial_axes(const Op& op, ValueRef x) {
 
 }  // namespace
 
-void lower_global_pool(Op& op) {
-  const ValueRef x = op.value(0);
+ValueRef global_pool(Op& op, ValueRef x) {
   const Reduce kind = op.type() == "GlobalMaxPool" ? Reduce::kMax : Reduce::kMean;
   // An image of fixed extents: one window.
   const std::int64_t rows = op.rank(x) == 4 ? op.extent(x, 2).number().value_or(0) : 0;
@@ -197,12 +196,13 @@ void lower_global_pool(Op& op) {
   constexpr std::int64_t kMostPixels = 1 << 16;
   if (rows > 0 && columns > 0 && rows <= kMostPixels / columns) {
     const auto pool = kind == Reduce::kMax ? ir::Pool::kMax : ir::Pool::kAverage;
-    return op.set(
-        op.node(ir::kOpPool, {x},
-                {{"op", static_cast<std::int64_t>(pool)}, {"kernel", Dims{rows, columns}}}));
+    return op.node(ir::kOpPool, {x},
+                   {{"op", static_cast<std::int64_t>(pool)}, {"kernel", Dims{rows, columns}}});
   }
-  op.set(reduce_axes(op, kind, x, spatial_axes(op, x)));
+  return reduce_axes(op, kind, x, spatial_axes(op, x));
 }
+
+void lower_global_pool(Op& op) { op.set(global_pool(op, op.value(0))); }
 
 void lower_global_lp_pool(Op& op) {
   const ValueRef x = op.value(0);

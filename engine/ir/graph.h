@@ -28,7 +28,8 @@ enum class OpKind : std::uint8_t {
   kWhere,      // condition, a, b
   kPointwise,  // f32 inputs, broadcast to one shape; `pointwise` program; several outputs, all of
                // that shape; truth values are 0 and 1 in registers
-  kLinear,  // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs
+  kLinear,  // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs;
+            // attr x_bytes: rounding a row of x to 255 levels costs no more than the model does
   kConv,    // x [B, C, T], w [O, C/g, k], [w_scale [O]], [bias [O]], [residual [B, O, T']];
             // attrs stride, dilation, groups, pad_left, pad_right; epilogue attrs
   kMatMul,  // a [..., M, K], b [..., K, N]; attrs transpose_a, transpose_b (0/1), alpha
@@ -87,11 +88,13 @@ class Attrs {
 // One instruction of a point-wise program. Registers 0..inputs-1 are the inputs; instruction i
 // writes register inputs + i.
 struct PointwiseStep {
-  enum class Kind : std::uint8_t { kUnary, kBinary, kClamp, kWhere, kScalar };
+  // kFromBytes: a is an input of u8, (a - high) * low; kToBytes: a result of u8, round(a / low) +
+  // high within a byte.
+  enum class Kind : std::uint8_t { kUnary, kBinary, kClamp, kWhere, kScalar, kFromBytes, kToBytes };
   Kind kind = Kind::kScalar;
   std::uint8_t op = 0;  // antiphon::Unary or Binary
   std::int16_t a = -1, b = -1, c = -1;
-  float low = 0, high = 0;  // kClamp; kScalar: the value is `low`
+  float low = 0, high = 0;  // kClamp; kScalar: the value is `low`; bytes: scale and zero point
   bool operator==(const PointwiseStep&) const = default;
 };
 struct PointwiseProgram {

@@ -135,6 +135,11 @@ class Writer {
           text += "where " + reg(step.a) + " " + reg(step.b) + " " + reg(step.c);
           break;
         case PointwiseStep::Kind::kScalar: text += number(step.low); break;
+        case PointwiseStep::Kind::kFromBytes:
+        case PointwiseStep::Kind::kToBytes:
+          text += step.kind == PointwiseStep::Kind::kToBytes ? "to_bytes " : "from_bytes ";
+          text += reg(step.a) + " " + number(step.low) + " " + number(step.high);
+          break;
       }
       line(text);
     }

@@ -27,7 +27,7 @@ const std::array<Schema, kNumAllOpKinds>& table() {
        5,
        1,
        1,
-       {"act", "act2", "x_scale", "x_zero", "x_levels", "x_exact"},
+       {"act", "act2", "x_scale", "x_zero", "x_levels", "x_exact", "x_bytes"},
        linear_rule},
       {OpKind::kConv,
        "conv",

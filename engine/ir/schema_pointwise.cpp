@@ -1,5 +1,6 @@
 // Shape rules of the operators that work element by element.
 #include <algorithm>
+#include <cmath>
 
 #include "engine/ir/enum_names.h"
 #include "engine/ir/op_enums.h"
@@ -78,40 +79,71 @@ Types where_rule(const Node&, In in) {
   return one(in[1]->dtype, std::move(shape));
 }
 
+namespace {
+
+using Kind = PointwiseStep::Kind;
+
+// Registers of numbers and of bytes, as the steps make them.
+class Registers {
+ public:
+  explicit Registers(In in) {
+    for (const ValueType* type : in) is_bytes_.push_back(type->dtype == DType::kU8);
+  }
+  bool has(std::int16_t r) const { return r >= 0 && r < count(); }
+  bool is_bytes(std::int16_t r) const { return is_bytes_[static_cast<std::size_t>(r)]; }
+  std::int64_t count() const { return static_cast<std::int64_t>(is_bytes_.size()); }
+
+  // False: the step reads what is not written before it, or of the other kind.
+  bool take(const PointwiseStep& step, std::int64_t num_inputs) {
+    const auto real = [&](std::int16_t r) { return has(r) && !is_bytes(r); };
+    bool good = false;
+    switch (step.kind) {
+      case Kind::kUnary: good = real(step.a) && step.op < kNumUnary; break;
+      case Kind::kBinary: good = real(step.a) && real(step.b) && step.op < kNumBinary; break;
+      case Kind::kClamp: good = real(step.a); break;
+      case Kind::kWhere: good = real(step.a) && real(step.b) && real(step.c); break;
+      case Kind::kScalar: good = true; break;
+      case Kind::kFromBytes:
+        good = has(step.a) && step.a < num_inputs && is_bytes(step.a) && good_numbers(step);
+        break;
+      case Kind::kToBytes: good = real(step.a) && good_numbers(step); break;
+    }
+    is_bytes_.push_back(step.kind == Kind::kToBytes);
+    return good;
+  }
+
+ private:
+  static bool good_numbers(const PointwiseStep& step) {
+    return std::isnormal(step.low) && step.low > 0 && step.high >= 0 && step.high <= 255 &&
+           step.high == std::floor(step.high);
+  }
+  std::vector<bool> is_bytes_;
+};
+
+}  // namespace
+
 Types pointwise_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
   Shape shape = in[0]->shape;
   for (const ValueType* type : in) {
-    ANTIPHON_RETURN_IF_ERROR(want_dtype(*type, "an input", DType::kF32));
+    if (type->dtype != DType::kU8)
+      ANTIPHON_RETURN_IF_ERROR(want_dtype(*type, "an input", DType::kF32));
     ANTIPHON_ASSIGN_OR_RETURN(shape, broadcast(shape, type->shape));
   }
+  Registers registers(in);
   const auto& steps = node.pointwise.steps;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const PointwiseStep& step = steps[i];
-    const auto made = static_cast<std::int64_t>(in.size() + i);
-    const auto bad = [&](std::int16_t r) { return r < 0 || r >= made; };
-    bool wrong = false;
-    switch (step.kind) {
-      case PointwiseStep::Kind::kUnary: wrong = bad(step.a) || step.op >= kNumUnary; break;
-      case PointwiseStep::Kind::kBinary:
-        wrong = bad(step.a) || bad(step.b) || step.op >= kNumBinary;
-        break;
-      case PointwiseStep::Kind::kClamp: wrong = bad(step.a); break;
-      case PointwiseStep::Kind::kWhere: wrong = bad(step.a) || bad(step.b) || bad(step.c); break;
-      case PointwiseStep::Kind::kScalar: break;
-      default: wrong = true;
-    }
-    if (wrong)
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    if (!registers.take(steps[i], static_cast<std::int64_t>(in.size())))
       return invalid_argument("pointwise: step " + std::to_string(i) +
                               " reads a register that is not written before it, or has no such op");
-  }
-  const auto registers = static_cast<std::int64_t>(in.size() + steps.size());
   std::vector<ValueType> out;
   for (const std::int16_t r : node.pointwise.results) {
-    if (r < 0 || r >= registers)
+    const bool input_bytes =
+        registers.has(r) && registers.is_bytes(r) && r < static_cast<std::int64_t>(in.size());
+    if (!registers.has(r) || input_bytes)
       return invalid_argument("pointwise: result register " + std::to_string(r) + " of " +
-                              std::to_string(registers));
-    out.push_back({DType::kF32, shape});
+                              std::to_string(registers.count()));
+    out.push_back({registers.is_bytes(r) ? DType::kU8 : DType::kF32, shape});
   }
   return out;
 }

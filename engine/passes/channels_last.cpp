@@ -150,6 +150,7 @@ class Mover {
     if (node.op == ir::kOpConvTranspose) return move_conv_transpose(node);
     if (node.op == OpKind::kReshape || node.op == ir::kOpReshapeTo) return defer_reshape(node);
     if (node.op == OpKind::kTranspose) return move_transpose(node);
+    if (node.op == OpKind::kQuantize) return move_bytes(node);
     if (node.inputs.empty() || node.outputs.size() != 1 || !is_image(node.outputs[0])) return false;
     if (node.op == ir::kOpPool) return move_pool(node);
     if (node.op == ir::kOpResample || node.op == ir::kOpStridedSlice) return move_along(node, 0, 1);
@@ -159,6 +160,7 @@ class Mover {
       case OpKind::kBinary:
       case OpKind::kPointwise: return move_pointwise(node);
       case OpKind::kConcat: return move_along(node, 0, node.inputs.size());
+      case OpKind::kDequantize: return move_bytes(node);
       case OpKind::kSoftmax:
       case OpKind::kLogSoftmax: return move_along(node, -1, 1);
       case OpKind::kReduce: return node.attrs.i("keep_dim") != 0 && move_along(node, -1, 1);
@@ -264,6 +266,15 @@ class Mover {
     }
     if (!any) return false;
     for (ValueId& id : node.inputs) id = beside(id);
+    finish(node);
+    return true;
+  }
+
+  // Quantize and Dequantize by one scale.
+  bool move_bytes(Node& node) {
+    if (!has_last(node.inputs[0]) || info(node.inputs[1]).shape[0] != Dim(1)) return false;
+    node.inputs[0] = as_last(node.inputs[0]);
+    node.attrs.erase("axis");
     finish(node);
     return true;
   }

@@ -46,14 +46,6 @@ bool fits(const ir::Graph& graph, const ir::Node& layer, const ir::Node& expand)
   return groups == 1 || rows / groups >= 8;  // as calibrated layers
 }
 
-// The scales as one for each row.
-ir::ValueId row_scales(ir::Graph& graph, ir::ValueId scale, std::int64_t rows) {
-  const TensorView view = constant_view(graph, scale);
-  if (view.num_elements() == rows) return scale;
-  const std::vector<float> all(static_cast<std::size_t>(rows), view.f32()[0]);
-  return add_constant(graph, info_of(graph, scale).name + ".rows", DType::kF32, {rows}, all.data());
-}
-
 // What the bytes of a Dequantize were made of by the same numbers; kNoValue where it was by others.
 ir::ValueId rounded_from(const ir::Graph& graph, const Uses& uses, const ir::Node& expand,
                          const ir::InputQuantizer& quantizer) {
@@ -66,18 +58,30 @@ ir::ValueId rounded_from(const ir::Graph& graph, const Uses& uses, const ir::Nod
   return ir::kNoValue;
 }
 
-// What the bytes were made of by the same numbers: then the layer makes them itself. Else what they
-// stand for, of which it makes the same bytes again.
-ir::ValueId source_of(const ir::Graph& graph, const Uses& uses, const ir::Node& expand,
-                      const ir::InputQuantizer& quantizer) {
-  const ir::ValueId from = rounded_from(graph, uses, expand, quantizer);
-  return from == ir::kNoValue ? expand.outputs[0] : from;
+// The Dequantize that makes the numbers, which may be moved on their way; null: there is none.
+const ir::Node* expanded_by(const ir::Graph& graph, const Uses& uses, ir::ValueId id) {
+  constexpr int kMostSteps = 8;
+  for (int steps = 0; steps < kMostSteps && uses.maker(id) >= 0; ++steps) {
+    const ir::Node& node = graph.nodes[static_cast<std::size_t>(uses.maker(id))];
+    if (node.op == ir::OpKind::kDequantize) return &node;
+    if (!gives_what_it_gets(node)) return nullptr;
+    id = node.inputs[0];
+  }
+  return nullptr;
 }
 
-// What gives the same bytes before and behind it: maxima, relu, joins.
+// What the bytes were made of by the same numbers: then the layer makes them itself. Else what they
+// stand for, of which it makes the same bytes again, or what that was moved to.
+ir::ValueId source_of(const ir::Graph& graph, const Uses& uses, ir::ValueId x,
+                      const ir::Node& expand, const ir::InputQuantizer& quantizer) {
+  if (x != expand.outputs[0]) return x;
+  const ir::ValueId from = rounded_from(graph, uses, expand, quantizer);
+  return from == ir::kNoValue ? x : from;
+}
+
+// What gives the same bytes before and behind it: moves, maxima, relu, joins.
 bool passes_bytes(const ir::Node& node) {
-  if (node.op == ir::kOpPool)
-    return static_cast<ir::Pool>(node.attrs.i("op")) == ir::Pool::kMax && node.outputs.size() == 1;
+  if (gives_what_it_gets(node)) return true;
   if (node.op == ir::OpKind::kUnary) return static_cast<Unary>(node.attrs.i("op")) == Unary::kRelu;
   return node.op == ir::OpKind::kConcat;
 }
@@ -123,11 +127,11 @@ bool drop_pair(ir::Graph& graph, const Uses& uses, int index) {
 bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   ir::Node& node = node_at(graph, index);
   if (!is_layer(node) || ir::input_quantizer(node.attrs)) return false;
-  const ir::Node* x = made_by(graph, uses, node.inputs[0], ir::OpKind::kDequantize);
+  const ir::Node* x = expanded_by(graph, uses, node.inputs[0]);
   const ir::Node* w = made_by(graph, uses, node.inputs[1], ir::OpKind::kDequantize);
   ir::InputQuantizer quantizer;
   if (!x || !w || !fits(graph, node, *w) || !read_quantizer(graph, *x, quantizer)) return false;
-  const ir::ValueId source = source_of(graph, uses, *x, quantizer);
+  const ir::ValueId source = source_of(graph, uses, node.inputs[0], *x, quantizer);
   const ir::ValueId bytes = w->inputs[0];
   const ir::ValueId scales = row_scales(graph, w->inputs[1], info_of(graph, bytes).shape[0].extent);
   set_input(node, 0, source);

@@ -25,6 +25,8 @@ Result<bool> cancel_slices(ir::Graph& graph);
 Result<bool> roll_recurrence(ir::Graph& graph);
 // A concat of slices that follow each other: one slice.
 Result<bool> join_slices(ir::Graph& graph);
+// Dequantize goes before what only moves bytes, or takes maxima of them.
+Result<bool> lift_dequantize(ir::Graph& graph);
 // Precision int8: linear and conv between Dequantize nodes run on the bytes.
 Result<bool> fold_quantize(ir::Graph& graph);
 // int8 weights with scales go into linear, conv and embedding.
@@ -59,6 +61,10 @@ Result<bool> fuse_epilogue(ir::Graph& graph);
 Result<bool> channels_last(ir::Graph& graph);
 // Between convolutions on bytes values stay bytes.
 Result<bool> keep_bytes(ir::Graph& graph);
+// The same where Quantize nodes make the bytes, for residuals.
+Result<bool> share_bytes(ir::Graph& graph);
+// Point-wise nodes between Dequantize and Quantize: programs on bytes.
+Result<bool> fuse_bytes(ir::Graph& graph);
 // Convolutions and pools that write straight into the concat of their results.
 Result<bool> place_concats(ir::Graph& graph);
 // Slices that need no copy, as nothing but ones stand before their axis.

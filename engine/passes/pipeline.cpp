@@ -14,6 +14,7 @@ namespace {
 
 constexpr Pass kPasses[] = {
     {"eliminate_dead", eliminate_dead},
+    {"lift_dequantize", lift_dequantize},
     {"fold_quantize", fold_quantize},
     {"fold_dequantize", fold_dequantize},
     {"expand_dequantize", expand_dequantize},
@@ -47,6 +48,8 @@ constexpr Pass kPasses[] = {
     {"channels_last", channels_last, false},
     {"eliminate_identity", eliminate_identity},
     {"keep_bytes", keep_bytes, false},
+    {"share_bytes", share_bytes, false},
+    {"fuse_bytes", fuse_bytes, false},
     {"place_concats", place_concats, false},
     {"eliminate_common", eliminate_common},
     {"eliminate_dead", eliminate_dead},

@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "engine/ir/op_enums.h"
+
 namespace antiphon::passes {
 
 using ir::Graph;
@@ -134,6 +136,22 @@ bool scalar_constant(const Graph& graph, ValueId id, float& value) {
   if (view.dtype != DType::kF32 || view.num_elements() != 1) return false;
   value = view.f32()[0];
   return true;
+}
+
+bool gives_what_it_gets(const Node& node) {
+  if (node.outputs.size() != 1) return false;
+  if (node.op == ir::kOpPool)
+    return static_cast<ir::Pool>(node.attrs.i("op")) == ir::Pool::kMax && node.inputs.size() == 1;
+  return node.op == ir::OpKind::kIdentity || node.op == ir::OpKind::kReshape ||
+         node.op == ir::OpKind::kTranspose || node.op == ir::OpKind::kSlice ||
+         node.op == ir::kOpReshapeTo || node.op == ir::kOpStridedSlice;
+}
+
+ir::ValueId row_scales(ir::Graph& graph, ir::ValueId scale, std::int64_t rows) {
+  const TensorView view = constant_view(graph, scale);
+  if (view.num_elements() == rows) return scale;
+  const std::vector<float> all(static_cast<std::size_t>(rows), view.f32()[0]);
+  return add_constant(graph, info_of(graph, scale).name + ".rows", DType::kF32, {rows}, all.data());
 }
 
 }  // namespace antiphon::passes

@@ -57,6 +57,10 @@ void sort_nodes(ir::Graph& graph);
 std::string unique_node_name(const ir::Graph& graph, const std::string& base);
 // A value for the output of a rewritten node, of the type of `like`.
 ir::ValueId add_like(ir::Graph& graph, ir::ValueId like, std::string name);
+// Moves of elements, and maxima over windows: each element of its one result is one of input 0's.
+bool gives_what_it_gets(const ir::Node& node);
+// Constant scales, `rows` of them or one for all, as one for each row.
+ir::ValueId row_scales(ir::Graph& graph, ir::ValueId scale, std::int64_t rows);
 // The only element of an f32 constant.
 bool scalar_constant(const ir::Graph& graph, ir::ValueId id, float& value);
 

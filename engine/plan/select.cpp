@@ -28,6 +28,12 @@ Result<std::vector<Point>> profile_points(const PlanData& data) {
   return points;
 }
 
+// A kernel that quantises activations to bytes rounds no more than the model's own arithmetic.
+// AVX2's has 127 levels.
+bool may_be_coarse(const ir::Node& node, Isa isa) {
+  return node.attrs.i("x_bytes") != 0 && isa != Isa::kAvx2;
+}
+
 // What every kernel of the node's operator says, in the table's order.
 std::vector<KernelChoice> ask(const Backend& backend, const NodeView& view,
                               std::vector<const Kernel*>& accepting) {
@@ -66,7 +72,8 @@ Result<const Kernel*> pick(const Backend& backend, const SelectOptions& options,
     const auto first = std::find_if(accepting.begin(), accepting.end(), plain);
     return first == accepting.end() ? accepting.front() : *first;
   }
-  if (!options.allow_coarse && std::any_of(accepting.begin(), accepting.end(), plain))
+  const bool coarse = options.allow_coarse || may_be_coarse(*view.node, view.isa);
+  if (!coarse && std::any_of(accepting.begin(), accepting.end(), plain))
     std::erase_if(accepting, [](const Kernel* k) { return k->coarse; });
   if (accepting.size() == 1) return accepting.front();
   auto best = fastest(accepting, view, options, time_us);

@@ -126,6 +126,11 @@ Outs ref_pointwise(const ir::Node& node, const Ins& in) {
   std::vector<std::int64_t> dims;
   for (const RefTensor* t : in) dims = broadcast_dims(dims, t->dims);
   std::vector<RefTensor> out(node.pointwise.results.size(), RefTensor{DType::kF32, dims, {}});
+  for (std::size_t k = 0; k < out.size(); ++k) {
+    const auto step = node.pointwise.results[k] - static_cast<std::ptrdiff_t>(in.size());
+    if (step >= 0 && node.pointwise.steps[static_cast<std::size_t>(step)].kind == Kind::kToBytes)
+      out[k].dtype = DType::kU8;
+  }
   for (std::int64_t i = 0; i < num_elements(dims); ++i) {
     std::vector<double> r;
     for (const RefTensor* t : in) r.push_back(broadcast_at(*t, dims, i));
@@ -137,6 +142,9 @@ Outs ref_pointwise(const ir::Node& node, const Ins& in) {
         v = apply_binary(static_cast<Binary>(s.op), reg(s.a), reg(s.b), DType::kF32);
       if (s.kind == Kind::kClamp) v = std::min<double>(std::max<double>(reg(s.a), s.low), s.high);
       if (s.kind == Kind::kWhere) v = reg(s.a) != 0 ? reg(s.b) : reg(s.c);
+      if (s.kind == Kind::kFromBytes) v = (reg(s.a) - s.high) * s.low;
+      if (s.kind == Kind::kToBytes)
+        v = std::clamp(std::nearbyint(reg(s.a) / s.low) + s.high, 0.0, 255.0);
       r.push_back(v);
     }
     for (std::size_t k = 0; k < out.size(); ++k)

@@ -253,6 +253,17 @@ void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& ro
   to_u8_static_portable(x, n, row, levels, values);
 }
 
+void dequantize_u8(Isa isa, const std::uint8_t* values, std::int64_t n, const U8Row& row,
+                   float* y) {
+  std::int64_t done = 0;
+#if defined(__x86_64__)
+  if (isa != Isa::kPortable) done = from_u8_avx2(values, n, row, y);
+#endif
+  (void)isa;
+  for (std::int64_t i = done; i < n; ++i)
+    y[i] = static_cast<float>(values[i] - row.zero) * row.scale;
+}
+
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* rows,
              std::int64_t rows_stride, std::int64_t num_rows, float* y, std::int64_t y_stride,
              std::int64_t row_begin, std::int64_t row_end, const GemmFinish* finish) {

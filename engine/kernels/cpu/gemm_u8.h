@@ -64,6 +64,8 @@ U8Row quantize_u8(Isa isa, const float* x, std::int64_t n, std::uint8_t* values)
 // within 0..levels; NaN is 0. The same bits on every ISA.
 void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& row,
                         std::int32_t levels, std::uint8_t* values);
+// values [n] -> y [n]: (value - zero) * scale. The same bits on every ISA.
+void dequantize_u8(Isa isa, const std::uint8_t* values, std::int64_t n, const U8Row& row, float* y);
 
 // y[i * y_stride + r] = rows[i * rows_stride].scale * w_scale[r] * (sum over c of (q[i][c] - zero)
 // w[r][c]) for i < num_rows and the output rows r in [row_begin, row_end); row_begin a multiple of

@@ -68,6 +68,8 @@ void u8_amx_end();
 void range_avx2(const float* x, std::int64_t n, float* low, float* high);
 void to_u8_avx2(const float* x, std::int64_t n, float inverse, std::int32_t zero,
                 std::int32_t levels, std::uint8_t* values);
+// Of the first elements; how many.
+std::int64_t from_u8_avx2(const std::uint8_t* values, std::int64_t n, const U8Row& row, float* y);
 void to_u8_static_avx2(const float* x, std::int64_t n, const U8Row& row, std::int32_t levels,
                        std::uint8_t* values);
 #endif

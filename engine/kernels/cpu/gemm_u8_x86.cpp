@@ -359,5 +359,18 @@ ANTIPHON_AVX2 void to_u8_static_avx2(const float* x, std::int64_t n, const U8Row
   std::copy_n(bytes, n - i, values + i);
 }
 
+ANTIPHON_AVX2 std::int64_t from_u8_avx2(const std::uint8_t* values, std::int64_t n,
+                                        const U8Row& row, float* y) {
+  const __m256 scale = _mm256_set1_ps(row.scale);
+  const __m256i zero = _mm256_set1_epi32(row.zero);
+  std::int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(values + i));
+    const __m256i centred = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), zero);
+    _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_cvtepi32_ps(centred), scale));
+  }
+  return i;
+}
+
 }  // namespace antiphon
 #endif

@@ -1,7 +1,9 @@
 // Point-wise programs: all steps on a block that stays in cache, then the next block.
+#include <algorithm>
 #include <cstring>
 
 #include "engine/kernels/cpu/broadcast.h"
+#include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/kernels.h"
 #include "engine/kernels/cpu/split.h"
 #include "engine/kernels/cpu/vector_math.h"
@@ -16,7 +18,10 @@ constexpr std::size_t kMaxRegisters = 160;
 using Kind = ir::PointwiseStep::Kind;
 
 const char* refuse(const NodeView& view) {
-  if (!all_f32(view)) return "needs f32";
+  const auto fits = [](const Tensor& t) { return t.dtype == DType::kF32 || t.dtype == DType::kU8; };
+  if (!std::all_of(view.inputs.begin(), view.inputs.end(), fits) ||
+      !std::all_of(view.outputs.begin(), view.outputs.end(), fits))
+    return "needs f32 or u8";
   if (view.inputs.empty()) return "needs an input";
   if (view.inputs.size() > static_cast<std::size_t>(kMaxBroadcastInputs))
     return "takes at most 32 inputs";
@@ -39,9 +44,11 @@ std::size_t workspace_bytes(const NodeView& view) {
 struct Register {
   const float* data = nullptr;
   bool is_scalar = false;
+  const std::uint8_t* bytes = nullptr;  // of an input, instead of data
 };
 
 struct Block {
+  Isa isa;
   const VectorMath& math;
   Register* registers;
   float* spread;  // 3 * kBlock
@@ -63,6 +70,11 @@ bool compute(const Block& block, const ir::PointwiseStep& step, float* y) {
     return true;
   }
   const Register a = reg(step.a);
+  if (step.kind == Kind::kFromBytes) {
+    const U8Row numbers{step.low, static_cast<std::int32_t>(step.high)};
+    dequantize_u8(block.isa, a.bytes, a.is_scalar ? 1 : block.n, numbers, y);
+    return a.is_scalar;
+  }
   if (step.kind == Kind::kUnary || step.kind == Kind::kClamp) {
     const std::int64_t n = a.is_scalar ? 1 : block.n;
     if (step.kind == Kind::kUnary) {
@@ -90,10 +102,26 @@ bool compute(const Block& block, const ir::PointwiseStep& step, float* y) {
   return false;
 }
 
+// A step that makes bytes, which are results alone.
+void write_bytes(const NodeView& view, const Block& block, std::size_t s, std::int64_t first) {
+  const ir::PointwiseProgram& program = view.node->pointwise;
+  const ir::PointwiseStep& step = program.steps[s];
+  const float* x = spread(block, block.registers[step.a], 0);
+  const U8Row numbers{step.low, static_cast<std::int32_t>(step.high)};
+  for (std::size_t r = 0; r < program.results.size(); ++r)
+    if (program.results[r] == static_cast<std::int16_t>(view.inputs.size() + s))
+      quantize_u8_static(block.isa, x, block.n, numbers, 255,
+                         static_cast<std::uint8_t*>(view.outputs[r].data) + first);
+}
+
 void run_block(const NodeView& view, Block& block, float* buffers, std::int64_t first) {
   const ir::PointwiseProgram& program = view.node->pointwise;
   const std::size_t num_inputs = view.inputs.size();
   for (std::size_t s = 0; s < program.steps.size(); ++s) {
+    if (program.steps[s].kind == Kind::kToBytes) {
+      write_bytes(view, block, s, first);
+      continue;
+    }
     float* y = buffers + static_cast<std::int64_t>(s) * kBlock;
     // The last step writes where its result is wanted: nothing is read after it but buffers.
     const auto made = static_cast<std::int16_t>(num_inputs + s);
@@ -105,6 +133,7 @@ void run_block(const NodeView& view, Block& block, float* buffers, std::int64_t 
     out.data = y;
   }
   for (std::size_t r = 0; r < program.results.size(); ++r) {
+    if (view.outputs[r].dtype == DType::kU8) continue;
     const Register& from = block.registers[program.results[r]];
     float* to = view.outputs[r].f32() + first;
     if (from.is_scalar) {
@@ -115,6 +144,12 @@ void run_block(const NodeView& view, Block& block, float* buffers, std::int64_t 
   }
 }
 
+Register input_register(const Tensor& x, std::int64_t at, bool is_scalar) {
+  if (x.dtype == DType::kU8)
+    return {nullptr, is_scalar, static_cast<const std::uint8_t*>(x.data) + at};
+  return {x.f32() + at, is_scalar};
+}
+
 Status run(const NodeView& view, const LaunchArgs& args) {
   const BroadcastRows rows = broadcast_rows(view.inputs, view.outputs[0]);
   const std::size_t stride = member_bytes(view);
@@ -123,11 +158,12 @@ Status run(const NodeView& view, const LaunchArgs& args) {
           auto* space =
               reinterpret_cast<float*>(args.workspace + stride * static_cast<std::size_t>(member));
           Register registers[kMaxRegisters];
-          Block block{vector_math(view.isa), registers, space, 0};
+          Block block{view.isa, vector_math(view.isa), registers, space, 0};
           for_each_piece(rows, begin, end, kBlock,
                          [&](const std::int64_t* at, std::int64_t first, std::int64_t n) {
                            for (std::size_t i = 0; i < view.inputs.size(); ++i)
-                             registers[i] = {view.inputs[i].f32() + at[i], rows.row_stride[i] == 0};
+                             registers[i] =
+                                 input_register(view.inputs[i], at[i], rows.row_stride[i] == 0);
                            block.n = n;
                            run_block(view, block, space + 3 * kBlock, first);
                          });
@@ -138,6 +174,7 @@ Status run(const NodeView& view, const LaunchArgs& args) {
 // A result that is an input itself would be copied after output 0 was written.
 bool in_place(const NodeView& view) {
   if (!same_dims(view.inputs[0], view.outputs[0])) return false;
+  if (view.inputs[0].dtype != view.outputs[0].dtype) return false;
   for (const std::int16_t r : view.node->pointwise.results)
     if (static_cast<std::size_t>(r) < view.inputs.size()) return false;
   return true;

@@ -40,7 +40,7 @@ def main():
         node("QuickGelu", ["h"], ["a"], name="a", domain=MS, alpha=1.5),
         node("QuickGelu", ["a"], ["b"], name="b", domain=MS, alpha=1.5),
         node("Relu", ["b"], ["c"], name="c"),
-        node("FusedMatMul", ["a", "c"], ["e"], name="e", domain=MS, transB=1),
+        node("TransposeMatMul", ["a", "c"], ["e"], name="e", domain=MS, transB=1),
         node("Add", ["e", "w"], ["y"], name="sum"),
         node("QuickGelu", ["y"], ["z"], name="z", domain=MS, alpha=0.5),
         node("Cast", ["h"], ["wide"], name="wide", to=TensorProto.DOUBLE),

@@ -144,6 +144,10 @@ const char* refuse_body(const ir::Graph& body) {
       case ir::OpKind::kLoop: return "body has a loop node: loops do not nest";
       default: break;
     }
+    for (const ir::PointwiseStep& step : node.pointwise.steps)
+      if (step.kind == ir::PointwiseStep::Kind::kFromBytes ||
+          step.kind == ir::PointwiseStep::Kind::kToBytes)
+        return "body has a pointwise node on bytes";
     if (node.inputs.size() + node.pointwise.steps.size() >
             static_cast<std::size_t>(kMaxRegisters) &&
         node.op == ir::OpKind::kPointwise)

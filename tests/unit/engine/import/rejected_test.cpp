@@ -141,8 +141,10 @@ TEST(OnnxRejected, RunTimeShapesSayWhatToFreeze) {
 // Bytes of real models, changed at random places: an answer, whatever it is.
 TEST(OnnxRejected, MutatedModelsGetAnAnswer) {
   std::mt19937 random(7);
-  for (const char* name : {"speech", "decoder", "resize_cubic", "lstm_peepholes_lengths"}) {
-    std::ifstream file(std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/onnx/" + name + ".onnx",
+  for (const char* name :
+       {"onnx/speech", "onnx/decoder", "onnx/resize_cubic", "onnx/lstm_peepholes_lengths",
+        "quantized/cnn_u8_uneven", "quantized/block_dynamic", "quantized/mlp_fused"}) {
+    std::ifstream file(std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/" + name + ".onnx",
                        std::ios::binary);
     const std::string good((std::istreambuf_iterator<char>(file)),
                            std::istreambuf_iterator<char>());

@@ -144,5 +144,27 @@ TEST(PointwiseKernels, ProgramsOnBroadcastInputs) {
     }
 }
 
+// The sum of bytes as bytes, and as numbers. No sum lies in the middle of two steps: thirds.
+TEST(PointwiseKernels, ProgramsOnBytes) {
+  using Kind = ir::PointwiseStep::Kind;
+  for (const auto& [a, b] : kPairs) {
+    KernelCase c{
+        .node = node_of(OpKind::kPointwise, {}, 2, 2),
+        .inputs = {random_whole(a, 1, DType::kU8, 0, 255), random_whole(b, 2, DType::kU8, 0, 255)},
+        .constant = {},
+        .absolute = 1e-6,
+        .relative = 1e-6,
+        .bounds = {}};
+    c.node.pointwise.steps = {
+        {.kind = Kind::kFromBytes, .a = 1, .low = 0.25f, .high = 128},   // 2
+        {.kind = Kind::kFromBytes, .a = 0, .low = 0.125f, .high = 255},  // 3
+        binary(Binary::kAdd, 2, 3),                                      // 4
+        {.kind = Kind::kToBytes, .a = 4, .low = 0.375f, .high = 77},     // 5
+    };
+    c.node.pointwise.results = {5, 4};
+    check_kernels(c);
+  }
+}
+
 }  // namespace
 }  // namespace antiphon::test

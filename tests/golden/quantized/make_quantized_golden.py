@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Makes the networks that ONNX Runtime's quantizers write, and what ONNX Runtime makes of inputs with them.
+
+    python tests/golden/quantized/make_quantized_golden.py
+
+NAME.onnx: a small network as quantize_static() writes it in QOperator form (cnn_*, block_u8) or quantize_dynamic() (mlp_*,
+*_dynamic), also as ONNX Runtime's optimiser leaves it (*_fused). NAME.safetensors: in.x.N, inputs; out.y.N, what ONNX
+Runtime makes of them with every node as it stands; real.y.N, of dynamic ones, what it makes with the weights' bytes where
+nothing else is rounded. Written with onnx 1.23.2, onnxruntime 1.32.0 and numpy 2.4.6.
+"""
+import os
+import tempfile
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from safetensors.numpy import save_file
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NUM_INPUTS = 2
+
+
+class Network:
+    """Nodes and seeded weights, in the order that they are written."""
+
+    def __init__(self, seed):
+        self.random = np.random.default_rng(seed)
+        self.nodes, self.constants = [], []
+
+    def constant(self, name, value):
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def node(self, op, name, inputs, **attributes):
+        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+        return name
+
+    def weights(self, name, *shape):
+        fan_in = int(np.prod(shape[1:])) if len(shape) == 4 else shape[0]
+        # Columns and channels of different sizes, not centred.
+        size = self.random.uniform(0.6, 1.6, shape[0] if len(shape) == 4 else shape[1])
+        size = size.reshape(-1, 1, 1, 1) if len(shape) == 4 else size
+        value = (self.random.normal(0.15, 1, shape) * size / np.sqrt(fan_in)).astype(np.float32)
+        return self.constant(name, value)
+
+    def bias(self, name, count):
+        return self.constant(name, self.random.normal(0, 0.3, count).astype(np.float32))
+
+    def conv(self, name, x, channels, outputs, width, relu=True, **attributes):
+        inputs = [x, self.weights(name + "_w", outputs, channels, width, width), self.bias(name + "_b", outputs)]
+        y = self.node("Conv", name, inputs, kernel_shape=[width, width], **attributes)
+        return self.node("Relu", name + "_relu", [y]) if relu else y
+
+    def linear(self, name, x, columns, outputs):
+        y = self.node("MatMul", name, [x, self.weights(name + "_w", columns, outputs)])
+        return self.node("Add", name + "_sum", [y, self.bias(name + "_b", outputs)])
+
+    def model(self, y, shape_in, shape_out):
+        value = lambda name, dims: helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+        self.node("Identity", "y", [y])
+        graph = helper.make_graph(self.nodes, "quantized", [value("x", shape_in)], [value("y", shape_out)], self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def cnn():
+    """Convolutions, a residual, maxima, averages, a join of channels, a gate, and a layer on the mean."""
+    n = Network(31)
+    a = n.conv("first", "x", 3, 16, 3, pads=[1, 1, 1, 1], strides=[2, 2])
+    a = n.node("MaxPool", "maxima", [a], kernel_shape=[2, 2], strides=[2, 2])
+    b = n.conv("left", a, 16, 16, 3, pads=[1, 1, 1, 1])
+    b = n.conv("right", b, 16, 16, 3, relu=False, pads=[1, 1, 1, 1])
+    c = n.node("LeakyRelu", "leaky", [n.node("Add", "residual", [a, b])], alpha=0.1)
+    d = n.node("AveragePool", "average", [c], kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1])
+    d = n.conv("point", d, 16, 8, 1)
+    e = n.node("Concat", "joined", [c, d], axis=1)
+    gate = n.node("Sigmoid", "gate", [n.conv("gates", e, 24, 24, 1, relu=False)])
+    f = n.conv("last", n.node("Mul", "gated", [e, gate]), 24, 20, 3)
+    f = n.node("Flatten", "flat", [n.node("GlobalAveragePool", "mean", [f])])
+    y = n.node("Gemm", "scores", [f, n.weights("scores_w", 20, 10), n.bias("scores_b", 10)])
+    return n.model(y, [1, 3, 16, 16], [1, 10])
+
+
+def block():
+    """A transformer block: q, k and v of one x, two heads, layer norm, two layers between, all with extents of their own."""
+    n = Network(32)
+    batch, steps, width, heads = 1, 6, 32, 2
+    split = n.constant("split", np.array([0, 0, heads, width // heads], np.int64))
+    whole = n.constant("whole", np.array([0, 0, width], np.int64))
+
+    def part(name, order):
+        y = n.node("Reshape", name + "_split", [n.linear(name, "x", width, width), split])
+        return n.node("Transpose", name + "_heads", [y], perm=order)
+
+    q, k, v = part("q", [0, 2, 1, 3]), part("k", [0, 2, 3, 1]), part("v", [0, 2, 1, 3])
+    scale = n.constant("scale", np.float32((width // heads) ** -0.5))
+    scores = n.node("Mul", "scores", [n.node("MatMul", "products", [q, k]), scale])
+    heard = n.node("MatMul", "heard", [n.node("Softmax", "weights", [scores], axis=-1), v])
+    heard = n.node("Reshape", "heard_whole", [n.node("Transpose", "heard_turned", [heard], perm=[0, 2, 1, 3]), whole])
+
+    def norm(name, x):
+        gain = n.constant(name + "_gain", n.random.uniform(0.7, 1.3, width).astype(np.float32))
+        return n.node("LayerNormalization", name, [x, gain, n.bias(name + "_shift", width)], axis=-1)
+
+    z = norm("norm_1", n.node("Add", "residual_1", ["x", n.linear("out", heard, width, width)]))
+    inner = n.node("Relu", "inner_relu", [n.linear("inner", z, width, 2 * width)])
+    y = norm("norm_2", n.node("Add", "residual_2", [z, n.linear("outer", inner, 2 * width, width)]))
+    return n.model(y, [batch, steps, width], [batch, steps, width])
+
+
+def mlp():
+    n = Network(33)
+    a = n.node("Relu", "a_relu", [n.linear("a", "x", 24, 40)])
+    b = n.node("Tanh", "b_tanh", [n.linear("b", a, 40, 33)])
+    y = n.node("Gemm", "scores", [b, n.weights("scores_w", 33, 7), n.bias("scores_b", 7)])
+    return n.model(y, [3, 24], [3, 7])
+
+
+class Samples(CalibrationDataReader):
+    def __init__(self, inputs):
+        self.left = [{"x": x} for x in inputs]
+
+    def get_next(self):
+        return self.left.pop() if self.left else None
+
+
+def run(model, inputs):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return [np.ascontiguousarray(session.run(None, {"x": x})[0]) for x in inputs]
+
+
+def fused(path):
+    """The model as ONNX Runtime's optimiser leaves it, but for the sum that it puts into layer norms."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = path + ".fused"
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"])
+    return onnx.load(path + ".fused")
+
+
+def with_rounded_weights(plain, quantized):
+    """The network before, with the numbers that the quantized one's weights stand for."""
+    out = onnx.ModelProto()
+    out.CopyFrom(plain)
+    have = {t.name: numpy_helper.to_array(t) for t in quantized.graph.initializer}
+    for tensor in out.graph.initializer:
+        if tensor.name + "_quantized" not in have:
+            continue
+        values, scale, zero = (have[tensor.name + end].astype(np.float32) for end in ("_quantized", "_scale", "_zero_point"))
+        tensor.CopyFrom(numpy_helper.from_array((values - zero) * scale, tensor.name))
+    return out
+
+
+def write(name, plain, quantized, inputs, dynamic):
+    for node in quantized.graph.node:
+        node.doc_string = ""
+    onnx.save(quantized, os.path.join(HERE, name + ".onnx"))
+    values = {"in.x": inputs, "out.y": run(quantized, inputs)}
+    if dynamic:
+        values["real.y"] = run(with_rounded_weights(plain, quantized), inputs)
+    save_file({f"{k}.{i}": v for k, list_of in values.items() for i, v in enumerate(list_of)},
+              os.path.join(HERE, name + ".safetensors"))
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        path = lambda name: os.path.join(folder, name + ".onnx")
+
+        def inputs_of(model, seed):
+            shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+            random = np.random.default_rng(seed)
+            return [random.normal(0.1, 1, shape).astype(np.float32) for _ in range(NUM_INPUTS)]
+
+        def static(name, make, activations, weights, per_channel):
+            model = make()
+            inputs = inputs_of(model, 5)
+            onnx.save(model, path("plain"))
+            quantize_static(path("plain"), path(name), Samples(inputs), quant_format=QuantFormat.QOperator,
+                            activation_type=activations, weight_type=weights, per_channel=per_channel)
+            write(name, model, onnx.load(path(name)), inputs, False)
+
+        def dynamic(name, make, weights, per_channel, optimised=False):
+            model = make()
+            onnx.save(model, path("plain"))
+            quantize_dynamic(path("plain"), path(name), weight_type=weights, per_channel=per_channel)
+            quantized = fused(path(name)) if optimised else onnx.load(path(name))
+            write(name, model, quantized, inputs_of(model, 6), True)
+
+        static("cnn_u8", cnn, QuantType.QUInt8, QuantType.QInt8, True)
+        static("cnn_s8", cnn, QuantType.QInt8, QuantType.QInt8, False)
+        static("cnn_u8_uneven", cnn, QuantType.QUInt8, QuantType.QUInt8, False)
+        static("block_u8", block, QuantType.QUInt8, QuantType.QInt8, True)
+        dynamic("block_dynamic", block, QuantType.QInt8, True)
+        dynamic("block_fused", block, QuantType.QInt8, True, optimised=True)
+        dynamic("mlp_uneven", mlp, QuantType.QUInt8, True)
+        dynamic("mlp_fused", mlp, QuantType.QUInt8, False, optimised=True)
+        dynamic("cnn_dynamic", cnn, QuantType.QUInt8, False)
+
+
+if __name__ == "__main__":
+    main()
