@@ -11,59 +11,69 @@
 #include "tts/stream/speech_stream.h"
 #include "tts/text/normalise.h"
 #include "tts/text/ssml.h"
+#include "tts/vocoder/pitch_network.h"
 
 namespace antiphon::tts {
 namespace {
 
 struct Plans {
-  std::shared_ptr<const Plan> encoder, decoder, postnet, vocoder, g2p;
+  std::shared_ptr<const Plan> encoder, decoder, postnet, vocoder;
+  std::shared_ptr<const Plan> g2p, pitch;  // null where the packs have none
 };
 
 // The networks of one lane.
 struct Lane {
-  std::unique_ptr<PlanRunner> encoder, decoder, postnet, vocoder, g2p;
+  std::unique_ptr<PlanRunner> encoder, decoder, postnet, vocoder, g2p, pitch;
   Runners runners;
   bool lent = false;
 };
 
-// Shared by the synthesiser and its streams. Slot numbers are the same in both pools.
+// Shared by the synthesiser and its streams. Slot numbers are the same in all pools.
 class Lanes final : public RunnerSource {
  public:
   static Result<std::shared_ptr<Lanes>> create(const Plans& plans,
                                                const SynthesizerConfig& config) {
     std::shared_ptr<Lanes> lanes(new Lanes);
-    ANTIPHON_ASSIGN_OR_RETURN(lanes->postnet_pool_,
-                              StatePool::create(plans.postnet, config.max_streams));
-    ANTIPHON_ASSIGN_OR_RETURN(lanes->vocoder_pool_,
-                              StatePool::create(plans.vocoder, config.max_streams));
+    const auto pool_of = [&](const std::shared_ptr<const Plan>& plan) -> Result<StatePool*> {
+      if (!plan) return static_cast<StatePool*>(nullptr);
+      ANTIPHON_ASSIGN_OR_RETURN(auto pool, StatePool::create(plan, config.max_streams));
+      lanes->pools_.push_back(std::move(pool));
+      return lanes->pools_.back().get();
+    };
+    ANTIPHON_ASSIGN_OR_RETURN(StatePool* const postnet, pool_of(plans.postnet));
+    ANTIPHON_ASSIGN_OR_RETURN(StatePool* const vocoder, pool_of(plans.vocoder));
+    ANTIPHON_ASSIGN_OR_RETURN(StatePool* const pitch, pool_of(plans.pitch));
     for (int i = 0; i < config.num_lanes; ++i) {
       ThreadTeam* team = i == 0 ? config.team : nullptr;
+      const auto runner = [&](const std::shared_ptr<const Plan>& plan,
+                              StatePool* pool) -> Result<std::unique_ptr<PlanRunner>> {
+        if (!plan) return std::unique_ptr<PlanRunner>();
+        return PlanRunner::create(plan, team, pool);
+      };
       auto lane = std::make_unique<Lane>();
-      ANTIPHON_ASSIGN_OR_RETURN(lane->encoder, PlanRunner::create(plans.encoder, team, nullptr));
-      ANTIPHON_ASSIGN_OR_RETURN(lane->decoder, PlanRunner::create(plans.decoder, team, nullptr));
-      ANTIPHON_ASSIGN_OR_RETURN(
-          lane->postnet, PlanRunner::create(plans.postnet, team, lanes->postnet_pool_.get()));
-      ANTIPHON_ASSIGN_OR_RETURN(
-          lane->vocoder, PlanRunner::create(plans.vocoder, team, lanes->vocoder_pool_.get()));
-      if (plans.g2p) {
-        ANTIPHON_ASSIGN_OR_RETURN(lane->g2p, PlanRunner::create(plans.g2p, team, nullptr));
-      }
+      ANTIPHON_ASSIGN_OR_RETURN(lane->encoder, runner(plans.encoder, nullptr));
+      ANTIPHON_ASSIGN_OR_RETURN(lane->decoder, runner(plans.decoder, nullptr));
+      ANTIPHON_ASSIGN_OR_RETURN(lane->postnet, runner(plans.postnet, postnet));
+      ANTIPHON_ASSIGN_OR_RETURN(lane->vocoder, runner(plans.vocoder, vocoder));
+      ANTIPHON_ASSIGN_OR_RETURN(lane->g2p, runner(plans.g2p, nullptr));
+      ANTIPHON_ASSIGN_OR_RETURN(lane->pitch, runner(plans.pitch, pitch));
       lane->runners = {lane->encoder.get(), lane->decoder.get(), lane->postnet.get(),
-                       lane->vocoder.get(), lane->g2p.get()};
+                       lane->vocoder.get(), lane->g2p.get(),     lane->pitch.get()};
       lanes->lanes_.push_back(std::move(lane));
     }
     return lanes;
   }
 
-  // A slot in both pools, or kExhausted.
+  // A slot in all pools, or kExhausted.
   Result<int> acquire() {
     const std::lock_guard lock(mutex_);
-    ANTIPHON_ASSIGN_OR_RETURN(const int slot, postnet_pool_->acquire());
-    const auto vocoder = vocoder_pool_->acquire();
-    if (!vocoder.ok() || *vocoder != slot) {
-      if (vocoder.ok()) vocoder_pool_->release(*vocoder);
-      postnet_pool_->release(slot);
-      return vocoder.ok() ? internal_error("synthesis: the pools' slots differ") : vocoder.status();
+    ANTIPHON_ASSIGN_OR_RETURN(const int slot, pools_[0]->acquire());
+    for (std::size_t i = 1; i < pools_.size(); ++i) {
+      const auto other = pools_[i]->acquire();
+      if (other.ok() && *other == slot) continue;
+      if (other.ok()) pools_[i]->release(*other);
+      while (i > 0) pools_[--i]->release(slot);
+      return other.ok() ? internal_error("synthesis: the pools' slots differ") : other.status();
     }
     return slot;
   }
@@ -87,19 +97,17 @@ class Lanes final : public RunnerSource {
     free_.notify_one();
   }
   void reset(int slot) override {
-    postnet_pool_->reset(slot);
-    vocoder_pool_->reset(slot);
+    for (const auto& pool : pools_) pool->reset(slot);
   }
   void release(int slot) override {
     const std::lock_guard lock(mutex_);
-    postnet_pool_->release(slot);
-    vocoder_pool_->release(slot);
+    for (const auto& pool : pools_) pool->release(slot);
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable free_;
-  std::unique_ptr<StatePool> postnet_pool_, vocoder_pool_;
+  std::vector<std::unique_ptr<StatePool>> pools_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
@@ -170,6 +178,21 @@ Status check_voices(const std::string& dir, const VoiceData& voice) {
                           std::to_string(voice.tts.voices.size()));
 }
 
+Status build_vocoder_plans(const SynthesizerConfig& config, const VoiceData& voice, Plans& plans) {
+  const VocoderConfig& net = voice.vocoder.network;
+  ANTIPHON_ASSIGN_OR_RETURN(const auto weights, Weights::load(voice.vocoder.weights_path));
+  ANTIPHON_RETURN_IF_ERROR(check_vocoder(*weights, net));
+  const std::int64_t block = voice.vocoder_frames;
+  const std::int64_t most = std::max<std::int64_t>(voice.first_vocoder_frames, block);
+  const std::map<std::string, DimRange> profile = {{"T", {1, block, most}}};
+  ANTIPHON_ASSIGN_OR_RETURN(plans.vocoder,
+                            plan_of(vocoder_network(*weights, net), config, "vocoder", profile));
+  if (!net.has_pitch()) return {};
+  ANTIPHON_ASSIGN_OR_RETURN(plans.pitch,
+                            plan_of(pitch_network(*weights, net), config, "pitch", profile));
+  return {};
+}
+
 Result<Plans> build_plans(const SynthesizerConfig& config, VoiceData& voice) {
   Plans plans;
   ANTIPHON_ASSIGN_OR_RETURN(const auto weights, Weights::load(voice.tts.weights_path));
@@ -186,11 +209,9 @@ Result<Plans> build_plans(const SynthesizerConfig& config, VoiceData& voice) {
     return invalid_argument(voice.tts.weights_path +
                             ": tts.alignment is \"durations\": wanted duration.conv.weight");
   }
-  ANTIPHON_ASSIGN_OR_RETURN(const auto vocoder, Weights::load(voice.vocoder.weights_path));
-  ANTIPHON_RETURN_IF_ERROR(check_vocoder(*vocoder, voice.vocoder.network));
+  ANTIPHON_RETURN_IF_ERROR(build_vocoder_plans(config, voice, plans));
   const DimRange symbols = {1, 96, static_cast<std::int64_t>(voice.max_symbols)};
   const std::int64_t block = voice.tts.decoder.block_frames;
-  const auto most = std::max(voice.first_vocoder_frames, voice.vocoder_frames);
   ANTIPHON_ASSIGN_OR_RETURN(plans.encoder, plan_of(encoder_network(*weights, voice.geometry),
                                                    config, "encoder", {{"N", symbols}}));
   ANTIPHON_ASSIGN_OR_RETURN(
@@ -199,9 +220,6 @@ Result<Plans> build_plans(const SynthesizerConfig& config, VoiceData& voice) {
   ANTIPHON_ASSIGN_OR_RETURN(plans.postnet,
                             plan_of(postnet_network(*weights, voice.geometry), config, "postnet",
                                     {{"T", {block, block, block}}}));
-  ANTIPHON_ASSIGN_OR_RETURN(
-      plans.vocoder, plan_of(vocoder_network(*vocoder, voice.vocoder.network), config, "vocoder",
-                             {{"T", {1, voice.vocoder_frames, most}}}));
   if (voice.tts.g2p_path.empty()) return plans;
   ANTIPHON_ASSIGN_OR_RETURN(const auto g2p, Weights::load(voice.tts.g2p_path));
   voice.g2p.phonemes = to_phonemes(safetensors_metadata(voice.tts.g2p_path, "phonemes"));

@@ -214,4 +214,17 @@ SeededWeights waveglow_weights(bool int8) {
   return w;
 }
 
+SeededWeights pitch_weights() {
+  SeededWeights w(false, 500);
+  const std::int64_t channels = 64, layers = 3;
+  w.linear("pitch.start", channels, 80);
+  for (std::int64_t l = 0; l < layers; ++l) {
+    const std::string n = std::to_string(l);
+    w.vector("pitch.depth." + n, {4, channels}, 0.3f);
+    w.linear("pitch.mix." + n, channels, channels);
+  }
+  w.linear("pitch.end", 82, channels);
+  return w;
+}
+
 }  // namespace antiphon::test

@@ -8,7 +8,7 @@
 #include "nlu/encoder.h"
 #include "tests/support/seeded_weights.h"
 #include "tts/acoustic/networks.h"
-#include "tts/vocoder/vocoder_network.h"
+#include "tts/vocoder/pitch_network.h"
 
 namespace antiphon::test {
 namespace {
@@ -47,6 +47,11 @@ Network decoder(bool int8) {
 }
 Network postnet(bool int8) { return tts::postnet_network(tacotron_weights(int8), {}); }
 Network vocoder(bool int8) { return tts::vocoder_network(waveglow_weights(int8), {}); }
+Network pitch(bool) {
+  tts::VocoderConfig config;
+  config.pitch_channels = 64, config.pitch_layers = 3;
+  return tts::pitch_network(pitch_weights(), config);
+}
 
 // A number of input `name` at element i.
 float input_value(const std::string& name, std::int64_t i, float random) {
@@ -100,6 +105,13 @@ NetworkCase vocoder_case(int frames) {
   return {"tts waveglow, " + std::to_string(frames) + " frames",
           vocoder,
           {{"T", {1, frames, 36}}},
+          {{"T", frames}},
+          frames * kFrameMs};
+}
+NetworkCase pitch_case(int frames) {
+  return {"tts pitch 3x64, " + std::to_string(frames) + " frames",
+          pitch,
+          {{"T", {1, frames, 39}}},
           {{"T", frames}},
           frames * kFrameMs};
 }

@@ -26,6 +26,7 @@ NetworkCase listener_case(int batch, int steps);
 NetworkCase bert_case(int tokens);
 NetworkCase decoder_case(int symbols);
 NetworkCase vocoder_case(int frames);
+NetworkCase pitch_case(int frames);  // of a vocoder with harmonics; not among shipping_cases()
 std::vector<NetworkCase> shipping_cases();
 
 // A plan with inputs of seeded numbers and a state slot for every item of the batch.

@@ -4,7 +4,8 @@
     python3 -m training.vocoder.golden PACK OUT_DIR [--net VOCODER.pt] [--mel tests/golden/packs/tts-en.safetensors]
 
 OUT_DIR/NAME.safetensors, NAME being the pack's folder: weights_sha256 I32 [8], `mel` [16, 80], `noise` [64, 64] (deviation
-0.1), `audio` [4096] with that noise, `flow0` [4096] after the first flow alone; the pack's weights are expanded to f32, all
+0.1), `audio` [4096] with that noise, `flow0` [4096] after the first flow alone; of a pack with a pitch network also `pitch`
+[16, 82] and `harmonics` [4096], which are part of `audio` and not of `flow0`. The pack's weights are expanded to f32, all
 arithmetic is f32. Without --mel, whose `mel` [T, 80] is taken, a smooth invented spectrum.
 
 What rounding costs is said in dB of the signal: f32 against f64; activations rounded to 16 bits, a scale for each row, as the
@@ -20,9 +21,10 @@ import torch.nn.functional as F
 from training.common.digest import sha256_of
 from training.tts import pack
 from training.vocoder.export import PackedWaveGlow, tensors
-from training.vocoder.model import of
+from training.vocoder.model import harmonics, of
 
 FRAMES, DEVIATION = 16, 0.1
+LINEAR = F.linear
 
 
 def invented(frames):
@@ -39,20 +41,27 @@ def rounded(x):
 
 
 class Rounded(PackedWaveGlow):
-    """The network whose products see activations of 16 bits."""
+    """The network whose products see activations of 16 bits, but for the pitch, whose weights are F16 and not INT8."""
 
     def __call__(self, mel, noise):
-        linear = F.linear
-        with mock.patch.object(F, "linear", lambda x, w, b=None: linear(rounded(x), w, b)):
+        with mock.patch.object(F, "linear", lambda x, w, b=None: LINEAR(rounded(x), w, b)):
             return super().__call__(mel, noise)
+
+    def pitch(self, mel):
+        with mock.patch.object(F, "linear", LINEAR):
+            return super().pitch(mel)
 
 
 def golden(weights, mel, noise, kind=PackedWaveGlow, dtype=torch.float32):
-    """mel [T, 80], noise [4 T, 64] -> audio and flow0 [256 T]."""
+    """mel [T, 80], noise [4 T, 64] -> audio and flow0 [256 T]; with a pitch network pitch [T, 82], harmonics [256 T]."""
     net = kind({k: w.to(dtype) for k, w in weights.items()})
     mel, noise = mel.T[None].to(dtype), noise[None].to(dtype)
     out = dict(audio=net(mel, noise)[0])
-    net.flows = 1
+    if net.pitch_layers:
+        frames = mel.transpose(1, 2)
+        pitch = net.pitch(frames)
+        out |= dict(pitch=pitch[0], harmonics=harmonics(frames, pitch)[0])
+    net.flows, net.pitch_layers = 1, 0
     return out | dict(flow0=net(mel, noise)[0])
 
 

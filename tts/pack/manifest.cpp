@@ -163,6 +163,22 @@ Status read_vocoder(const toml::table& table, const fs::path& dir, VocoderManife
   s.integer("layers", m.network.layers, 1, 64);
   s.integer("channels", m.network.channels, 1, 4096);
   s.number("sigma", m.sigma, 0, 2);
+  s.integer("pitch_channels", m.network.pitch_channels, 1, 4096);
+  s.integer("pitch_layers", m.network.pitch_layers, 1, 64);
+  if ((m.network.pitch_channels > 0) != (m.network.pitch_layers > 0)) {
+    const bool channels = m.network.pitch_channels > 0;
+    s.fail(
+        std::string("vocoder.pitch_channels, vocoder.pitch_layers: wanted both or neither, got ") +
+        (channels ? "pitch_channels" : "pitch_layers") + " alone");
+  }
+  if (m.network.has_pitch() && !m.network.is_told_in_time()) {
+    s.fail("vocoder.pitch_layers: wanted one frame more to last at most as long as the flows' " +
+           std::to_string(m.network.delay_groups()) + " groups of " +
+           std::to_string(m.network.group_samples) + " samples, got " +
+           std::to_string(m.network.pitch_layers));
+  }
+  if (m.network.has_pitch() && m.network.mel_bins < 2)
+    s.fail("vocoder.mel_bins: wanted at least 2 beside a pitch network, got 1");
   if (m.network.hop_samples % m.network.group_samples != 0 || m.network.group_samples % 2 != 0) {
     s.fail("vocoder.group_samples: wanted an even divisor of hop_samples " +
            std::to_string(m.network.hop_samples) + ", got " +

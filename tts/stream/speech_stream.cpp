@@ -37,7 +37,7 @@ SpeechStream::SpeechStream(std::shared_ptr<const VoiceData> voice,
                voice_->tts.alignment_width),
       postnet_(voice_->geometry, voice_->tts.decoder.block_frames),
       time_scale_(static_cast<std::size_t>(voice_->geometry.mel_bins)),
-      vocoder_(voice_->vocoder.network, voice_->vocoder.sigma) {
+      vocoder_(voice_->vocoder.network, voice_->vocoder.sigma, voice_->vocoder.rate_hz) {
   if (!utterances_.empty()) silence(speech_.lead_pause_ms);
 }
 
@@ -90,8 +90,8 @@ Status SpeechStream::run_vocoder(Runners& runners, bool last) {
   std::size_t at = 0;
   const auto run = [&](std::size_t inside, int frames) {
     const Status status = vocoder_.run(
-        *runners.vocoder, slot_, std::span<const float>(frames_).subspan(at * bins, inside * bins),
-        frames, samples_);
+        runners.pitch, *runners.vocoder, slot_,
+        std::span<const float>(frames_).subspan(at * bins, inside * bins), frames, samples_);
     at += inside;
     return status;
   };

@@ -28,13 +28,14 @@ struct VoiceData {
   std::uint64_t seed = 1;
 };
 
-// One thread's networks. g2p is null where the pack has none.
+// One thread's networks. g2p and pitch are null where the packs have none.
 struct Runners {
   NetRunner* encoder = nullptr;
   NetRunner* decoder = nullptr;
   NetRunner* postnet = nullptr;
   NetRunner* vocoder = nullptr;
   NetRunner* g2p = nullptr;
+  NetRunner* pitch = nullptr;
 };
 
 // Lends networks and state slots to streams.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tts/stream/delays.h"
+#include "tts/vocoder/depth_wise.h"
 
 namespace antiphon::tts {
 namespace {
@@ -42,15 +43,6 @@ class Conditioning {
   std::vector<Value> parts_;
 };
 
-// Three depth-wise taps: around [1, 2 + T, C] -> [1, T, C].
-Value depth_wise(Network& net, Value around, Value taps) {
-  const auto tap = [&](int k) { return net.slice(taps, 0, k, k + 1); };  // [1, C]
-  const Value left = net.mul(rows_ago(net, around, 2, 2), tap(0));
-  const Value middle = net.mul(rows_ago(net, around, 2, 1), tap(1));
-  const Value right = net.mul(rows_ago(net, around, 2, 0), tap(2));
-  return net.add(net.add(net.add(left, middle), right), tap(3));
-}
-
 // One flow on x [1, groups, group_samples] that comes `delay` groups late; the result is `layers`
 // later.
 Value flow(Network& net, const Weights& weights, const VocoderConfig& c, int index, Value x,
@@ -86,33 +78,55 @@ Value flow(Network& net, const Weights& weights, const VocoderConfig& c, int ind
   return net.concat({net.slice(late, 2, 0, half), second}, 2);
 }
 
+std::string text_of(const std::vector<std::int64_t>& dims) {
+  std::string text;
+  for (const std::int64_t n : dims) text += (text.empty() ? "[" : ", ") + std::to_string(n);
+  return text + "]";
+}
+
+Status check_shape(const Weights& weights, const std::string& name,
+                   const std::vector<std::int64_t>& dims) {
+  ANTIPHON_ASSIGN_OR_RETURN(const TensorView tensor, weights.tensor(name));
+  if (tensor.dims == dims) return {};
+  return invalid_argument(weights.path() + ": " + name + ": wanted " + text_of(dims) + ", got " +
+                          text_of(tensor.dims));
+}
+
+Status check_pitch(const Weights& weights, const VocoderConfig& c) {
+  const std::int64_t P = c.pitch_channels;
+  const auto want = [&](const std::string& tensor, const std::vector<std::int64_t>& dims) {
+    return check_shape(weights, "pitch." + tensor, dims);
+  };
+  ANTIPHON_RETURN_IF_ERROR(want("start.weight", {P, c.mel_bins}));
+  ANTIPHON_RETURN_IF_ERROR(want("start.bias", {P}));
+  for (int l = 0; l < c.pitch_layers; ++l) {
+    const std::string n = std::to_string(l);
+    ANTIPHON_RETURN_IF_ERROR(want("depth." + n, {4, P}));
+    ANTIPHON_RETURN_IF_ERROR(want("mix." + n + ".weight", {P, P}));
+    ANTIPHON_RETURN_IF_ERROR(want("mix." + n + ".bias", {P}));
+  }
+  ANTIPHON_RETURN_IF_ERROR(want("end.weight", {2 + c.mel_bins, P}));
+  return want("end.bias", {2 + c.mel_bins});
+}
+
 }  // namespace
 
 Status check_vocoder(const Weights& weights, const VocoderConfig& c) {
   const std::int64_t C = c.channels, G = c.group_samples, half = G / 2;
-  const auto want = [&](const std::string& name, const std::vector<std::int64_t>& dims) -> Status {
-    ANTIPHON_ASSIGN_OR_RETURN(const TensorView tensor, weights.tensor(name));
-    if (tensor.dims == dims) return {};
-    const auto text = [](const std::vector<std::int64_t>& d) {
-      std::string s;
-      for (const std::int64_t n : d) s += (s.empty() ? "[" : ", ") + std::to_string(n);
-      return s + "]";
-    };
-    return invalid_argument(weights.path() + ": " + name + ": wanted " + text(dims) + ", got " +
-                            text(tensor.dims));
-  };
   for (int f = 0; f < c.flows; ++f) {
-    const std::string flow = "flow." + std::to_string(f) + ".";
-    ANTIPHON_RETURN_IF_ERROR(want(flow + "mix", {G, G}));
-    ANTIPHON_RETURN_IF_ERROR(want(flow + "start.weight", {C, half}));
-    ANTIPHON_RETURN_IF_ERROR(want(flow + "cond.weight", {2 * C * c.layers, c.mel_bins}));
-    ANTIPHON_RETURN_IF_ERROR(want(flow + "end.weight", {G, 2 * C}));
+    const auto want = [&](const std::string& tensor, const std::vector<std::int64_t>& dims) {
+      return check_shape(weights, "flow." + std::to_string(f) + "." + tensor, dims);
+    };
+    ANTIPHON_RETURN_IF_ERROR(want("mix", {G, G}));
+    ANTIPHON_RETURN_IF_ERROR(want("start.weight", {C, half}));
+    ANTIPHON_RETURN_IF_ERROR(want("cond.weight", {2 * C * c.layers, c.mel_bins}));
+    ANTIPHON_RETURN_IF_ERROR(want("end.weight", {G, 2 * C}));
     for (int l = 0; l < c.layers; ++l) {
-      ANTIPHON_RETURN_IF_ERROR(want(flow + "depth." + std::to_string(l), {4, C}));
-      ANTIPHON_RETURN_IF_ERROR(want(flow + "gate." + std::to_string(l) + ".weight", {2 * C, C}));
+      ANTIPHON_RETURN_IF_ERROR(want("depth." + std::to_string(l), {4, C}));
+      ANTIPHON_RETURN_IF_ERROR(want("gate." + std::to_string(l) + ".weight", {2 * C, C}));
     }
   }
-  return {};
+  return c.has_pitch() ? check_pitch(weights, c) : Status();
 }
 
 Network vocoder_network(const Weights& weights, const VocoderConfig& c) {

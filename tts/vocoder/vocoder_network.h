@@ -13,14 +13,21 @@ struct VocoderConfig {
   int group_samples = 64;
   int hop_samples = 256;
   int mel_bins = 80;
+  // Of the pitch network, kernel 3; 0: the pack has none, the flows' audio is all.
+  int pitch_channels = 0;
+  int pitch_layers = 0;
 
+  bool has_pitch() const { return pitch_layers > 0; }
   int groups_per_frame() const { return hop_samples / group_samples; }
-  // Every layer looks one group ahead.
+  // Every layer looks one group ahead. A pitch network adds nothing: is_told_in_time().
   int delay_groups() const { return flows * layers; }
   // The same in whole frames, rounded up.
   int delay_frames() const {
     return (delay_groups() + groups_per_frame() - 1) / groups_per_frame();
   }
+  // Every layer of the pitch network looks one frame ahead and harmonics another one: they must be
+  // there when the flows' audio is.
+  bool is_told_in_time() const { return (pitch_layers + 1) * groups_per_frame() <= delay_groups(); }
 };
 
 // kInvalidArgument: a tensor is absent or its shape does not fit `config`; names it, wanted and

@@ -1,4 +1,4 @@
-// Feeds the vocoder and drops what lies outside the utterance.
+// Feeds the networks, drops what lies outside the utterance and adds harmonics to the rest.
 #include "tts/vocoder/vocoder_stream.h"
 
 #include <algorithm>
@@ -30,22 +30,28 @@ void Noise::fill(std::span<float> out, float sigma) {
 
 void VocoderStream::begin(std::uint64_t seed) {
   noise_ = Noise(seed);
+  harmonics_.begin();
+  untold_.clear(), waiting_.clear();
+  skip_pitch_frames_ = static_cast<std::size_t>(config_.pitch_layers);
   fed_samples_ = given_samples_ = 0;
   skip_samples_ = static_cast<std::int64_t>(config_.delay_groups()) * config_.group_samples;
 }
 
-Status VocoderStream::run(NetRunner& vocoder, int slot, std::span<const float> mel, int frames,
-                          std::vector<float>& samples) {
+Status VocoderStream::run(NetRunner* pitch, NetRunner& vocoder, int slot,
+                          std::span<const float> mel, int frames, std::vector<float>& samples) {
   const auto bins = static_cast<std::size_t>(config_.mel_bins);
   const auto count = static_cast<std::size_t>(frames);
   const std::size_t inside = mel.size() / bins;
   if (inside > count)
     return internal_error("vocoder: wanted at most " + std::to_string(frames) + " frames, got " +
                           std::to_string(inside));
+  if (config_.has_pitch() && pitch == nullptr)
+    return internal_error("vocoder: wanted its pitch network, got none");
   mel_.assign(count * bins, 0.0f);
   std::copy(mel.begin(), mel.end(), mel_.begin());
   mask_.assign(count, 0.0f);
   std::fill_n(mask_.begin(), inside, 1.0f);
+  if (config_.has_pitch()) ANTIPHON_RETURN_IF_ERROR(run_pitch(*pitch, slot, count, inside));
   const auto hop = static_cast<std::size_t>(config_.hop_samples);
   noise_block_.assign(count * hop, 0.0f);
   noise_.fill(std::span(noise_block_).first(inside * hop), sigma_);
@@ -66,7 +72,40 @@ Status VocoderStream::run(NetRunner& vocoder, int slot, std::span<const float> m
   if (ready > 0) {
     samples.insert(samples.end(), audio.begin() + skipped, audio.begin() + skipped + ready);
     given_samples_ += ready;
+    if (config_.has_pitch())
+      return add_harmonics(std::span(samples).last(static_cast<std::size_t>(ready)));
   }
+  return {};
+}
+
+// The block in mel_ and mask_, its first `inside` frames being the utterance's.
+Status VocoderStream::run_pitch(NetRunner& pitch, int slot, std::size_t frames,
+                                std::size_t inside) {
+  const auto bins = static_cast<std::size_t>(config_.mel_bins);
+  const std::int64_t mel_dims[] = {1, static_cast<std::int64_t>(frames), config_.mel_bins};
+  const std::int64_t mask_dims[] = {1, static_cast<std::int64_t>(frames), 1};
+  ANTIPHON_RETURN_IF_ERROR(set_input(pitch, "mel", mel_dims, mel_));
+  ANTIPHON_RETURN_IF_ERROR(set_input(pitch, "mask", mask_dims, mask_));
+  ANTIPHON_RETURN_IF_ERROR(pitch.run(slot));
+  ANTIPHON_ASSIGN_OR_RETURN(const auto told, pitch.output("pitch"));
+  const auto block = std::span<const float>(mel_).first(inside * bins);
+  untold_.insert(untold_.end(), block.begin(), block.end());
+  const std::size_t skipped = std::min(skip_pitch_frames_, frames);
+  skip_pitch_frames_ -= skipped;
+  const std::size_t heard = std::min(frames - skipped, untold_.size() / bins);
+  harmonics_.push(std::span<const float>(untold_).first(heard * bins),
+                  told.subspan(skipped * (2 + bins), heard * (2 + bins)), waiting_);
+  untold_.erase(untold_.begin(), untold_.begin() + static_cast<std::ptrdiff_t>(heard * bins));
+  if (heard < frames - skipped) harmonics_.end(waiting_);  // the network tells of what is outside
+  return {};
+}
+
+Status VocoderStream::add_harmonics(std::span<float> samples) {
+  if (waiting_.size() < samples.size())
+    return internal_error("vocoder: wanted harmonics of " + std::to_string(samples.size()) +
+                          " samples, got " + std::to_string(waiting_.size()));
+  for (std::size_t i = 0; i < samples.size(); ++i) samples[i] += waiting_[i];
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(samples.size()));
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tts/stream/net_runner.h"
+#include "tts/vocoder/harmonics.h"
 #include "tts/vocoder/vocoder_network.h"
 
 namespace antiphon::tts {
@@ -21,27 +22,42 @@ class Noise {
   std::uint64_t state_;
 };
 
-// Gives every sample of the utterance once, delay_groups() behind the frames it was fed. The state
-// slot must be zeroed by the owner before an utterance begins.
+// Gives every sample of the utterance once, delay_groups() behind the frames it was fed. Harmonics
+// of the pitch, where config has a pitch network, are known earlier than the flows' audio
+// (is_told_in_time() must hold) and wait for it. The state slot must be zeroed by the owner, in
+// both networks, before an utterance begins. Not thread-safe. Allocates when a block is longer than
+// all before it.
 class VocoderStream {
  public:
-  VocoderStream(const VocoderConfig& config, float sigma)
-      : config_(config), sigma_(sigma), noise_(0) {}
+  // sigma: deviation of the noise.
+  VocoderStream(const VocoderConfig& config, float sigma, int rate_hz)
+      : config_(config),
+        sigma_(sigma),
+        noise_(0),
+        harmonics_(rate_hz, config.hop_samples, config.mel_bins) {}
 
   void begin(std::uint64_t seed);
   // Runs `frames` frames: those of `mel` ([n, mel_bins], n <= frames), then frames after the
-  // utterance's end. Appends the samples that are ready.
-  Status run(NetRunner& vocoder, int slot, std::span<const float> mel, int frames,
+  // utterance's end. Appends the samples that are ready. pitch: null where config has none.
+  Status run(NetRunner* pitch, NetRunner& vocoder, int slot, std::span<const float> mel, int frames,
              std::vector<float>& samples);
   // Samples of the frames fed so far that are still to come.
   std::int64_t samples_inside() const { return fed_samples_ - given_samples_; }
 
  private:
+  Status run_pitch(NetRunner& pitch, int slot, std::size_t frames, std::size_t inside);
+  Status add_harmonics(std::span<float> samples);
+
   VocoderConfig config_;
   float sigma_;
   Noise noise_;
   std::int64_t fed_samples_ = 0, given_samples_ = 0, skip_samples_ = 0;
   std::vector<float> mel_, mask_, noise_block_;
+
+  Harmonics harmonics_;
+  std::size_t skip_pitch_frames_ = 0;  // that the network still tells of before the first frame
+  std::vector<float> untold_;          // [n, mel_bins], frames whose pitch is yet to be told
+  std::vector<float> waiting_;         // harmonics of samples that are still to be given
 };
 
 }  // namespace antiphon::tts

@@ -9,15 +9,15 @@ import os
 import sys
 
 import torch
-from safetensors.torch import save_file
 
 sys.path.insert(0, os.getcwd())
 from training.tts.export import restored, tensors
 from training.tts.g2p import LETTERS, LetterToSound
 from training.tts.model import Tacotron2, drop_masks
+from training.tts.pack import save
 from training.vocoder.export import PackedWaveGlow
 from training.vocoder.export import tensors as vocoder_tensors
-from training.vocoder.model import SlimWaveGlow
+from training.vocoder.model import Pitch, SlimWaveGlow, harmonics
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SYMBOLS, STEPS = 11, 40
@@ -47,7 +47,7 @@ def tacotron():
     out["mel_dropped"] = net.synthesise(ids[None], lengths, masks=masks, steps=STEPS)[1][0]
     out["masks"] = torch.stack([torch.cat([m[0][0, 0], m[1][0, 0]]) for m in masks])
     out["mel_durations"] = net.synthesise(ids[None], lengths, by_durations=True, steps=STEPS)[1][0]
-    save_file(weights | {f"golden.{k}": v.contiguous() for k, v in out.items()}, f"{HERE}/tiny_tacotron.safetensors")
+    save(f"{HERE}/tiny_tacotron.safetensors", weights | {f"golden.{k}": v.contiguous() for k, v in out.items()})
 
 
 @torch.no_grad()
@@ -68,7 +68,7 @@ def voices():
         made = dict(encoder=enc[0], key=net.key(enc)[0], log_frames=net.durations(enc)[0],
                     mel_before=net.synthesise(ids[None], lengths, steps=STEPS, speaker=speaker)[1][0])
         out |= {f"golden.{voice}.{k}": v.contiguous() for k, v in made.items()}
-    save_file(weights | {"golden.ids": ids.int()} | out, f"{HERE}/tiny_voices.safetensors")
+    save(f"{HERE}/tiny_voices.safetensors", weights | {"golden.ids": ids.int()} | out)
 
 
 @torch.no_grad()
@@ -81,7 +81,32 @@ def vocoder():
     mel, noise = torch.randn(1, 80, 19), 0.3 * torch.randn(1, 76, 64)
     audio = PackedWaveGlow(weights)(mel, noise)
     golden = dict(mel=mel[0].T, noise=noise[0], audio=audio[0])
-    save_file(weights | {f"golden.{k}": v.contiguous() for k, v in golden.items()}, f"{HERE}/tiny_vocoder.safetensors")
+    save(f"{HERE}/tiny_vocoder.safetensors", weights | {f"golden.{k}": v.contiguous() for k, v in golden.items()})
+
+
+@torch.no_grad()
+def pitched():
+    """Pitch of 0.85 octaves above 100 Hz, give or take 0.9, so beyond both limits as well; half of the frames have a voice; gains beyond
+    their upper limit. The flows' delay is the pitch network's and the one frame that harmonics take."""
+    torch.manual_seed(9)
+    net = SlimWaveGlow(flows=2, channels=8, layers=6, pitch=6)
+    net.pitch = Pitch(6, layers=2)
+    for wn in net.wn:
+        wn.end_w.normal_(0, 0.1), wn.end_b.normal_(0, 0.1)
+    mel, noise = torch.randn(1, 80, 19) - 6, 0.3 * torch.randn(1, 76, 64)
+    net.pitch.gain.weight.normal_()
+    told = net.pitch(mel.transpose(1, 2))[0]
+    for layer, some, deviation, middle in ((net.pitch.end, told[:, :2], torch.tensor([0.9, 2.0]), torch.tensor([0.85, 0.0])),
+                                           (net.pitch.gain, told[:, 2:], 1.5, 0.5)):
+        scale = deviation / some.std(0)
+        layer.weight.mul_(scale[:, None]), layer.bias.sub_(some.mean(0)).mul_(scale).add_(middle)
+    weights = f32(vocoder_tensors(net))
+    packed = PackedWaveGlow(weights)
+    frames = mel.transpose(1, 2)
+    told = packed.pitch(frames)
+    golden = dict(mel=frames[0], noise=noise[0], pitch=told[0], harmonics=harmonics(frames, told)[0], audio=packed(mel, noise)[0],
+                  audio_without_noise=packed(mel, torch.zeros_like(noise))[0])
+    save(f"{HERE}/tiny_harmonics.safetensors", weights | {f"golden.{k}": v.contiguous() for k, v in golden.items()})
 
 
 @torch.no_grad()
@@ -90,11 +115,12 @@ def g2p():
     net = LetterToSound(9, width=12).eval()
     ids = torch.tensor([[LETTERS.index(c) + 1 for c in "antiphon's"]])
     golden = {"golden.ids": ids[0].int(), "golden.logits": net(ids)[0].contiguous()}
-    save_file(f32(net.state_dict()) | golden, f"{HERE}/tiny_g2p.safetensors")
+    save(f"{HERE}/tiny_g2p.safetensors", f32(net.state_dict()) | golden)
 
 
 if __name__ == "__main__":
     tacotron()
     voices()
     vocoder()
+    pitched()
     g2p()

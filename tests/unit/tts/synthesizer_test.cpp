@@ -39,6 +39,17 @@ class SynthesizerTest : public testing::Test {
     test::write_bytes(dir_ + "/" + name, bytes);
   }
 
+  // A vocoder that has a pitch network, in use or not.
+  void pitched_vocoder(bool used, int pitch_layers = 2) {
+    write("vocoder/weights.safetensors",
+          read_bytes(ANTIPHON_SOURCE_DIR "/tests/golden/tts/tiny_harmonics.safetensors"));
+    const std::string keys =
+        "pitch_channels = 6\npitch_layers = " + std::to_string(pitch_layers) + "\n";
+    write("vocoder/manifest.toml",
+          "kind = \"vocoder\"\n[vocoder]\nflows = 2\nlayers = 6\nchannels = 8\nsigma = 0.1\n" +
+              (used ? keys : ""));
+  }
+
   static std::vector<float> speak(Synthesizer& synthesizer, std::string_view text,
                                   const SynthesisOptions& options = {}) {
     auto stream = synthesizer.open(text, options);
@@ -55,6 +66,30 @@ class SynthesizerTest : public testing::Test {
       last = chunk->is_last;
     }
     return samples;
+  }
+  // Streams that speak in turn, and on threads of their own, do as each would alone.
+  void expect_independent() {
+    auto synthesizer = create_synthesizer(config_);
+    ASSERT_TRUE(synthesizer.ok()) << synthesizer.status().to_string();
+    const std::vector<float> alone = speak(**synthesizer, "The cat sat.");
+    auto a = (*synthesizer)->open("The cat sat.", {}).value();
+    auto b = (*synthesizer)->open("cat sat the cat", {}).value();
+    std::vector<float> interleaved;
+    for (bool last = false; !last;) {
+      (void)b->next();
+      const auto chunk = a->next();
+      ASSERT_TRUE(chunk.ok());
+      interleaved.insert(interleaved.end(), chunk->samples.begin(), chunk->samples.end());
+      last = chunk->is_last;
+    }
+    EXPECT_EQ(interleaved, alone);
+    std::vector<std::vector<float>> spoken(3);
+    std::vector<std::thread> threads;
+    a.reset(), b.reset();
+    for (auto& samples : spoken)
+      threads.emplace_back([&] { samples = speak(**synthesizer, "The cat sat."); });
+    for (auto& thread : threads) thread.join();
+    for (const auto& samples : spoken) EXPECT_EQ(samples, alone);
   }
   std::string error() {
     const auto made = create_synthesizer(config_);
@@ -102,27 +137,43 @@ TEST_F(SynthesizerTest, EngineEqualsTheReference) {
 
 TEST_F(SynthesizerTest, StreamsAreIndependent) {
   config_.num_lanes = 2;
-  auto synthesizer = create_synthesizer(config_);
-  ASSERT_TRUE(synthesizer.ok()) << synthesizer.status().to_string();
-  const std::vector<float> alone = speak(**synthesizer, "The cat sat.");
-  auto a = (*synthesizer)->open("The cat sat.", {}).value();
-  auto b = (*synthesizer)->open("cat sat the cat", {}).value();
-  std::vector<float> interleaved;
-  for (bool last = false; !last;) {
-    (void)b->next();
-    const auto chunk = a->next();
-    ASSERT_TRUE(chunk.ok());
-    interleaved.insert(interleaved.end(), chunk->samples.begin(), chunk->samples.end());
-    last = chunk->is_last;
+  expect_independent();
+  pitched_vocoder(true);
+  expect_independent();
+}
+
+TEST_F(SynthesizerTest, HarmonicsJoinTheAudio) {
+  const std::string text = "The cat sat. The cat.";
+  pitched_vocoder(false);
+  const auto plain = create_synthesizer(config_);
+  ASSERT_TRUE(plain.ok()) << plain.status().to_string();
+  pitched_vocoder(true);
+  config_.plans.dir = dir_;
+  const auto made = create_synthesizer(config_);
+  ASSERT_TRUE(made.ok()) << made.status().to_string();
+  EXPECT_TRUE(fs::exists(dir_ + "/tts_pitch.plan"));
+  const std::vector<float> pitched = speak(**made, text), without = speak(**plain, text);
+  EXPECT_EQ(pitched.size(), without.size());
+  EXPECT_NE(pitched, without);
+  EXPECT_EQ(speak(**made, text), pitched);
+  for (int round = 0; round < 10; ++round) {  // leaving in the middle leaves nothing behind
+    auto stream = (*made)->open(text, {}).value();
+    ASSERT_TRUE(stream->next().ok());
   }
-  EXPECT_EQ(interleaved, alone);
-  std::vector<std::vector<float>> spoken(3);
-  std::vector<std::thread> threads;
-  a.reset(), b.reset();
-  for (auto& samples : spoken)
-    threads.emplace_back([&] { samples = speak(**synthesizer, "The cat sat."); });
-  for (auto& thread : threads) thread.join();
-  for (const auto& samples : spoken) EXPECT_EQ(samples, alone);
+  EXPECT_EQ(speak(**made, text), pitched);
+  const auto again = create_synthesizer(config_);
+  ASSERT_TRUE(again.ok()) << again.status().to_string();
+  EXPECT_EQ(speak(**again, text), pitched);
+  pitched_vocoder(true, 3);  // and a frame for harmonics: longer than the flows' 12 groups
+  EXPECT_NE(error().find("vocoder/manifest.toml"), std::string::npos) << error();
+  EXPECT_NE(error().find("vocoder.pitch_layers"), std::string::npos) << error();
+  write("vocoder/weights.safetensors",
+        read_bytes(ANTIPHON_SOURCE_DIR "/tests/golden/tts/tiny_vocoder.safetensors"));
+  write("vocoder/manifest.toml",
+        "kind = \"vocoder\"\n[vocoder]\nflows = 2\nlayers = 5\nchannels = 8\n"
+        "pitch_channels = 6\npitch_layers = 1\n");
+  EXPECT_NE(error().find("vocoder/weights.safetensors"), std::string::npos) << error();
+  EXPECT_NE(error().find("pitch.start.weight"), std::string::npos) << error();
 }
 
 TEST_F(SynthesizerTest, SlotsRunOutAndComeBack) {

@@ -78,9 +78,48 @@ TEST_F(Manifest, VocoderKeys) {
   EXPECT_EQ(m->network.delay_groups(), 60);
   EXPECT_EQ(m->network.delay_frames(), 15);
   EXPECT_FLOAT_EQ(m->sigma, 0.3f);
+  EXPECT_FALSE(m->network.has_pitch());
   write("kind = \"vocoder\"\n[vocoder]\ngroup_samples = 100\n");
   EXPECT_NE(read_vocoder_manifest(dir_).status().message().find("vocoder.group_samples"),
             std::string::npos);
+}
+
+TEST_F(Manifest, VocodersMayTellThePitch) {
+  const std::string head =
+      "kind = \"vocoder\"\n[vocoder]\nflows = 6\nlayers = 10\nchannels = 256\n";
+  write(head + "pitch_channels = 64\npitch_layers = 3\n");
+  const auto m = read_vocoder_manifest(dir_);
+  ASSERT_TRUE(m.ok()) << m.status().to_string();
+  EXPECT_TRUE(m->network.has_pitch());
+  EXPECT_EQ(m->network.pitch_channels, 64);
+  EXPECT_EQ(m->network.pitch_layers, 3);
+  EXPECT_EQ(m->network.delay_groups(), 60);
+  EXPECT_EQ(m->network.delay_frames(), 15);
+  write(head + "pitch_channels = 64\npitch_layers = 14\n");  // and a frame: the flows' 15
+  EXPECT_TRUE(read_vocoder_manifest(dir_).ok());
+  const std::string both =
+      "vocoder.pitch_channels, vocoder.pitch_layers: wanted both or neither, got ";
+  const std::pair<std::string, std::string> cases[] = {
+      {"pitch_channels = 64\n", both + "pitch_channels alone"},
+      {"pitch_layers = 3\n", both + "pitch_layers alone"},
+      {"pitch_channels = 64\npitch_layers = 0\n",
+       "vocoder.pitch_layers: wanted an integer from 1 to 64"},
+      {"pitch_channels = -1\npitch_layers = 3\n",
+       "vocoder.pitch_channels: wanted an integer from 1 to 4096"},
+      {"pitch_channels = \"64\"\npitch_layers = 3\n", "vocoder.pitch_channels: wanted an integer"},
+      {"pitch_channels = 64\npitch_layers = 15\n",
+       "vocoder.pitch_layers: wanted one frame more to last at most as long as the flows' 60 "
+       "groups "
+       "of 64 samples, got 15"},
+      {"mel_bins = 1\npitch_channels = 64\npitch_layers = 3\n",
+       "vocoder.mel_bins: wanted at least 2"},
+  };
+  for (const auto& [lines, wanted] : cases) {
+    write(head + lines);
+    const std::string error = read_vocoder_manifest(dir_).status().message();
+    EXPECT_NE(error.find(wanted), std::string::npos) << lines << " -> " << error;
+    EXPECT_NE(error.find("manifest.toml"), std::string::npos) << error;
+  }
 }
 
 TEST_F(Manifest, ErrorsNameFileAndKey) {

@@ -77,23 +77,23 @@ TEST_F(Vocoder, StreamGivesEverySampleOnce) {
   const VocoderConfig config = tiny();
   for (const int frames : {1, 2, 5, 24, 30}) {
     ReferenceRunner a(vocoder_network(*weights_, config)), b(vocoder_network(*weights_, config));
-    VocoderStream one(config, 0.3f), parts(config, 0.3f);
+    VocoderStream one(config, 0.3f, 22050), parts(config, 0.3f, 22050);
     std::vector<float> mel(static_cast<std::size_t>(frames) * 80), whole, pieces;
     for (std::size_t i = 0; i < mel.size(); ++i)
       mel[i] = static_cast<float>(std::sin(static_cast<double>(i)));
     one.begin(9), parts.begin(9);
-    ASSERT_TRUE(one.run(a, 0, mel, frames + config.delay_frames(), whole).ok());
+    ASSERT_TRUE(one.run(nullptr, a, 0, mel, frames + config.delay_frames(), whole).ok());
     for (int at = 0; at < frames; at += 3) {
       const auto n = static_cast<std::size_t>(std::min(3, frames - at));
       ASSERT_TRUE(
           parts
-              .run(b, 0,
+              .run(nullptr, b, 0,
                    std::span<const float>(mel).subspan(static_cast<std::size_t>(at) * 80, n * 80),
                    static_cast<int>(n), pieces)
               .ok());
     }
     EXPECT_GT(parts.samples_inside(), 0);
-    while (parts.samples_inside() > 0) ASSERT_TRUE(parts.run(b, 0, {}, 2, pieces).ok());
+    while (parts.samples_inside() > 0) ASSERT_TRUE(parts.run(nullptr, b, 0, {}, 2, pieces).ok());
     EXPECT_EQ(whole.size(), static_cast<std::size_t>(frames) * 256);
     expect_near(pieces, whole, 1e-6, "audio");
   }
