@@ -87,8 +87,11 @@ float CtcDecoder::score_word(std::string_view word, LmState& lm, std::int32_t& p
     const float share = config_.phrase_share;
     const float said = phrases_->probability(phrases, word, &phrases);
     score += config_.lm_weight * std::log1p(-share);
-    if (said > 0)
-      score = log_add(score / config_.lm_weight, std::log(share * said)) * config_.lm_weight;
+    if (said > 0) {
+      const float raised =
+          log_add(score / config_.lm_weight, std::log(share * said)) * config_.lm_weight;
+      score += config_.phrase_gain * (raised - score);
+    }
   }
   if (!lm_) score -= config_.lm_weight * kRareWord;
   return score + config_.word_bonus;

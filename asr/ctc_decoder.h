@@ -26,6 +26,8 @@ struct CtcDecoderConfig {
   float unknown_letter = 0;    // and for each of its letters
   float word_bonus = 1.2f;     // added at each word: balances the model's length bias
   float phrase_share = 0.1f;   // of a word's probability that the phrase model decides
+  float phrase_gain = 1.0f;    // times what a word's score gains by that; an attention decoder that
+                               // halves it wants 2
   int commit_steps = 40;       // hypotheses that disagree on words older than this are dropped
   float delay_ms = 0;          // by which the network hears letters late; word times leave it out
   ConfidenceWeights confidence;

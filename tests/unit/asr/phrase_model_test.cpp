@@ -131,5 +131,27 @@ TEST(PhraseModel, DecidesBetweenNearEqualsAndLeavesOthersAlone) {
   EXPECT_EQ(decode(clear, lm.get(), &phrases), "my zebra sings");
 }
 
+// By the tiny model, whose words "macchiato" is not among.
+TEST(PhraseModel, TheGainCountsAsOftenAsThePackSays) {
+  const auto lm = std::move(LanguageModel::load(test::kGolden + "tiny.anlm")).value();
+  const PhraseModel phrases = PhraseModel::create(coffee(), test::kAlphabet);
+  const auto scores = [&](float gain, const PhraseModel* model) {
+    CtcDecoderConfig config;
+    config.phrase_gain = gain;
+    CtcDecoder decoder(config, lm.get(), {}, model);
+    const auto heard = spelled("a large macchiato", "c", 99);
+    decoder.advance(heard, static_cast<int>(heard.size() / 29));
+    const std::string texts[] = {"a large macchiato", "zebra"};
+    std::vector<float> language;
+    for (const TextScore& score : decoder.scores(texts)) language.push_back(score.language);
+    return language;
+  };
+  const auto without = scores(0, &phrases), once = scores(1, &phrases), twice = scores(2, &phrases);
+  EXPECT_GT(once[0], without[0] + 0.5f);
+  EXPECT_NEAR(twice[0] - once[0], once[0] - without[0], 1e-3);
+  EXPECT_EQ(twice[1], once[1]) << "no phrase has it";
+  EXPECT_EQ(scores(1, nullptr), scores(2, nullptr));
+}
+
 }  // namespace
 }  // namespace antiphon::asr
