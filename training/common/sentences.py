@@ -4,8 +4,8 @@
     python3 -m training.common.sentences plan OUT.tsv --data DATA --count 30000 --mix dialogue=0.3,books=0.33,...
     python3 -m training.common.sentences unseen OUT.tsv --data DATA --count 400
 
-`heldout` writes training/heldout/*.tsv; `plan` writes `id<TAB>text`, with no text that the lists rule out; `unseen` writes commands for development
-that no plan has: of CLINC150's validation part, and templates of its own.
+`heldout` writes training/heldout/*.tsv; `plan` writes `id<TAB>text`, with no text that the lists rule out; `unseen` writes commands for development:
+of CLINC150's validation part, which no plan reads, and templates drawn anew.
 Sources: dialogue = Schema-Guided Dialogue, books = public-domain books and LJSpeech's sentences, commands = the
 training parts of SNIPS, CLINC150, HWU64 and Banking77, templates = templates.py, assistant = the phrases of an
 assistant file (--assistant) with their slots filled.

@@ -193,6 +193,14 @@ class Harmonics(unittest.TestCase):
         self.assertTrue(all(torch.equal(a, b) for a, b in zip(judges.state_dict().values(), dis.state_dict().values())))
         self.assertEqual({"gain.weight", "gain.bias"}, {name for name, p in net.pitch.named_parameters() if p.requires_grad})
 
+    def test_weights_that_lack_more_than_the_pitch_are_refused(self):
+        was = SlimWaveGlow(flows=2, channels=8, layers=3).state_dict()
+        del was["wn.1.gate_w"]
+        with tempfile.NamedTemporaryFile(suffix=".pt") as f:
+            torch.save(dict(net=was, dis={}), f.name)
+            with self.assertRaisesRegex(SystemExit, "wn.1.gate_w"):
+                begin(f.name, SlimWaveGlow(flows=2, channels=8, layers=3, pitch=6), Discriminators((4, 8, 8, 8), 4))
+
     def test_what_is_to_be_told_is_the_pitch_of_the_frame(self):
         try:
             import librosa  # noqa: F401

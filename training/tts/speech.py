@@ -20,12 +20,17 @@ LEAD_S, TAIL_S = 0.1, 0.15  # silence kept before and after the speech
 QUIET_DB = -55.0  # of full scale, below which a hundredth of a second is silence
 
 
-def slaney_filters(bins=MEL_BINS, fft=FFT_SAMPLES, rate_hz=RATE_HZ, high_hz=8000.0):
-    """[bins, fft / 2 + 1] triangles of unit area on Slaney's scale: linear to 1 kHz, logarithmic above."""
+def slaney_edges(bins=MEL_BINS, high_hz=8000.0):
+    """[bins + 2] f64 Hz, equally far apart on Slaney's scale, linear to 1 kHz, logarithmic above: band b goes from edge b over its centre b + 1 to b + 2."""
     log_step = math.log(6.4) / 27.0
     top = 15.0 + math.log(high_hz / 1000.0) / log_step
     mels = torch.linspace(0.0, top, bins + 2, dtype=torch.float64)
-    edges = torch.where(mels < 15.0, mels * 200.0 / 3.0, 1000.0 * torch.exp(log_step * (mels - 15.0)))
+    return torch.where(mels < 15.0, mels * 200.0 / 3.0, 1000.0 * torch.exp(log_step * (mels - 15.0)))
+
+
+def slaney_filters(bins=MEL_BINS, fft=FFT_SAMPLES, rate_hz=RATE_HZ, high_hz=8000.0):
+    """[bins, fft / 2 + 1] triangles of unit area on Slaney's scale."""
+    edges = slaney_edges(bins, high_hz)
     hz = torch.linspace(0.0, rate_hz / 2, fft // 2 + 1, dtype=torch.float64)
     gap = edges[1:] - edges[:-1]
     up = (hz[None] - edges[:-2, None]) / gap[:-1, None]

@@ -13,9 +13,10 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-GROUP_SAMPLES, HOP_SAMPLES, MEL_BINS = 64, 256, 80
+from training.tts.speech import HOP_SAMPLES, MEL_BINS, RATE_HZ, slaney_edges
+
+GROUP_SAMPLES = 64
 HELD = HOP_SAMPLES // GROUP_SAMPLES
-RATE_HZ = 22050
 SIGMA = 0.3
 SIGMA_BESIDE = 0.1  # beside harmonics
 LOWEST, HIGHEST = 60.0, 500.0  # Hz, of the pitch
@@ -106,13 +107,6 @@ class Pitch(nn.Module):
         return self
 
 
-def band_edges():
-    """[82] Hz: the bands' lower edges, centres and upper edges, each shared by three, on Slaney's scale (training/tts/speech.py)."""
-    log_step = math.log(6.4) / 27
-    mels = torch.linspace(0, 15 + math.log(8.0) / log_step, MEL_BINS + 2, dtype=torch.float64)
-    return torch.where(mels < 15, mels * 200 / 3, 1000 * torch.exp(log_step * (mels - 15)))
-
-
 def between(x):
     """x [B, T, C] of frames -> [B, 256 T, C]: straight lines between the frames' centres, level before the first and after the last."""
     p = torch.cat([x[:, :1], x, x[:, -1:]], 1).transpose(1, 2)
@@ -126,7 +120,7 @@ def amplitudes(mel, pitch):
     A band of unit area holds 512 / distance times the amplitude of harmonics that far apart (Hann window of 1024); of single ones, too far
     apart for the band, 512 / (RESOLVED widths of it).
     """
-    edges = band_edges().to(mel)
+    edges = slaney_edges().to(mel)
     centres, widths = edges[1:-1].contiguous(), (edges[2:] - edges[:-2]) / 2
     hz = (100 * 2 ** pitch[..., 0]).clamp(LOWEST, HIGHEST)
     f = hz[..., None] * torch.arange(1, HARMONICS + 1, device=mel.device)

@@ -212,13 +212,21 @@ def resume(path, step, device):
     return saved["clock"]["seconds"], saved["clock"]["steps"], "states" not in saved
 
 
+def take(module, state, but):
+    """Loads all of `state`; what it lacks must be `but`, the beginning of names."""
+    lacking, unknown = module.load_state_dict(state, strict=False)
+    if unknown or any(not name.startswith(but) for name in lacking):
+        raise SystemExit(f"weights that do not fit: {unknown or lacking}; only {but}* may be absent")
+
+
 def begin(path, gen, dis):
     """Weights of a pack, or network and judges of a checkpoint -> steps until both have their whole rate."""
     if not path.endswith(".pt"):
-        gen.load_state_dict(unpacked(read(path)[0]), strict=not gen.pitch)
+        take(gen, unpacked(read(path)[0]), "pitch.")
         return JUDGED_STEPS, 1
     saved = torch.load(path, map_location="cpu")
-    gen.load_state_dict(saved["net"], strict=not gen.pitch), dis.load_state_dict(saved["dis"])
+    take(gen, saved["net"], "pitch.")
+    dis.load_state_dict(saved["dis"])
     return 300, 300
 
 
@@ -273,7 +281,7 @@ def main():
     if a.start and not a.resume:
         rise = begin(a.start, gen, dis)
     if pitch:
-        gen.pitch.load_state_dict(pitch["net"], strict=False)  # but the gains
+        take(gen.pitch, pitch["net"], "gain.")
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
     step = Step(gen, dis, batches, dtype, a.frames)
