@@ -5,7 +5,8 @@
 
 Names, flow F (applied in order 0 to 5), layer L:
   flow.F.mix                  [64, 64]           row i: output i
-  flow.F.start.weight, .bias  [256, 32], [256]   h of layer 0 from the first half of the group
+  flow.F.start.weight, .bias  [256, 32], [256]   h of layer 0 from the first half of the group; of flows that hear harmonics [256, 96],
+                                                 from those of the group too
   flow.F.cond.weight, .bias   [5120, 80], [5120] layer L has rows 512 L to 512 L + 511: 256 tanh, then 256 sigmoid;
                                                  the bias holds the gate's too
   flow.F.depth.L              [4, 256]           taps of t-1, t, t+1, then the bias
@@ -13,7 +14,8 @@ Names, flow F (applied in order 0 to 5), layer L:
   flow.F.res.L.weight, .bias  [256, 256], [256]  L < 9: h of the next layer is h + res(z)
   flow.F.end.weight, .bias    [64, 512], [64]    on (h, z) of layer 9, whose residual matrix is multiplied in:
                                                  32 log scales (clamped to +-6), then 32 shifts of the second half
-and, where harmonics of the pitch join the audio (model.py: Pitch, harmonics), layer L of `pitch_layers`, P channels:
+and, where harmonics of the pitch join the audio, after the last `pitch_flows` flows heard them (model.py: Pitch, harmonics), layer L of
+`pitch_layers`, P channels:
   pitch.start.weight, .bias   [P, 80], [P]       h of layer 0
   pitch.depth.L               [4, P]             taps of t-1, t, t+1, then the bias
   pitch.mix.L.weight, .bias   [P, P], [P]        h of the next layer is h + max(0, mix(depth(h)))
@@ -95,21 +97,22 @@ class PackedWaveGlow:
 
     def __call__(self, mel, noise):
         """mel [B, 80, T], noise [B, 4 T, 64] -> audio [B, 256 T]."""
-        w, x = self.w, noise
+        w, x, mel = self.w, noise, mel.transpose(1, 2)
+        beside = harmonics(mel, self.pitch(mel)).view_as(x) if self.pitch_layers else None
         for f in range(self.flows):
             flow = f"flow.{f}"
             x = x @ w[f"{flow}.mix"].T
             a, b = x.chunk(2, dim=-1)
-            cond = F.linear(mel.transpose(1, 2), w[f"{flow}.cond.weight"], w[f"{flow}.cond.bias"]).chunk(self.layers, -1)
-            h = F.linear(a, w[f"{flow}.start.weight"], w[f"{flow}.start.bias"])
+            cond = F.linear(mel, w[f"{flow}.cond.weight"], w[f"{flow}.cond.bias"]).chunk(self.layers, -1)
+            hears = w[f"{flow}.start.weight"].shape[1] > a.shape[-1]
+            h = F.linear(torch.cat([a, beside], -1) if hears else a, w[f"{flow}.start.weight"], w[f"{flow}.start.bias"])
             for i in range(self.layers):
                 z = gated(F.linear(depth_wise(h, w[f"{flow}.depth.{i}"]), w[f"{flow}.gate.{i}.weight"]), cond[i])
                 if i < self.layers - 1:
                     h = h + F.linear(z, w[f"{flow}.res.{i}.weight"], w[f"{flow}.res.{i}.bias"])
             log_s, t = F.linear(torch.cat([h, z], -1), w[f"{flow}.end.weight"], w[f"{flow}.end.bias"]).chunk(2, -1)
             x = torch.cat([a, b * torch.exp(log_s.clamp(-6, 6)) + t], -1)
-        x, mel = x.flatten(1), mel.transpose(1, 2)
-        return x + harmonics(mel, self.pitch(mel)) if self.pitch_layers else x
+        return (x if beside is None else x + beside).flatten(1)
 
 
 def main():
@@ -139,7 +142,8 @@ def main():
     lines += ["", "[vocoder]", "rate_hz = 22050", "hop_samples = 256", "mel_bins = 80", "group_samples = 64",
              f"flows = {config['flows']}", f"layers = {config['layers']}", f"channels = {config['channels']}",
              f"sigma = {a.sigma}"]
-    lines += [f"pitch_channels = {config['pitch']}", f"pitch_layers = {len(net.pitch.depth)}"] * bool(config.get("pitch"))
+    if config.get("pitch"):
+        lines += [f"pitch_channels = {config['pitch']}", f"pitch_layers = {len(net.pitch.depth)}", f"pitch_flows = {config['hearing']}"]
     lines += ["", "[files]"] + files + ["", "[accuracy]"] + [x.replace("=", " = ", 1) if " = " not in x else x for x in a.accuracy]
     with open(os.path.join(a.pack, "manifest.toml"), "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")

@@ -4,9 +4,10 @@ A flow mixes the 64 rows of a group by a matrix and applies an affine coupling w
 gated layers of 256 channels (kernel 3, zeros beyond the edges of the utterance in every layer). The mel frame is
 projected once and held for its four groups. After WaveGlow (arXiv 1811.00002) and SqueezeWave (arXiv 2001.05685).
 With a pitch network harmonics of the pitch that the mel tells are added to what the flows say: they keep the periods of low voices in
-step, and the flows learn what is left.
+step, and the flows learn what is left. The last flows hear the harmonics of the groups they work on, so that what they add is in step too.
 Tensors are [batch, time, channels]: a layer is two matrix products and two point-wise kernels.
 """
+import functools
 import math
 
 import torch
@@ -45,15 +46,15 @@ def gated_layer(h, cond, depth, gate_w, gate_b, res_w, res_b):
 
 
 class WN(nn.Module):
-    """The coupling network of one flow; `layer` may be replaced by a compiled gated_layer."""
+    """The coupling network of one flow, of `half` rows of a group and `beside` others; `layer` may be replaced by a compiled gated_layer."""
 
     NAMES = ("start_w", "start_b", "cond_w", "cond_b", "depth", "gate_w", "gate_b", "res_w", "res_b", "end_w", "end_b")
 
-    def __init__(self, half, channels=256, layers=10):
+    def __init__(self, half, channels=256, layers=10, beside=0):
         super().__init__()
         uniform = lambda bound, *shape: nn.Parameter((torch.rand(*shape) * 2 - 1) * bound)
         b = 1 / math.sqrt(channels)
-        self.start_w, self.start_b = uniform(1 / math.sqrt(half), channels, half), uniform(1 / math.sqrt(half), channels)
+        self.start_w, self.start_b = uniform(1 / math.sqrt(half), channels, half + beside), uniform(1 / math.sqrt(half), channels)
         m = 1 / math.sqrt(MEL_BINS)
         self.cond_w, self.cond_b = uniform(m, 2 * channels * layers, MEL_BINS), uniform(m, 2 * channels * layers)
         self.depth = nn.Parameter(torch.randn(layers, 4, channels) * 0.3)
@@ -63,7 +64,7 @@ class WN(nn.Module):
         self.layer = gated_layer
 
     def forward(self, x, mel, dtype=None):
-        """x [B, T, 32], mel [B, T / 4, 80] -> log scale and shift, [B, T, 32] f32 each; products run in `dtype`."""
+        """x [B, T, 32 + beside], mel [B, T / 4, 80] -> log scale and shift, [B, T, 32] f32 each; products run in `dtype`."""
         dtype = dtype or torch.float32
         w = {name: getattr(self, name).to(dtype) for name in self.NAMES}
         layers, channels = self.gate_w.shape[0], self.gate_w.shape[2]
@@ -114,14 +115,20 @@ def between(x):
     return y[..., HOP_SAMPLES:-HOP_SAMPLES].transpose(1, 2)
 
 
+@functools.cache
+def bands(device, dtype):
+    """-> centres and widths of the mel's bands in Hz, [80] each; kept, since a graph of the GPU's work may not copy them there."""
+    edges = slaney_edges().to(device, dtype)
+    return edges[1:-1].contiguous(), (edges[2:] - edges[:-2]) / 2
+
+
 def amplitudes(mel, pitch):
     """mel [B, T, 80], pitch [B, T, 82] -> pitch in Hz [B, T], amplitudes of its multiples [B, T, HARMONICS].
 
     A band of unit area holds 512 / distance times the amplitude of harmonics that far apart (Hann window of 1024); of single ones, too far
     apart for the band, 512 / (RESOLVED widths of it).
     """
-    edges = slaney_edges().to(mel)
-    centres, widths = edges[1:-1].contiguous(), (edges[2:] - edges[:-2]) / 2
+    centres, widths = bands(mel.device, mel.dtype)
     hz = (100 * 2 ** pitch[..., 0]).clamp(LOWEST, HIGHEST)
     f = hz[..., None] * torch.arange(1, HARMONICS + 1, device=mel.device)
     upper = torch.searchsorted(centres, f.contiguous()).clamp(1, MEL_BINS - 1)
@@ -146,14 +153,15 @@ def harmonics(mel, pitch):
 
 
 class SlimWaveGlow(nn.Module):
-    """pitch: channels of the pitch network, of which the gains alone are trained with the rest; 0: none."""
+    """pitch: channels of the pitch network, of which the gains alone are trained with the rest; 0: none. hearing: last flows that hear the harmonics."""
 
-    def __init__(self, flows=6, channels=256, layers=10, pitch=0):
+    def __init__(self, flows=6, channels=256, layers=10, pitch=0, hearing=0):
         super().__init__()
-        self.pitch = Pitch(pitch).freeze() if pitch else None
+        self.pitch, self.hearing = Pitch(pitch).freeze() if pitch else None, range(flows - hearing, flows)
         square = lambda: torch.linalg.qr(torch.randn(GROUP_SAMPLES, GROUP_SAMPLES))[0]
         self.mix = nn.ParameterList(nn.Parameter(square()) for _ in range(flows))
-        self.wn = nn.ModuleList(WN(GROUP_SAMPLES // 2, channels, layers) for _ in range(flows))
+        beside = lambda f: GROUP_SAMPLES if f in self.hearing else 0
+        self.wn = nn.ModuleList(WN(GROUP_SAMPLES // 2, channels, layers, beside(f)) for f in range(flows))
 
     def forward(self, mel, sigma=SIGMA, noise=None, dtype=None):
         """mel [B, 80, T], noise [B, 4 T, 64] or drawn with deviation sigma -> audio [B, 256 T]."""
@@ -162,13 +170,13 @@ class SlimWaveGlow(nn.Module):
         if x is None:
             x = sigma * torch.randn(B, T * HELD, GROUP_SAMPLES, device=mel.device)
         mel = mel.transpose(1, 2)
-        for mix, wn in zip(self.mix, self.wn):
+        beside = harmonics(mel, self.pitch(mel)).view_as(x) if self.pitch else None
+        for f, (mix, wn) in enumerate(zip(self.mix, self.wn)):
             x = x @ mix.T
             a, b = x.chunk(2, dim=-1)
-            log_s, t = wn(a, mel, dtype)
+            log_s, t = wn(torch.cat([a, beside], -1) if f in self.hearing else a, mel, dtype)
             x = torch.cat([a, b * torch.exp(log_s.clamp(-6, 6)) + t], dim=-1)
-        x = x.reshape(B, -1)
-        return x + harmonics(mel, self.pitch(mel)) if self.pitch else x
+        return (x if beside is None else x + beside).reshape(B, -1)
 
     def use(self, layer):
         """All flows run `layer` in place of gated_layer."""
@@ -178,4 +186,4 @@ class SlimWaveGlow(nn.Module):
 
 def of(config):
     """The network of a checkpoint's `config`."""
-    return SlimWaveGlow(**{k: config[k] for k in ("flows", "channels", "layers", "pitch") if k in config})
+    return SlimWaveGlow(**{k: config[k] for k in ("flows", "channels", "layers", "pitch", "hearing") if k in config})

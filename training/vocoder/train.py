@@ -13,6 +13,7 @@ import os
 import time
 
 import torch
+import torch.nn.functional as F
 
 from training.common.log import to_file
 from training.tts.flat_adam import FlatAdamW
@@ -27,6 +28,7 @@ from training.vocoder.predicted import Predicted
 PAD = 2048  # samples around a segment, so that its mel frames are whole
 GEOMETRY = dict(channels=256, layers=10, flows=6)
 JUDGED_STEPS = 3000  # in which judges that begin with nothing gain their say over a network that speaks already
+HEARING = 2  # last flows that hear the harmonics: one of them changes one half of a group's rows
 MARGIN = 16  # frames generated beyond what the losses see; they fall before or after it at random
 
 
@@ -213,8 +215,10 @@ def resume(path, step, device):
 
 
 def take(module, state, but):
-    """Loads all of `state`; what it lacks must be `but`, the beginning of names."""
-    lacking, unknown = module.load_state_dict(state, strict=False)
+    """Loads all of `state`; what it lacks must be `but`, the beginning of names. Flows that hear more than they did begin deaf to it."""
+    wanted = module.state_dict()
+    wider = {k: F.pad(v, (0, wanted[k].shape[1] - v.shape[1])) for k, v in state.items() if k.endswith(".start_w") and k in wanted}
+    lacking, unknown = module.load_state_dict(state | wider, strict=False)
     if unknown or any(not name.startswith(but) for name in lacking):
         raise SystemExit(f"weights that do not fit: {unknown or lacking}; only {but}* may be absent")
 
@@ -272,7 +276,7 @@ def main():
     log(dict(vars(a), utterances=len(rows), hours=round(len(audio) / RATE_HZ / 3600, 2), load_s=round(time.time() - began, 1)))
     config = dict(channels=64, layers=3, flows=2) if a.tiny else {name: getattr(a, name) for name in GEOMETRY}
     pitch = torch.load(a.pitch, map_location="cpu") if a.pitch else None
-    config |= dict(pitch=pitch["channels"]) if pitch else {}
+    config |= dict(pitch=pitch["channels"], hearing=1 if a.tiny else HEARING) if pitch else {}
     gen = of(config).to(a.device)
     if a.whisper and not a.resume:
         start.whisper(gen, rows, audio)
