@@ -19,7 +19,7 @@ and, where harmonics of the pitch join the audio, after the last `pitch_flows` f
   pitch.start.weight, .bias   [P, 80], [P]       h of layer 0
   pitch.depth.L               [4, P]             taps of t-1, t, t+1, then the bias
   pitch.mix.L.weight, .bias   [P, P], [P]        h of the next layer is h + max(0, mix(depth(h)))
-  pitch.end.weight, .bias     [82, P], [82]      octaves above 100 Hz, logit of being voiced, gains of the bands
+  pitch.end.weight, .bias     [2, P], [2]        octaves above 100 Hz, logit of being voiced
 1x1 convolutions are I8 with F32 scales per output row. Names that match --half are F16, --full F32.
 """
 import argparse
@@ -51,8 +51,7 @@ def tensors(net):
         out[f"{flow}.end.weight"] = torch.cat([wn.end_w, wn.end_w @ wn.res_w[-1]], 1)
         out[f"{flow}.end.bias"] = wn.end_b + wn.end_w @ wn.res_b[-1]
     if net.pitch:
-        out |= {f"pitch.start.{k}": v for k, v in net.pitch.start.named_parameters()}
-        out |= {f"pitch.end.{k}": torch.cat([v, getattr(net.pitch.gain, k)]) for k, v in net.pitch.end.named_parameters()}
+        out |= {f"pitch.{part}.{k}": v for part in ("start", "end") for k, v in getattr(net.pitch, part).named_parameters()}
         for i, (taps, mix) in enumerate(zip(net.pitch.depth, net.pitch.mix)):
             out[f"pitch.depth.{i}"], out[f"pitch.mix.{i}.weight"], out[f"pitch.mix.{i}.bias"] = taps, mix.weight, mix.bias
     return {k: v.detach() for k, v in out.items()}
@@ -88,7 +87,7 @@ class PackedWaveGlow:
         self.pitch_layers = sum(name.startswith("pitch.depth.") for name in weights)
 
     def pitch(self, mel):
-        """mel [B, T, 80] -> [B, T, 82], as model.Pitch tells."""
+        """mel [B, T, 80] -> [B, T, 2], as model.Pitch tells."""
         w = self.w
         h = F.linear(mel, w["pitch.start.weight"], w["pitch.start.bias"])
         for i in range(self.pitch_layers):

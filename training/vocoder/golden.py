@@ -5,7 +5,7 @@
 
 OUT_DIR/NAME.safetensors, NAME being the pack's folder: weights_sha256 I32 [8], `mel` [16, 80], `noise` [64, 64] (deviation
 0.1), `audio` [4096] with that noise, `flow0` [4096] after the first flow alone; of a pack with a pitch network also `pitch`
-[16, 82] and `harmonics` [4096], which are part of `audio` and not of `flow0`. The pack's weights are expanded to f32, all
+[16, 2] and `harmonics` [4096], which are part of `audio` and not of `flow0`. The pack's weights are expanded to f32, all
 arithmetic is f32. Without --mel, whose `mel` [T, 80] is taken, a smooth invented spectrum.
 
 What rounding costs is said in dB of the signal: f32 against f64; activations rounded to 16 bits, a scale for each row, as the
@@ -53,7 +53,7 @@ class Rounded(PackedWaveGlow):
 
 
 def golden(weights, mel, noise, kind=PackedWaveGlow, dtype=torch.float32):
-    """mel [T, 80], noise [4 T, 64] -> audio and flow0 [256 T]; with a pitch network pitch [T, 82], harmonics [256 T]."""
+    """mel [T, 80], noise [4 T, 64] -> audio and flow0 [256 T]; with a pitch network pitch [T, 2], harmonics [256 T]."""
     net = kind({k: w.to(dtype) for k, w in weights.items()})
     mel, noise = mel.T[None].to(dtype), noise[None].to(dtype)
     out = dict(audio=net(mel, noise)[0])

@@ -78,7 +78,7 @@ class WN(nn.Module):
 
 
 class Pitch(nn.Module):
-    """Pitch, voicing and harmonics' gains of every frame: one product, `layers` residual layers of three depth-wise taps (zeros beyond the
+    """Pitch and voicing of every frame: one product, `layers` residual layers of three depth-wise taps (zeros beyond the
     edges in each), a product and max(0, .), and products at the end. Frame t of the result hears `layers` frames on both sides."""
 
     def __init__(self, channels=64, layers=3):
@@ -86,26 +86,13 @@ class Pitch(nn.Module):
         self.start, self.end = nn.Linear(MEL_BINS, channels), nn.Linear(channels, 2)
         self.depth = nn.Parameter(torch.randn(layers, 4, channels) * 0.3)
         self.mix = nn.ModuleList(nn.Linear(channels, channels) for _ in range(layers))
-        self.gain = nn.Linear(channels, MEL_BINS)  # of each band, nats; learnt with the vocoder
-        nn.init.zeros_(self.gain.weight), nn.init.zeros_(self.gain.bias)
 
-    def heard(self, mel):
-        """mel [B, T, 80] -> [B, T, channels]."""
+    def forward(self, mel):
+        """mel [B, T, 80] -> [B, T, 2] f32: octaves above 100 Hz, logit of being voiced."""
         h = self.start(mel)
         for taps, mix in zip(self.depth, self.mix):
             h = h + F.relu(mix(depth_wise(h, taps)))
-        return h
-
-    def forward(self, mel):
-        """mel [B, T, 80] -> [B, T, 82] f32: octaves above 100 Hz, logit of being voiced, gains."""
-        h = self.heard(mel)
-        return torch.cat([self.end(h), self.gain(h)], -1)
-
-    def freeze(self):
-        """Only the gains learn."""
-        self.requires_grad_(False)
-        self.gain.requires_grad_(True)
-        return self
+        return self.end(h)
 
 
 def between(x):
@@ -123,7 +110,7 @@ def bands(device, dtype):
 
 
 def amplitudes(mel, pitch):
-    """mel [B, T, 80], pitch [B, T, 82] -> pitch in Hz [B, T], amplitudes of its multiples [B, T, HARMONICS].
+    """mel [B, T, 80], pitch [B, T, 2] -> pitch in Hz [B, T], amplitudes of its multiples [B, T, HARMONICS].
 
     A band of unit area holds 512 / distance times the amplitude of harmonics that far apart (Hann window of 1024); of single ones, too far
     apart for the band, 512 / (RESOLVED widths of it).
@@ -133,15 +120,14 @@ def amplitudes(mel, pitch):
     f = hz[..., None] * torch.arange(1, HARMONICS + 1, device=mel.device)
     upper = torch.searchsorted(centres, f.contiguous()).clamp(1, MEL_BINS - 1)
     share = ((f - centres[upper - 1]) / (centres[upper] - centres[upper - 1])).clamp(0, 1)
-    level = mel + pitch[..., 2:].clamp(-9, 3)
-    level = level.gather(2, upper - 1) * (1 - share) + level.gather(2, upper) * share
+    level = mel.gather(2, upper - 1) * (1 - share) + mel.gather(2, upper) * share
     width = widths[upper - 1] * (1 - share) + widths[upper] * share
     loud = level.exp() * torch.minimum(hz[..., None].expand_as(width), RESOLVED * width) / 512
     return hz, loud * torch.sigmoid(pitch[..., 1:2]) * torch.sigmoid((CUT - f) / CUT_SPREAD)
 
 
 def harmonics(mel, pitch):
-    """mel [B, T, 80], pitch [B, T, 82] -> [B, 256 T] f32: cosines of the pitch's multiples, in step over all frames.
+    """mel [B, T, 80], pitch [B, T, 2] -> [B, 256 T] f32: cosines of the pitch's multiples, in step over all frames.
 
     Harmonic-plus-noise synthesis (Stylianou 2001; as the first part of a network: arXiv 1904.12088, 2001.04643); amplitudes and pitch go in
     straight lines from the centre of a frame's 256 samples to the next's.
@@ -153,11 +139,11 @@ def harmonics(mel, pitch):
 
 
 class SlimWaveGlow(nn.Module):
-    """pitch: channels of the pitch network, of which the gains alone are trained with the rest; 0: none. hearing: last flows that hear the harmonics."""
+    """pitch: channels of the pitch network, which is trained before; 0: none. hearing: last flows that hear the harmonics."""
 
     def __init__(self, flows=6, channels=256, layers=10, pitch=0, hearing=0):
         super().__init__()
-        self.pitch, self.hearing = Pitch(pitch).freeze() if pitch else None, range(flows - hearing, flows)
+        self.pitch, self.hearing = Pitch(pitch).requires_grad_(False) if pitch else None, range(flows - hearing, flows)
         square = lambda: torch.linalg.qr(torch.randn(GROUP_SAMPLES, GROUP_SAMPLES))[0]
         self.mix = nn.ParameterList(nn.Parameter(square()) for _ in range(flows))
         beside = lambda f: GROUP_SAMPLES if f in self.hearing else 0

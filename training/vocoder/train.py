@@ -72,14 +72,14 @@ class Batches:
 class Step:
     """One training step on static state: everything stays on the device."""
 
-    def __init__(self, gen, dis, batches, dtype, crop):
+    def __init__(self, gen, dis, batches, dtype, crop, mean=0.999):
         self.gen, self.dis, self.batches, self.crop = gen, dis, batches, crop
         self.sigma = SIGMA_BESIDE if gen.pitch else SIGMA
         self.dtype = dtype or torch.float32
         device = batches.audio.device
         self.spectra = losses.Spectra().to(device)
         scale = 1024.0 if dtype == torch.float16 else 1.0
-        self.gen_opt = FlatAdamW(gen, betas=(0.8, 0.98), decay=1e-3, clip=5.0, scale=scale)
+        self.gen_opt = FlatAdamW(gen, betas=(0.8, 0.98), decay=1e-3, clip=5.0, mean=mean, scale=scale)
         self.dis_opt = FlatAdamW(dis, betas=(0.8, 0.98), decay=1e-3, clip=10.0, scale=scale)
         self.columns = torch.arange(crop * HOP_SAMPLES, device=device)
         self.seen = torch.zeros(6, device=device)  # spectral, mel, level dB, judged, deceived, features
@@ -252,6 +252,8 @@ def options():
     ap.add_argument("--no-graph", action="store_true"), ap.add_argument("--no-compile", action="store_true")
     ap.add_argument("--start", help="weights of a pack to begin with, where there is nothing to resume; the judges begin with nothing; or a checkpoint's network and judges")
     ap.add_argument("--pitch", help="pitch network of training.vocoder.pitch: harmonics of it join the audio")
+    ap.add_argument("--mean", type=float, default=0.999, help="what is kept of the mean of weights in a step")
+    ap.add_argument("--last", type=int, help="last flows that learn, the others stay as they are; without it all learn")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--held", type=int, default=24, help="utterances kept out, by hash of their id")
     ap.add_argument("--whisper", action="store_true", help="begin as noise shaped by the mel, see start.py")
@@ -270,6 +272,7 @@ def main():
     log = to_file(os.path.join(a.out, "vocoder.jsonl"))
     torch.manual_seed(a.seed)
     torch.backends.cudnn.benchmark = True
+    torch.set_flush_denormal(True)  # of judges' gradients on a CPU: many times as fast
     dtype = set_precision(a.amp, a.device)
     rows, audio = load(a.data, a.device)
     held, rows = rows[:a.held], rows[a.held:]
@@ -285,10 +288,12 @@ def main():
     if a.start and not a.resume:
         rise = begin(a.start, gen, dis)
     if pitch:
-        take(gen.pitch, pitch["net"], "gain.")
+        gen.pitch.load_state_dict(pitch["net"])
+    if a.last:
+        gen.mix[:-a.last].requires_grad_(False), gen.wn[:-a.last].requires_grad_(False)
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
-    step = Step(gen, dis, batches, dtype, a.frames)
+    step = Step(gen, dis, batches, dtype, a.frames, a.mean)
     if a.resume:
         clock, count, anew = resume(a.resume, step, a.device)
         rise = (300, 300) if anew else (1, 1)
