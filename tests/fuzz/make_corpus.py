@@ -60,7 +60,8 @@ def make_plans(program):
 def make_manifests():
     for pack in sorted((ROOT / "models").glob("*/manifest.toml")):
         put("manifest", pack.parent.name, pack.read_bytes())
-    put("manifest", "vocoder-pitch", 'kind = "vocoder"\n[vocoder]\nflows = 6\nlayers = 10\nchannels = 256\npitch_channels = 64\npitch_layers = 3\n')
+    put("manifest", "vocoder-pitch", 'kind = "vocoder"\n[vocoder]\nflows = 6\nlayers = 10\nchannels = 256\npitch_channels = 64\npitch_layers = 3\n'
+        'pitch_flows = 2\n')
     put("manifest", "coffee", (ROOT / "models/assistants/coffee.toml").read_bytes())
     put("manifest", "responses", (ROOT / "models/nlu-en/responses.toml").read_bytes())
     put("manifest", "server", '[server]\nport = 8080\n[limits]\nmax_sessions = 4\n[models]\nplans = "p"\n')

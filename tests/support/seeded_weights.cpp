@@ -194,13 +194,14 @@ SeededWeights tacotron_weights(bool int8) {
   return w;
 }
 
-SeededWeights waveglow_weights(bool int8) {
+SeededWeights waveglow_weights(bool int8, int hearing) {
   SeededWeights w(int8, 400);
   const std::int64_t group = 64, channels = 256, layers = 10;
-  for (int f = 0; f < 6; ++f) {
+  const int flows = 6;
+  for (int f = 0; f < flows; ++f) {
     const std::string flow = "flow." + std::to_string(f) + ".";
     w.vector(flow + "mix", {group, group});
-    w.linear(flow + "start", channels, group / 2);
+    w.linear(flow + "start", channels, group / 2 + (f < flows - hearing ? 0 : group));
     w.linear(flow + "cond", 2 * channels * layers, 80);
     for (std::int64_t l = 0; l < layers; ++l) {
       const std::string n = std::to_string(l);

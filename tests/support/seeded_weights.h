@@ -46,7 +46,8 @@ SeededWeights acoustic_weights(bool int8);  // training/asr/model.py, 4 x 688
 SeededWeights listener_weights(bool int8);  // training/asr/listener.py, 4 x 384, LSTM 3 x 576
 SeededWeights bert_weights(bool int8);      // 6 x 384, 13500 pieces
 SeededWeights tacotron_weights(bool int8);  // training/tts/model.py
-SeededWeights waveglow_weights(bool int8);  // training/vocoder/model.py
-SeededWeights pitch_weights();              // its Pitch, 3 x 64, whose matrices packs hold as F16
+// training/vocoder/model.py, the last `hearing` of its six flows hearing harmonics.
+SeededWeights waveglow_weights(bool int8, int hearing = 0);
+SeededWeights pitch_weights();  // its Pitch, 3 x 64, whose matrices packs hold as F16
 
 }  // namespace antiphon::test

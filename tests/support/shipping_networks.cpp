@@ -47,11 +47,16 @@ Network decoder(bool int8) {
 }
 Network postnet(bool int8) { return tts::postnet_network(tacotron_weights(int8), {}); }
 Network vocoder(bool int8) { return tts::vocoder_network(waveglow_weights(int8), {}); }
-Network pitch(bool) {
+tts::VocoderConfig pitched_config() {
   tts::VocoderConfig config;
-  config.pitch_channels = 64, config.pitch_layers = 3;
-  return tts::pitch_network(pitch_weights(), config);
+  config.pitch_channels = 64, config.pitch_layers = 3, config.pitch_flows = 2;
+  return config;
 }
+Network pitched_vocoder(bool int8) {
+  const tts::VocoderConfig config = pitched_config();
+  return tts::vocoder_network(waveglow_weights(int8, config.pitch_flows), config);
+}
+Network pitch(bool) { return tts::pitch_network(pitch_weights(), pitched_config()); }
 
 // A number of input `name` at element i.
 float input_value(const std::string& name, std::int64_t i, float random) {
@@ -104,6 +109,13 @@ NetworkCase decoder_case(int symbols) {
 NetworkCase vocoder_case(int frames) {
   return {"tts waveglow, " + std::to_string(frames) + " frames",
           vocoder,
+          {{"T", {1, frames, 36}}},
+          {{"T", frames}},
+          frames * kFrameMs};
+}
+NetworkCase pitched_vocoder_case(int frames) {
+  return {"tts waveglow with harmonics, " + std::to_string(frames) + " frames",
+          pitched_vocoder,
           {{"T", {1, frames, 36}}},
           {{"T", frames}},
           frames * kFrameMs};

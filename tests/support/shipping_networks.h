@@ -26,7 +26,9 @@ NetworkCase listener_case(int batch, int steps);
 NetworkCase bert_case(int tokens);
 NetworkCase decoder_case(int symbols);
 NetworkCase vocoder_case(int frames);
-NetworkCase pitch_case(int frames);  // of a vocoder with harmonics; not among shipping_cases()
+// Of a vocoder whose last two flows hear harmonics; not among shipping_cases().
+NetworkCase pitched_vocoder_case(int frames);
+NetworkCase pitch_case(int frames);
 std::vector<NetworkCase> shipping_cases();
 
 // A plan with inputs of seeded numbers and a state slot for every item of the batch.

@@ -80,6 +80,7 @@ class Section {
     for (const char* key : keys)
       if (find(key) == nullptr) fail(path(key) + ": is absent");
   }
+  bool has(const char* key) const { return find(key) != nullptr; }
   void fail(std::string message) {
     if (status.ok()) status = invalid_argument(std::move(message));
   }
@@ -153,6 +154,29 @@ Status read_tts(const toml::table& table, const fs::path& dir, TtsManifest& m) {
   return s.status;
 }
 
+// Into `c`, whose other fields are read.
+void read_pitch(Section& s, VocoderConfig& c) {
+  s.integer("pitch_channels", c.pitch_channels, 1, 4096);
+  s.integer("pitch_layers", c.pitch_layers, 1, 64);
+  s.integer("pitch_flows", c.pitch_flows, 0, c.flows);
+  if ((c.pitch_channels > 0) != (c.pitch_layers > 0)) {
+    s.fail(
+        std::string("vocoder.pitch_channels, vocoder.pitch_layers: wanted both or neither, got ") +
+        (c.pitch_channels > 0 ? "pitch_channels" : "pitch_layers") + " alone");
+  }
+  if (s.has("pitch_flows") && !c.has_pitch())
+    s.fail("vocoder.pitch_flows: wanted pitch_channels and pitch_layers beside it, got neither");
+  if (c.has_pitch() && !c.is_told_in_time()) {
+    s.fail("vocoder.pitch_layers: wanted one frame more to last at most as long as the " +
+           std::to_string(c.harmonics_delay_groups()) + " groups of " +
+           std::to_string(c.group_samples) +
+           " samples after which harmonics are due (flows less pitch_flows, times layers), got " +
+           std::to_string(c.pitch_layers));
+  }
+  if (c.has_pitch() && c.mel_bins < 2)
+    s.fail("vocoder.mel_bins: wanted at least 2 beside a pitch network, got 1");
+}
+
 Status read_vocoder(const toml::table& table, const fs::path& dir, VocoderManifest& m) {
   Section s(table, "vocoder");
   s.integer("rate_hz", m.rate_hz, 8000, 192000);
@@ -163,22 +187,7 @@ Status read_vocoder(const toml::table& table, const fs::path& dir, VocoderManife
   s.integer("layers", m.network.layers, 1, 64);
   s.integer("channels", m.network.channels, 1, 4096);
   s.number("sigma", m.sigma, 0, 2);
-  s.integer("pitch_channels", m.network.pitch_channels, 1, 4096);
-  s.integer("pitch_layers", m.network.pitch_layers, 1, 64);
-  if ((m.network.pitch_channels > 0) != (m.network.pitch_layers > 0)) {
-    const bool channels = m.network.pitch_channels > 0;
-    s.fail(
-        std::string("vocoder.pitch_channels, vocoder.pitch_layers: wanted both or neither, got ") +
-        (channels ? "pitch_channels" : "pitch_layers") + " alone");
-  }
-  if (m.network.has_pitch() && !m.network.is_told_in_time()) {
-    s.fail("vocoder.pitch_layers: wanted one frame more to last at most as long as the flows' " +
-           std::to_string(m.network.delay_groups()) + " groups of " +
-           std::to_string(m.network.group_samples) + " samples, got " +
-           std::to_string(m.network.pitch_layers));
-  }
-  if (m.network.has_pitch() && m.network.mel_bins < 2)
-    s.fail("vocoder.mel_bins: wanted at least 2 beside a pitch network, got 1");
+  read_pitch(s, m.network);
   if (m.network.hop_samples % m.network.group_samples != 0 || m.network.group_samples % 2 != 0) {
     s.fail("vocoder.group_samples: wanted an even divisor of hop_samples " +
            std::to_string(m.network.hop_samples) + ", got " +

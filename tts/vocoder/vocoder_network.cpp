@@ -44,9 +44,9 @@ class Conditioning {
 };
 
 // One flow on x [1, groups, group_samples] that comes `delay` groups late; the result is `layers`
-// later.
+// later. harmonics: as late as x, of its shape; heard if valid.
 Value flow(Network& net, const Weights& weights, const VocoderConfig& c, int index, Value x,
-           Value mel, const Validity& valid, int delay) {
+           Value harmonics, Value mel, const Validity& valid, int delay) {
   const std::string name = "flow." + std::to_string(index);
   const auto w = [&](const std::string& tensor) {
     return net.weight(weights, name + "." + tensor);
@@ -55,7 +55,8 @@ Value flow(Network& net, const Weights& weights, const VocoderConfig& c, int ind
   const Value mixed = net.linear(x, w("mix"));
   const Value first = net.slice(mixed, 2, 0, half);
   Conditioning conditioning(net, weights, c, name, mel, delay + 1);
-  Value h = net.linear(first, w("start.weight"), w("start.bias"));
+  const Value heard = harmonics.valid() ? net.concat({first, harmonics}, 2) : first;
+  Value h = net.linear(heard, w("start.weight"), w("start.bias"));
   Value z;
   for (int layer = 0; layer < c.layers; ++layer) {
     const std::string n = std::to_string(layer);
@@ -118,7 +119,7 @@ Status check_vocoder(const Weights& weights, const VocoderConfig& c) {
       return check_shape(weights, "flow." + std::to_string(f) + "." + tensor, dims);
     };
     ANTIPHON_RETURN_IF_ERROR(want("mix", {G, G}));
-    ANTIPHON_RETURN_IF_ERROR(want("start.weight", {C, half}));
+    ANTIPHON_RETURN_IF_ERROR(want("start.weight", {C, half + (c.hears_harmonics(f) ? G : 0)}));
     ANTIPHON_RETURN_IF_ERROR(want("cond.weight", {2 * C * c.layers, c.mel_bins}));
     ANTIPHON_RETURN_IF_ERROR(want("end.weight", {G, 2 * C}));
     for (int l = 0; l < c.layers; ++l) {
@@ -137,8 +138,18 @@ Network vocoder_network(const Weights& weights, const VocoderConfig& c) {
   const Validity valid(net, "mask.history", net.repeat(mask, c.groups_per_frame(), 1),
                        c.delay_groups());
   Value x = net.reshape(noise, {1, -1, c.group_samples});
-  for (int f = 0; f < c.flows; ++f) x = flow(net, weights, c, f, x, mel, valid, f * c.layers);
-  net.output("audio", x);
+  Value harmonics;
+  if (c.has_pitch())
+    harmonics = net.reshape(net.input("harmonics", DType::kF32, {1, "T", c.hop_samples}),
+                            {1, -1, c.group_samples});
+  for (int f = 0; f < c.flows; ++f) {
+    const bool hears = c.hears_harmonics(f);
+    x = flow(net, weights, c, f, x, hears ? harmonics : Value(), mel, valid, f * c.layers);
+    if (hears)
+      harmonics = delayed_rows(net, "flow." + std::to_string(f) + ".harmonics", harmonics,
+                               c.group_samples, c.layers);
+  }
+  net.output("audio", c.has_pitch() ? net.add(x, harmonics) : x);
   return net;
 }
 

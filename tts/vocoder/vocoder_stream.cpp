@@ -1,4 +1,4 @@
-// Feeds the networks, drops what lies outside the utterance and adds harmonics to the rest.
+// Feeds the networks, the harmonics of one to the other, and drops what lies outside the utterance.
 #include "tts/vocoder/vocoder_stream.h"
 
 #include <algorithm>
@@ -31,7 +31,10 @@ void Noise::fill(std::span<float> out, float sigma) {
 void VocoderStream::begin(std::uint64_t seed) {
   noise_ = Noise(seed);
   harmonics_.begin();
-  untold_.clear(), waiting_.clear();
+  untold_.clear();
+  all_told_ = false;
+  const int early_groups = config_.has_pitch() ? config_.harmonics_delay_groups() : 0;
+  waiting_.assign(static_cast<std::size_t>(early_groups * config_.group_samples), 0.0f);
   skip_pitch_frames_ = static_cast<std::size_t>(config_.pitch_layers);
   fed_samples_ = given_samples_ = 0;
   skip_samples_ = static_cast<std::int64_t>(config_.delay_groups()) * config_.group_samples;
@@ -51,7 +54,10 @@ Status VocoderStream::run(NetRunner* pitch, NetRunner& vocoder, int slot,
   std::copy(mel.begin(), mel.end(), mel_.begin());
   mask_.assign(count, 0.0f);
   std::fill_n(mask_.begin(), inside, 1.0f);
-  if (config_.has_pitch()) ANTIPHON_RETURN_IF_ERROR(run_pitch(*pitch, slot, count, inside));
+  if (config_.has_pitch()) {
+    ANTIPHON_RETURN_IF_ERROR(run_pitch(*pitch, slot, count, inside));
+    ANTIPHON_RETURN_IF_ERROR(set_harmonics(vocoder, frames));
+  }
   const auto hop = static_cast<std::size_t>(config_.hop_samples);
   noise_block_.assign(count * hop, 0.0f);
   noise_.fill(std::span(noise_block_).first(inside * hop), sigma_);
@@ -72,8 +78,6 @@ Status VocoderStream::run(NetRunner* pitch, NetRunner& vocoder, int slot,
   if (ready > 0) {
     samples.insert(samples.end(), audio.begin() + skipped, audio.begin() + skipped + ready);
     given_samples_ += ready;
-    if (config_.has_pitch())
-      return add_harmonics(std::span(samples).last(static_cast<std::size_t>(ready)));
   }
   return {};
 }
@@ -96,16 +100,25 @@ Status VocoderStream::run_pitch(NetRunner& pitch, int slot, std::size_t frames,
   harmonics_.push(std::span<const float>(untold_).first(heard * bins),
                   told.subspan(skipped * (2 + bins), heard * (2 + bins)), waiting_);
   untold_.erase(untold_.begin(), untold_.begin() + static_cast<std::ptrdiff_t>(heard * bins));
-  if (heard < frames - skipped) harmonics_.end(waiting_);  // the network tells of what is outside
+  if (heard < frames - skipped) {  // the network tells of what is outside
+    harmonics_.end(waiting_);
+    all_told_ = true;
+  }
   return {};
 }
 
-Status VocoderStream::add_harmonics(std::span<float> samples) {
-  if (waiting_.size() < samples.size())
-    return internal_error("vocoder: wanted harmonics of " + std::to_string(samples.size()) +
-                          " samples, got " + std::to_string(waiting_.size()));
-  for (std::size_t i = 0; i < samples.size(); ++i) samples[i] += waiting_[i];
-  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(samples.size()));
+Status VocoderStream::set_harmonics(NetRunner& vocoder, int frames) {
+  const auto wanted = static_cast<std::size_t>(frames * config_.hop_samples);
+  if (waiting_.size() < wanted) {
+    if (!all_told_)
+      return internal_error("vocoder: wanted harmonics of " + std::to_string(wanted) +
+                            " samples, got " + std::to_string(waiting_.size()));
+    waiting_.resize(wanted, 0.0f);
+  }
+  const std::int64_t dims[] = {1, frames, config_.hop_samples};
+  ANTIPHON_RETURN_IF_ERROR(
+      set_input(vocoder, "harmonics", dims, std::span<const float>(waiting_).first(wanted)));
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(wanted));
   return {};
 }
 

@@ -23,10 +23,10 @@ class Noise {
 };
 
 // Gives every sample of the utterance once, delay_groups() behind the frames it was fed. Harmonics
-// of the pitch, where config has a pitch network, are known earlier than the flows' audio
-// (is_told_in_time() must hold) and wait for it. The state slot must be zeroed by the owner, in
-// both networks, before an utterance begins. Not thread-safe. Allocates when a block is longer than
-// all before it.
+// of the pitch, where config has a pitch network, are known before the first flow that hears them
+// gets as far (is_told_in_time() must hold) and wait for it. The state slot must be zeroed by the
+// owner, in both networks, before an utterance begins. Not thread-safe. Allocates when a block is
+// longer than all before it.
 class VocoderStream {
  public:
   // sigma: deviation of the noise.
@@ -39,6 +39,8 @@ class VocoderStream {
   void begin(std::uint64_t seed);
   // Runs `frames` frames: those of `mel` ([n, mel_bins], n <= frames), then frames after the
   // utterance's end. Appends the samples that are ready. pitch: null where config has none.
+  // kInternal: more of `mel` than `frames`, no pitch network, harmonics told too late; the
+  // utterance cannot go on.
   Status run(NetRunner* pitch, NetRunner& vocoder, int slot, std::span<const float> mel, int frames,
              std::vector<float>& samples);
   // Samples of the frames fed so far that are still to come.
@@ -46,7 +48,7 @@ class VocoderStream {
 
  private:
   Status run_pitch(NetRunner& pitch, int slot, std::size_t frames, std::size_t inside);
-  Status add_harmonics(std::span<float> samples);
+  Status set_harmonics(NetRunner& vocoder, int frames);
 
   VocoderConfig config_;
   float sigma_;
@@ -57,7 +59,8 @@ class VocoderStream {
   Harmonics harmonics_;
   std::size_t skip_pitch_frames_ = 0;  // that the network still tells of before the first frame
   std::vector<float> untold_;          // [n, mel_bins], frames whose pitch is yet to be told
-  std::vector<float> waiting_;         // harmonics of samples that are still to be given
+  std::vector<float> waiting_;         // harmonics that the vocoder is still to be fed
+  bool all_told_ = false;              // up to the utterance's end; zeros follow
 };
 
 }  // namespace antiphon::tts

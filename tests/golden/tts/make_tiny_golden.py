@@ -87,9 +87,10 @@ def vocoder():
 @torch.no_grad()
 def pitched():
     """Pitch of 0.85 octaves above 100 Hz, give or take 0.9, so beyond both limits as well; half of the frames have a voice; gains beyond
-    their upper limit. The flows' delay is the pitch network's and the one frame that harmonics take."""
+    their upper limit. The last of three flows hears the harmonics; the delay of those before it is the pitch network's and the one frame that
+    harmonics take."""
     torch.manual_seed(9)
-    net = SlimWaveGlow(flows=2, channels=8, layers=6, pitch=6)
+    net = SlimWaveGlow(flows=3, channels=8, layers=6, pitch=6, hearing=1)
     net.pitch = Pitch(6, layers=2)
     for wn in net.wn:
         wn.end_w.normal_(0, 0.1), wn.end_b.normal_(0, 0.1)

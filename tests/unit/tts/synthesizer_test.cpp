@@ -6,12 +6,14 @@
 
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "tests/support/tiny_packs.h"
 #include "tests/unit/tts/reference_runner.h"
 #include "tts/stream/speech_stream.h"
 #include "tts/text/normalise.h"
+#include "tts/vocoder/pitch_network.h"
 
 namespace antiphon::tts {
 namespace {
@@ -39,15 +41,17 @@ class SynthesizerTest : public testing::Test {
     test::write_bytes(dir_ + "/" + name, bytes);
   }
 
-  // A vocoder that has a pitch network, in use or not.
-  void pitched_vocoder(bool used, int pitch_layers = 2) {
+  // A vocoder of three flows that has a pitch network, of which the last hears harmonics; unused:
+  // its two other flows alone.
+  void pitched_vocoder(bool used, int pitch_layers = 2, int pitch_flows = 1) {
     write("vocoder/weights.safetensors",
           read_bytes(ANTIPHON_SOURCE_DIR "/tests/golden/tts/tiny_harmonics.safetensors"));
     const std::string keys =
-        "pitch_channels = 6\npitch_layers = " + std::to_string(pitch_layers) + "\n";
+        "flows = 3\npitch_channels = 6\npitch_layers = " + std::to_string(pitch_layers) +
+        "\npitch_flows = " + std::to_string(pitch_flows) + "\n";
     write("vocoder/manifest.toml",
-          "kind = \"vocoder\"\n[vocoder]\nflows = 2\nlayers = 6\nchannels = 8\nsigma = 0.1\n" +
-              (used ? keys : ""));
+          "kind = \"vocoder\"\n[vocoder]\nlayers = 6\nchannels = 8\nsigma = 0.1\n" +
+              (used ? keys : "flows = 2\n"));
   }
 
   static std::vector<float> speak(Synthesizer& synthesizer, std::string_view text,
@@ -100,39 +104,51 @@ class SynthesizerTest : public testing::Test {
   SynthesizerConfig config_;
 };
 
-TEST_F(SynthesizerTest, EngineEqualsTheReference) {
-  auto synthesizer = create_synthesizer(config_);
-  ASSERT_TRUE(synthesizer.ok()) << synthesizer.status().to_string();
-  EXPECT_EQ((*synthesizer)->rate_hz(), 22050);
-  const std::vector<float> got = speak(**synthesizer, "The cat sat.");
-  // The same chain over the interpreter.
-  class Source final : public RunnerSource {
-   public:
-    explicit Source(Runners runners) : runners_(runners) {}
-    Runners& take() override { return runners_; }
-    void give(Runners&) override {}
-    void reset(int) override {}
-    void release(int) override {}
+// The networks of the packs over the interpreter, in the same chain.
+class ReferenceSource final : public RunnerSource {
+ public:
+  ReferenceSource(const Weights& tacotron, const Weights& vocoder, const VoiceData& voice)
+      : encoder_(encoder_network(tacotron, voice.geometry)),
+        decoder_(decoder_network(tacotron, voice.geometry, voice.tts.decoder)),
+        postnet_(postnet_network(tacotron, voice.geometry)),
+        vocoder_(vocoder_network(vocoder, voice.vocoder.network)),
+        runners_{&encoder_, &decoder_, &postnet_, &vocoder_} {
+    if (!voice.vocoder.network.has_pitch()) return;
+    pitch_.emplace(pitch_network(vocoder, voice.vocoder.network));
+    runners_.pitch = &*pitch_;
+  }
+  Runners& take() override { return runners_; }
+  void give(Runners&) override {}
+  void reset(int) override {}
+  void release(int) override {}
 
-   private:
-    Runners runners_;
-  };
-  auto voice = std::make_shared<VoiceData>();
-  voice->tts = *read_tts_manifest(config_.tts_dir);
-  voice->vocoder = *read_vocoder_manifest(config_.vocoder_dir);
-  voice->lexicon = *Lexicon::load(voice->tts.lexicon_path);
-  const auto weights = golden_weights("tiny_tacotron.safetensors");
-  const auto vocoder_weights = golden_weights("tiny_vocoder.safetensors");
-  voice->geometry = *read_geometry(*weights);
-  ReferenceRunner encoder(encoder_network(*weights, voice->geometry));
-  ReferenceRunner decoder(decoder_network(*weights, voice->geometry, voice->tts.decoder));
-  ReferenceRunner postnet(postnet_network(*weights, voice->geometry));
-  ReferenceRunner vocoder(vocoder_network(*vocoder_weights, voice->vocoder.network));
-  const auto source = std::make_shared<Source>(Runners{&encoder, &decoder, &postnet, &vocoder});
-  SpeechStream reference(voice, source, 0, "The cat sat.", *normalise("The cat sat."), 1);
-  const std::vector<float> want = drain(reference);
-  // f32 against double over 60 recurrent frames and the flows' exponentials.
-  expect_near(got, want, 2e-3, "audio");
+ private:
+  ReferenceRunner encoder_, decoder_, postnet_, vocoder_;
+  std::optional<ReferenceRunner> pitch_;
+  Runners runners_;
+};
+
+TEST_F(SynthesizerTest, EngineEqualsTheReference) {
+  for (const bool pitched : {false, true}) {
+    if (pitched) pitched_vocoder(true);
+    auto synthesizer = create_synthesizer(config_);
+    ASSERT_TRUE(synthesizer.ok()) << synthesizer.status().to_string();
+    EXPECT_EQ((*synthesizer)->rate_hz(), 22050);
+    const std::vector<float> got = speak(**synthesizer, "The cat sat.");
+    auto voice = std::make_shared<VoiceData>();
+    voice->tts = *read_tts_manifest(config_.tts_dir);
+    voice->vocoder = *read_vocoder_manifest(config_.vocoder_dir);
+    voice->lexicon = *Lexicon::load(voice->tts.lexicon_path);
+    const auto weights = golden_weights("tiny_tacotron.safetensors");
+    const auto vocoder =
+        golden_weights(pitched ? "tiny_harmonics.safetensors" : "tiny_vocoder.safetensors");
+    voice->geometry = *read_geometry(*weights);
+    SpeechStream reference(voice, std::make_shared<ReferenceSource>(*weights, *vocoder, *voice), 0,
+                           "The cat sat.", *normalise("The cat sat."), 1);
+    const std::vector<float> want = drain(reference);
+    // f32 against double over 60 recurrent frames and the flows' exponentials.
+    expect_near(got, want, 2e-3, pitched ? "audio with harmonics" : "audio");
+  }
 }
 
 TEST_F(SynthesizerTest, StreamsAreIndependent) {
@@ -164,9 +180,12 @@ TEST_F(SynthesizerTest, HarmonicsJoinTheAudio) {
   const auto again = create_synthesizer(config_);
   ASSERT_TRUE(again.ok()) << again.status().to_string();
   EXPECT_EQ(speak(**again, text), pitched);
-  pitched_vocoder(true, 3);  // and a frame for harmonics: longer than the flows' 12 groups
+  pitched_vocoder(true, 3);  // and a frame for harmonics: longer than two flows' 12 groups
   EXPECT_NE(error().find("vocoder/manifest.toml"), std::string::npos) << error();
   EXPECT_NE(error().find("vocoder.pitch_layers"), std::string::npos) << error();
+  pitched_vocoder(true, 2, 0);
+  EXPECT_NE(error().find("flow.2.start.weight: wanted [8, 32], got [8, 96]"), std::string::npos)
+      << error();
   write("vocoder/weights.safetensors",
         read_bytes(ANTIPHON_SOURCE_DIR "/tests/golden/tts/tiny_vocoder.safetensors"));
   write("vocoder/manifest.toml",

@@ -25,6 +25,7 @@ std::vector<NetworkCase> small_cases() {
   });
   cases.push_back(decoder_case(20));
   cases.push_back(vocoder_case(8));
+  cases.push_back(pitched_vocoder_case(8));
   cases.push_back(pitch_case(8));
   return cases;
 }

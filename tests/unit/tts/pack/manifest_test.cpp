@@ -93,7 +93,9 @@ TEST_F(Manifest, VocodersMayTellThePitch) {
   EXPECT_TRUE(m->network.has_pitch());
   EXPECT_EQ(m->network.pitch_channels, 64);
   EXPECT_EQ(m->network.pitch_layers, 3);
+  EXPECT_EQ(m->network.pitch_flows, 0);
   EXPECT_EQ(m->network.delay_groups(), 60);
+  EXPECT_EQ(m->network.harmonics_delay_groups(), 60);
   EXPECT_EQ(m->network.delay_frames(), 15);
   write(head + "pitch_channels = 64\npitch_layers = 14\n");  // and a frame: the flows' 15
   EXPECT_TRUE(read_vocoder_manifest(dir_).ok());
@@ -108,9 +110,8 @@ TEST_F(Manifest, VocodersMayTellThePitch) {
        "vocoder.pitch_channels: wanted an integer from 1 to 4096"},
       {"pitch_channels = \"64\"\npitch_layers = 3\n", "vocoder.pitch_channels: wanted an integer"},
       {"pitch_channels = 64\npitch_layers = 15\n",
-       "vocoder.pitch_layers: wanted one frame more to last at most as long as the flows' 60 "
-       "groups "
-       "of 64 samples, got 15"},
+       "vocoder.pitch_layers: wanted one frame more to last at most as long as the 60 groups of 64 "
+       "samples after which harmonics are due (flows less pitch_flows, times layers), got 15"},
       {"mel_bins = 1\npitch_channels = 64\npitch_layers = 3\n",
        "vocoder.mel_bins: wanted at least 2"},
   };
@@ -118,6 +119,38 @@ TEST_F(Manifest, VocodersMayTellThePitch) {
     write(head + lines);
     const std::string error = read_vocoder_manifest(dir_).status().message();
     EXPECT_NE(error.find(wanted), std::string::npos) << lines << " -> " << error;
+    EXPECT_NE(error.find("manifest.toml"), std::string::npos) << error;
+  }
+}
+
+TEST_F(Manifest, VocodersFlowsMayHearThePitch) {
+  const std::string flows =
+      "kind = \"vocoder\"\n[vocoder]\nflows = 6\nlayers = 10\nchannels = 256\n";
+  const std::string head = flows + "pitch_channels = 64\npitch_layers = 3\n";
+  write(head + "pitch_flows = 2\n");
+  const auto m = read_vocoder_manifest(dir_);
+  ASSERT_TRUE(m.ok()) << m.status().to_string();
+  EXPECT_EQ(m->network.pitch_flows, 2);
+  EXPECT_EQ(m->network.delay_groups(), 60);
+  EXPECT_EQ(m->network.harmonics_delay_groups(), 40);
+  for (int flow = 0; flow < 6; ++flow) EXPECT_EQ(m->network.hears_harmonics(flow), flow >= 4);
+  write(head + "pitch_flows = 4\n");  // 20 groups: five frames; the pitch takes four
+  EXPECT_TRUE(read_vocoder_manifest(dir_).ok());
+  const std::string due = " groups of 64 samples after which harmonics are due";
+  const std::pair<std::string, std::string> cases[] = {
+      {head + "pitch_flows = -1\n", "vocoder.pitch_flows: wanted an integer from 0 to 6"},
+      {head + "pitch_flows = 7\n", "vocoder.pitch_flows: wanted an integer from 0 to 6"},
+      {head + "pitch_flows = true\n", "vocoder.pitch_flows: wanted an integer from 0 to 6"},
+      {head + "pitch_flows = 5\n",
+       "vocoder.pitch_layers: wanted one frame more to last at most as long as the 10" + due},
+      {head + "pitch_flows = 6\n", "the 0" + due},
+      {flows + "pitch_flows = 2\n",
+       "vocoder.pitch_flows: wanted pitch_channels and pitch_layers beside it, got neither"},
+  };
+  for (const auto& [text, wanted] : cases) {
+    write(text);
+    const std::string error = read_vocoder_manifest(dir_).status().message();
+    EXPECT_NE(error.find(wanted), std::string::npos) << text << " -> " << error;
     EXPECT_NE(error.find("manifest.toml"), std::string::npos) << error;
   }
 }

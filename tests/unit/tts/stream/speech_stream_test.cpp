@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "tests/unit/tts/reference_runner.h"
+#include "tests/unit/tts/vocoder/tiny_harmonics.h"
 #include "tts/text/normalise.h"
 #include "tts/text/ssml.h"
 #include "tts/vocoder/pitch_network.h"
@@ -80,9 +81,8 @@ class Stream : public testing::Test {
   // A vocoder that has a pitch network, in use or not.
   void pitched_vocoder(bool used) {
     vocoder_ = golden_weights("tiny_harmonics.safetensors");
-    voice_.vocoder.network.layers = 6;
-    voice_.vocoder.network.pitch_channels = used ? 6 : 0;
-    voice_.vocoder.network.pitch_layers = used ? 2 : 0;
+    if (!used) vocoder_ = std::make_shared<DeafWeights>(vocoder_, 2, 32);
+    voice_.vocoder.network = used ? tiny_harmonics() : tiny_flows_alone();
   }
 
   std::unique_ptr<SpeechStream> open(const std::string& text, float speed = 1, bool ssml = false) {

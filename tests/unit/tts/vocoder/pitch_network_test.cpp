@@ -6,23 +6,17 @@
 #include <algorithm>
 
 #include "tests/unit/tts/reference_runner.h"
+#include "tests/unit/tts/vocoder/tiny_harmonics.h"
 
 namespace antiphon::tts {
 namespace {
-
-VocoderConfig tiny() {
-  VocoderConfig config;
-  config.flows = 2, config.layers = 6, config.channels = 8;
-  config.pitch_channels = 6, config.pitch_layers = 2;
-  return config;
-}
 
 class PitchNetwork : public testing::Test {
  protected:
   void SetUp() override {
     weights_ = golden_weights("tiny_harmonics.safetensors");
     ASSERT_TRUE(weights_);
-    ASSERT_TRUE(check_vocoder(*weights_, tiny()).ok());
+    ASSERT_TRUE(check_vocoder(*weights_, tiny_harmonics()).ok());
   }
   std::string error(const VocoderConfig& config) const {
     return check_vocoder(*weights_, config).message();
@@ -33,10 +27,10 @@ class PitchNetwork : public testing::Test {
 
 TEST_F(PitchNetwork, StreamEqualsTheWholeUtterance) {
   const std::vector<float> mel = golden(*weights_, "mel"), whole = golden(*weights_, "pitch");
-  const auto frames = static_cast<int>(mel.size() / 80), late = tiny().pitch_layers;
+  const auto frames = static_cast<int>(mel.size() / 80), late = tiny_harmonics().pitch_layers;
   for (const std::vector<int>& blocks :
        {std::vector<int>{64}, {1}, {2, 3}, {7}, {9, 1, 4}, {19}, {24}}) {
-    ReferenceRunner net(pitch_network(*weights_, tiny()));
+    ReferenceRunner net(pitch_network(*weights_, tiny_harmonics()));
     std::vector<float> told;
     for (int at = 0, k = 0; at < frames + late; ++k) {
       const int block = blocks[static_cast<std::size_t>(k) % blocks.size()];
@@ -61,20 +55,34 @@ TEST_F(PitchNetwork, StreamEqualsTheWholeUtterance) {
 }
 
 TEST_F(PitchNetwork, WrongShapesAreNamed) {
-  VocoderConfig config = tiny();
+  VocoderConfig config = tiny_harmonics();
   config.pitch_channels = 16;
   EXPECT_NE(error(config).find("pitch.start.weight: wanted [16, 80], got [6, 80]"),
             std::string::npos)
       << error(config);
-  config = tiny();
+  config = tiny_harmonics();
   config.pitch_layers = 3;
   EXPECT_NE(error(config).find("pitch.depth.2"), std::string::npos) << error(config);
-  config = tiny();
-  config.layers = 5;  // as this one's flows are
+  config.flows = 2, config.layers = 5, config.pitch_flows = 0;  // as this one's flows are
   weights_ = golden_weights("tiny_vocoder.safetensors");
   EXPECT_NE(error(config).find("pitch.start.weight"), std::string::npos) << error(config);
   config.pitch_channels = config.pitch_layers = 0;
   EXPECT_EQ(error(config), "");
+}
+
+TEST_F(PitchNetwork, FlowsThatHearHarmonicsHaveColumnsForThem) {
+  VocoderConfig config = tiny_harmonics();
+  config.pitch_flows = 2;
+  EXPECT_NE(error(config).find("flow.1.start.weight: wanted [8, 96], got [8, 32]"),
+            std::string::npos)
+      << error(config);
+  for (VocoderConfig deaf : {tiny_harmonics(), tiny_flows_alone()}) {
+    deaf.pitch_flows = 0;
+    EXPECT_NE(error(deaf).find("flow.2.start.weight: wanted [8, 32], got [8, 96]"),
+              std::string::npos)
+        << error(deaf);
+    EXPECT_TRUE(check_vocoder(DeafWeights(weights_, 2, 32), deaf).ok());
+  }
 }
 
 }  // namespace
