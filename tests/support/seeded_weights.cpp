@@ -224,7 +224,7 @@ SeededWeights pitch_weights() {
     w.vector("pitch.depth." + n, {4, channels}, 0.3f);
     w.linear("pitch.mix." + n, channels, channels);
   }
-  w.linear("pitch.end", 82, channels);
+  w.linear("pitch.end", 2, channels);
   return w;
 }
 

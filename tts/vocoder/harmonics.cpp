@@ -10,7 +10,6 @@ namespace {
 
 constexpr double kLowestHz = 60, kHighestHz = 500;
 constexpr double kCutHz = 5000, kCutSpreadHz = 500;  // above so many they fade
-constexpr double kLeastGain = -9, kMostGain = 3;
 // A band of unit area holds 512 / distance times the amplitude of harmonics that far apart (Hann
 // window of 1024); of single ones, too far apart for the band, 512 / (2.2 widths of it).
 constexpr double kWindowSum = 512, kResolvedWidths = 2.2;
@@ -70,9 +69,6 @@ Harmonics::Frame Harmonics::frame_of(std::span<const float> mel,
   frame.hz = std::clamp(100 * std::exp2(double{pitch[0]}), kLowestHz, kHighestHz);
   const double voice = sigmoid(pitch[1]);
   if (voice < kInaudible) return frame;
-  const auto level = [&](std::size_t band) {
-    return mel[band] + std::clamp(double{pitch[2 + band]}, kLeastGain, kMostGain);
-  };
   std::size_t upper = 1;
   for (std::size_t k = 1; k <= kMultiples; ++k) {
     const double hz = static_cast<double>(k) * frame.hz;
@@ -81,7 +77,7 @@ Harmonics::Frame Harmonics::frame_of(std::span<const float> mel,
     const double share =
         std::clamp((hz - centres_[lower]) / (centres_[upper] - centres_[lower]), 0.0, 1.0);
     const double width = between(widths_[lower], widths_[upper], share);
-    const double loud = std::exp(between(level(lower), level(upper), share)) *
+    const double loud = std::exp(between(mel[lower], mel[upper], share)) *
                         std::min(frame.hz, kResolvedWidths * width) / kWindowSum * voice *
                         sigmoid((kCutHz - hz) / kCutSpreadHz);
     frame.loud[k - 1] = loud;
@@ -112,8 +108,7 @@ void Harmonics::push(std::span<const float> mel, std::span<const float> pitch,
                      std::vector<float>& samples) {
   const std::size_t bins = centres_.size();
   for (std::size_t t = 0; t < mel.size() / bins; ++t) {
-    const Frame frame =
-        frame_of(mel.subspan(t * bins, bins), pitch.subspan(t * (2 + bins), 2 + bins));
+    const Frame frame = frame_of(mel.subspan(t * bins, bins), pitch.subspan(2 * t, 2));
     if (has_before_) {
       add_line(before_, frame, 0, hop_samples_, samples);
     } else {

@@ -9,7 +9,7 @@
 namespace antiphon::tts {
 
 // Of training/vocoder/model.py, function harmonics: 48 cosines of the pitch's multiples, as loud as
-// the mel's bands at their places say, times the bands' gains and the probability of a voice.
+// the mel's bands at their places say, times the probability of a voice.
 // Harmonic-plus-noise synthesis (Stylianou 2001), as the first part of a network as in arXiv
 // 1904.12088 and 2001.04643. Pitch and loudness go in straight lines from the centre of one frame's
 // samples to the next's; the phase goes on from frame to frame. Any thread, one at a time.
@@ -21,9 +21,9 @@ class Harmonics {
 
   // Before an utterance's first frame.
   void begin();
-  // mel: [frames, mel_bins] f32, natural logs; pitch: [frames, 2 + mel_bins] f32, octaves above 100
-  // Hz (taken as 60 to 500 Hz), the logit of being voiced, the bands' gains in nats (taken as -9 to
-  // 3). Appends what is then known: the samples up to the middle of the last frame.
+  // mel: [frames, mel_bins] f32, natural logs; pitch: [frames, 2] f32, octaves above 100 Hz (taken
+  // as 60 to 500 Hz) and the logit of being voiced. Appends what is then known: the samples up to
+  // the middle of the last frame.
   void push(std::span<const float> mel, std::span<const float> pitch, std::vector<float>& samples);
   // After an utterance's last frame, which holds: appends its second half.
   void end(std::vector<float>& samples);

@@ -106,8 +106,8 @@ Status check_pitch(const Weights& weights, const VocoderConfig& c) {
     ANTIPHON_RETURN_IF_ERROR(want("mix." + n + ".weight", {P, P}));
     ANTIPHON_RETURN_IF_ERROR(want("mix." + n + ".bias", {P}));
   }
-  ANTIPHON_RETURN_IF_ERROR(want("end.weight", {2 + c.mel_bins, P}));
-  return want("end.bias", {2 + c.mel_bins});
+  ANTIPHON_RETURN_IF_ERROR(want("end.weight", {2, P}));
+  return want("end.bias", {2});
 }
 
 }  // namespace

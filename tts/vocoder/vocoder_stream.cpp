@@ -98,7 +98,7 @@ Status VocoderStream::run_pitch(NetRunner& pitch, int slot, std::size_t frames,
   skip_pitch_frames_ -= skipped;
   const std::size_t heard = std::min(frames - skipped, untold_.size() / bins);
   harmonics_.push(std::span<const float>(untold_).first(heard * bins),
-                  told.subspan(skipped * (2 + bins), heard * (2 + bins)), waiting_);
+                  told.subspan(2 * skipped, 2 * heard), waiting_);
   untold_.erase(untold_.begin(), untold_.begin() + static_cast<std::ptrdiff_t>(heard * bins));
   if (heard < frames - skipped) {  // the network tells of what is outside
     harmonics_.end(waiting_);

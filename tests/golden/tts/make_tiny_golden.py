@@ -86,21 +86,17 @@ def vocoder():
 
 @torch.no_grad()
 def pitched():
-    """Pitch of 0.85 octaves above 100 Hz, give or take 0.9, so beyond both limits as well; half of the frames have a voice; gains beyond
-    their upper limit. The last of three flows hears the harmonics; the delay of those before it is the pitch network's and the one frame that
-    harmonics take."""
+    """Pitch of 0.85 octaves above 100 Hz, give or take 0.9, so beyond both limits as well; half of the frames have a voice. The last of
+    three flows hears the harmonics; the delay of those before it is the pitch network's and the one frame that harmonics take."""
     torch.manual_seed(9)
     net = SlimWaveGlow(flows=3, channels=8, layers=6, pitch=6, hearing=1)
     net.pitch = Pitch(6, layers=2)
     for wn in net.wn:
         wn.end_w.normal_(0, 0.1), wn.end_b.normal_(0, 0.1)
-    mel, noise = torch.randn(1, 80, 19) - 6, 0.3 * torch.randn(1, 76, 64)
-    net.pitch.gain.weight.normal_()
-    told = net.pitch(mel.transpose(1, 2))[0]
-    for layer, some, deviation, middle in ((net.pitch.end, told[:, :2], torch.tensor([0.9, 2.0]), torch.tensor([0.85, 0.0])),
-                                           (net.pitch.gain, told[:, 2:], 1.5, 0.5)):
-        scale = deviation / some.std(0)
-        layer.weight.mul_(scale[:, None]), layer.bias.sub_(some.mean(0)).mul_(scale).add_(middle)
+    mel, noise = torch.randn(1, 80, 19) - 5, 0.3 * torch.randn(1, 76, 64)
+    told, end = net.pitch(mel.transpose(1, 2))[0], net.pitch.end
+    scale = torch.tensor([0.9, 2.0]) / told.std(0)
+    end.weight.mul_(scale[:, None]), end.bias.sub_(told.mean(0)).mul_(scale).add_(torch.tensor([0.85, 0.0]))
     weights = f32(vocoder_tensors(net))
     packed = PackedWaveGlow(weights)
     frames = mel.transpose(1, 2)
