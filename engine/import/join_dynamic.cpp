@@ -59,6 +59,7 @@ class Joiner {
   // Nodes in place of the one that ends a product; none where it does not.
   std::vector<NodeProto> join(const NodeProto& node) const {
     if (is(&node, "MatMulIntegerToFloat", kMicrosoftDomain)) return to_float(node);
+    if (is(&node, "QAttention", kMicrosoftDomain)) return attention(node);
     if (!is(&node, "Mul") || node.input_size() != 2) return {};
     for (const int side : {0, 1}) {
       const auto product = product_of(node.input(side), node.input(1 - side));
@@ -158,6 +159,21 @@ class Joiner {
       return {};
     return {matmul_node(
         node, {quantize->input(0), node.input(1), input(node, 3), input(node, 5), input(node, 6)})};
+  }
+
+  // The same node of x itself, without the scale and zero point of its bytes (inputs 3 and 6).
+  std::vector<NodeProto> attention(const NodeProto& node) const {
+    const NodeProto* quantize = maker(input(node, 0));
+    const std::string zero = input(node, 7);
+    if (!quantizes(quantize, input(node, 0), input(node, 6)) ||
+        input(node, 3) != quantize->output(1) || !constant(input(node, 1)) ||
+        !constant(input(node, 4)) || (!zero.empty() && !constant(zero)))
+      return {};
+    NodeProto out = node;
+    out.clear_input();
+    for (int i = 0; i < node.input_size(); ++i)
+      out.add_input(i == 0 ? quantize->input(0) : i == 3 || i == 6 ? "" : node.input(i));
+    return {out};
   }
 
   std::vector<NodeProto> conv(const Product& product, const NodeProto& node) const {

@@ -153,6 +153,7 @@ constexpr Operator kOperators[] = {
     {"Shrink", lower_shrink},
     {"Sigmoid", lower_unary},
     {"Sign", lower_math},
+    {"SimplifiedLayerNormalization", lower_rms_norm},
     {"Sin", lower_unary},
     {"Sinh", lower_math},
     {"Size", lower_size},
@@ -183,9 +184,19 @@ constexpr Operator kOperators[] = {
 
 // What ONNX Runtime's quantizers and optimiser write, in alphabetical order.
 constexpr Operator kMicrosoftOperators[] = {
+    {"Attention", lower_attention},
+    {"BiasGelu", lower_bias_gelu},
+    {"BiasSplitGelu", lower_bias_split_gelu},
+    {"DynamicQuantizeLSTM", lower_dynamic_quantize_lstm},
     {"DynamicQuantizeMatMul", lower_dynamic_quantize_matmul},
+    {"EmbedLayerNormalization", lower_embed_layer_norm},
+    {"FastGelu", lower_fast_gelu},
     {"FusedMatMul", lower_fused_matmul},
+    {"Gelu", lower_gelu},
     {"MatMulIntegerToFloat", lower_matmul_integer_to_float},
+    {"MultiHeadAttention", lower_multi_head_attention},
+    {"QAttention", lower_qattention},
+    {"QEmbedLayerNormalization", lower_qembed_layer_norm},
     {"QGemm", lower_qgemm},
     {"QLinearAdd", lower_qlinear_binary},
     {"QLinearAveragePool", lower_qlinear_unary},
@@ -196,6 +207,10 @@ constexpr Operator kMicrosoftOperators[] = {
     {"QLinearSigmoid", lower_qlinear_unary},
     {"QLinearSoftmax", lower_qlinear_unary},
     {"QLinearWhere", lower_qlinear_where},
+    {"QuickGelu", lower_quick_gelu},
+    {"SimplifiedLayerNormalization", lower_rms_norm},
+    {"SkipLayerNormalization", lower_skip_layer_norm},
+    {"SkipSimplifiedLayerNormalization", lower_skip_simplified_layer_norm},
 };
 
 const Operator* find_in(std::span<const Operator> all, const std::string& name) {

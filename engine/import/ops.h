@@ -17,6 +17,10 @@ ValueRef global_pool(Op& op, ValueRef x);
 ValueRef leaky_relu(Op& op, ValueRef x);
 // By the attribute axis, as `opset` has it; its logarithm for LogSoftmax.
 ValueRef softmax(Op& op, ValueRef x, std::int64_t opset);
+// GELU by a tanh.
+ValueRef tanh_gelu(Op& op, ValueRef x);
+// 1 / sqrt(mean(x^2) + epsilon) along the axes from `axis` on, which become 1 each.
+ValueRef inverse_rms(Op& op, ValueRef x, std::int64_t axis, double epsilon);
 // alpha a b; b [..., K, N], or [..., N, K] where it is transposed. A layer where b is constant;
 // `a_bytes`: whose kernel may round a to bytes, as the model does.
 ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b = false, double alpha = 1,
@@ -71,7 +75,13 @@ void lower_qlinear_matmul(Op&), lower_qlinear_conv(Op&), lower_qgemm(Op&);
 void lower_qlinear_binary(Op&), lower_qlinear_unary(Op&), lower_qlinear_concat(Op&);
 void lower_qlinear_where(Op&);
 // ops_recurrent.cpp
-void lower_lstm(Op&), lower_gru(Op&), lower_rnn(Op&);
+void lower_lstm(Op&), lower_gru(Op&), lower_rnn(Op&), lower_dynamic_quantize_lstm(Op&);
+// ops_transformer.cpp
+void lower_skip_layer_norm(Op&), lower_skip_simplified_layer_norm(Op&);
+void lower_embed_layer_norm(Op&), lower_qembed_layer_norm(Op&), lower_bias_gelu(Op&);
+void lower_fast_gelu(Op&), lower_quick_gelu(Op&), lower_bias_split_gelu(Op&);
+// ops_attention.cpp
+void lower_attention(Op&), lower_qattention(Op&), lower_multi_head_attention(Op&);
 // ops_control.cpp
 void lower_if(Op&), lower_loop(Op&), lower_scan(Op&);
 // ops_sequence.cpp

@@ -95,16 +95,18 @@ void lower_swish(Op& op) {
   op.set(op.binary(Binary::kMul, x, op.unary(Unary::kSigmoid, scaled)));
 }
 
-void lower_gelu(Op& op) {
-  const ValueRef x = op.value(0);
-  if (op.attr_s("approximate", "none") != "tanh") return op.set(op.unary(Unary::kGelu, x));
+ValueRef tanh_gelu(Op& op, ValueRef x) {
   const ValueRef cube = op.binary(Binary::kMul, op.binary(Binary::kMul, x, x), x);
   const ValueRef inner =
       op.binary(Binary::kMul, op.binary(Binary::kAdd, x, op.binary(Binary::kMul, cube, 0.044715)),
                 std::sqrt(2.0 / 3.14159265358979323846));
   const ValueRef half = op.binary(Binary::kMul, x, 0.5);
-  op.set(
-      op.binary(Binary::kMul, half, op.binary(Binary::kAdd, op.unary(Unary::kTanh, inner), 1.0)));
+  return op.binary(Binary::kMul, half, op.binary(Binary::kAdd, op.unary(Unary::kTanh, inner), 1.0));
+}
+
+void lower_gelu(Op& op) {
+  const ValueRef x = op.value(0);
+  op.set(op.attr_s("approximate", "none") == "tanh" ? tanh_gelu(op, x) : op.unary(Unary::kGelu, x));
 }
 
 void lower_shrink(Op& op) {

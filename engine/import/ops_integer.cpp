@@ -13,8 +13,8 @@ DType exact_type(const Whole& terms) {
   return count && *count <= kMostTerms ? DType::kF32 : DType::kI32;
 }
 
-ValueRef byte_product(Op& op, ValueRef a, const QuantizedInput& w, bool turned, bool a_bytes) {
-  if (op.failed() || op.rank(op.value(w.values)) != 2 || op.rank(a) < 1) return {};
+ValueRef byte_product(Op& op, ValueRef a, const QuantizedValues& w, bool turned, bool a_bytes) {
+  if (op.failed() || op.rank(w.values) != 2 || op.rank(a) < 1) return {};
   const std::optional<ByteWeights> weights = byte_weights(op, w, turned ? 0 : 1);
   if (!weights) return {};
   const ValueRef y = product(op, a, weights->scaled, turned, 1, a_bytes);

@@ -117,19 +117,25 @@ void lower_layer_norm(Op& op) {
   op.set(2, op.reshape(inverse, kept), Element::kFloat);
 }
 
+ValueRef inverse_rms(Op& op, ValueRef x, std::int64_t axis, double epsilon) {
+  const Wholes shape = op.extents(x);
+  Wholes rows(shape.begin(), shape.begin() + axis), kept = rows;
+  rows.push_back(product(shape, static_cast<std::size_t>(axis)));
+  kept.resize(shape.size(), Whole(1));
+  const ValueRef flat = op.reshape(x, rows);
+  const ValueRef mean = op.reduce(Reduce::kMean, op.binary(Binary::kMul, flat, flat), axis, true);
+  return op.reshape(op.unary(Unary::kRsqrt, op.binary(Binary::kAdd, mean, epsilon)), kept);
+}
+
+// Also ONNX Runtime's SimplifiedLayerNormalization, which gives what it multiplied by as well.
 void lower_rms_norm(Op& op) {
   const ValueRef x = op.value(0), gamma = op.value(1);
   if (op.failed()) return;
   const std::int64_t axis = op.axis(op.attr_i("axis", -1), op.rank(x));
-  const Wholes shape = op.extents(x);
-  Wholes rows(shape.begin(), shape.begin() + axis);
-  rows.push_back(product(shape, static_cast<std::size_t>(axis)));
-  const ValueRef flat = op.reshape(x, rows);
-  const ValueRef mean = op.reduce(Reduce::kMean, op.binary(Binary::kMul, flat, flat), axis, true);
-  const ValueRef inverse =
-      op.unary(Unary::kRsqrt, op.binary(Binary::kAdd, mean, op.attr_f("epsilon", 1e-5)));
-  const ValueRef y = op.reshape(op.binary(Binary::kMul, flat, inverse), shape);
-  op.set(op.binary(Binary::kMul, y, gamma));
+  if (op.failed()) return;
+  const ValueRef inverse = inverse_rms(op, x, axis, op.attr_f("epsilon", 1e-5));
+  op.set(op.binary(Binary::kMul, op.binary(Binary::kMul, x, inverse), gamma));
+  op.set(1, inverse, Element::kFloat);
 }
 
 // Each channel of each item on its own.

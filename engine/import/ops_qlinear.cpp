@@ -38,7 +38,7 @@ void set_bytes(Op& op, ValueRef y, std::size_t scale) {
 // a times the weights' constants, as a layer where they are bytes along two axes. `turned`: their
 // rows are outputs.
 ValueRef weighted(Op& op, ValueRef a, const QuantizedInput& w, bool turned) {
-  const ValueRef y = byte_product(op, a, w, turned);
+  const ValueRef y = byte_product(op, a, quantized_values(op, w), turned);
   return y.valid() ? y : product(op, a, dequantized(op, w, turned ? 0 : 1), turned);
 }
 
@@ -101,7 +101,8 @@ void lower_qlinear_matmul(Op& op) {
   const int left = op.failed() ? 0 : op.rank(op.value(0)), right = left ? op.rank(op.value(3)) : 0;
   if (op.failed() || left < 2 || right < 2) return op.unsupported("wanted two axes or more");
   if (right == 2 && can_pair(op)) {
-    const ValueRef y = byte_product(op, dequantized(op, {0, 1, 2}, 0), {3, 4, 5}, false);
+    const ValueRef a = dequantized(op, QuantizedInput{0, 1, 2}, 0);
+    const ValueRef y = byte_product(op, a, quantized_values(op, {3, 4, 5}), false);
     if (y.valid()) return set_bytes(op, y, 6);
   }
   // a's scales lie along its rows, b's along its columns.
@@ -120,7 +121,8 @@ void lower_qlinear_conv(Op& op) {
                element_name(static_cast<int>(op.element(8))));
   if (op.failed()) return;
   if (can_pair(op)) {
-    const ValueRef x = dequantized(op, {0, 1, 2}, 1), w = dequantized(op, {3, 4, 5}, 0);
+    const ValueRef x = dequantized(op, QuantizedInput{0, 1, 2}, 1);
+    const ValueRef w = dequantized(op, QuantizedInput{3, 4, 5}, 0);
     const ValueRef bias = op.has(8) ? real_bias(op, 8, 1, 4) : ValueRef{};
     return set_bytes(op, convolution(op, x, w, bias), 6);
   }

@@ -32,7 +32,8 @@ void lower_quantize(Op& op) {
 void lower_dequantize(Op& op) {
   const ValueRef x = op.value(0);
   if (op.failed()) return;
-  op.set(0, dequantized(op, {0, 1, 2}, axis_of(op, x), op.attr_i("block_size", 0)), op.element(1));
+  const QuantizedInput at{0, 1, 2};
+  op.set(0, dequantized(op, at, axis_of(op, x), op.attr_i("block_size", 0)), op.element(1));
 }
 
 namespace {
@@ -68,7 +69,7 @@ namespace {
 
 // a w in f32 as a layer on the weights' bytes; of weights that are not constant as they stand.
 ValueRef weighted(Op& op, ValueRef a, const QuantizedInput& w, bool a_bytes) {
-  const ValueRef y = byte_product(op, a, w, false, a_bytes);
+  const ValueRef y = byte_product(op, a, quantized_values(op, w), false, a_bytes);
   if (y.valid() || op.failed()) return y;
   return matmul(op, a, dequantized(op, w, op.rank(op.value(w.values)) - 1));
 }

@@ -1,10 +1,11 @@
 // LSTM, GRU and RNN as structured loops: one product over all steps for what comes from the input,
-// the recurrence in the body.
+// the recurrence in the body. Weights of bytes stay bytes, inside loops and before them.
 #include <algorithm>
-#include <cctype>
 
 #include "engine/import/op.h"
 #include "engine/import/ops.h"
+#include "engine/import/quantized.h"
+#include "engine/import/recurrent_activation.h"
 
 namespace antiphon::onnx {
 
@@ -12,10 +13,8 @@ using ir::OpKind;
 
 namespace {
 
-struct Activation {
-  std::string name;
-  double alpha = 0, beta = 0;
-};
+constexpr const char* kDynamicLstm = "DynamicQuantizeLSTM";
+constexpr QuantizedInput kWeights{1, 8, 9}, kRecurrent{2, 10, 11};  // of DynamicQuantizeLSTM
 
 // What all directions of one node share.
 struct Cell {
@@ -28,9 +27,11 @@ struct Cell {
   Whole steps, batch;
 };
 
-// What one direction works with. Weights [gates * H, ...] in the order of ONNX.
+// What one direction works with. Weights [gates * H, ...] in the order of ONNX, or of bytes
+// [..., gates * H].
 struct Direction {
   ValueRef w, r, wb, rb, h0, c0, peepholes;
+  QuantizedValues w_bytes, r_bytes;
   bool reverse = false;
   std::vector<Activation> activations;
 };
@@ -39,42 +40,6 @@ struct Direction {
 struct Step {
   ValueRef h, c;
 };
-
-Activation activation_of(const std::string& given, double alpha, double beta, bool has_alpha,
-                         bool has_beta) {
-  std::string name = given;
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  double a = alpha, b = beta;
-  if (!has_alpha) a = name == "leakyrelu" ? 0.01 : name == "hardsigmoid" ? 0.2 : 1;
-  if (!has_beta) b = name == "hardsigmoid" ? 0.5 : 1;
-  return {name, a, b};
-}
-
-ValueRef activate(Op& op, const Activation& f, ValueRef x) {
-  if (f.name == "sigmoid") return op.unary(Unary::kSigmoid, x);
-  if (f.name == "tanh") return op.unary(Unary::kTanh, x);
-  if (f.name == "relu") return op.unary(Unary::kRelu, x);
-  const auto times = [&](ValueRef v, double factor) { return op.binary(Binary::kMul, v, factor); };
-  const auto plus = [&](ValueRef v, double term) { return op.binary(Binary::kAdd, v, term); };
-  if (f.name == "affine") return plus(times(x, f.alpha), f.beta);
-  if (f.name == "hardsigmoid") return op.clamp(plus(times(x, f.alpha), f.beta), 0, 1);
-  if (f.name == "scaledtanh") return times(op.unary(Unary::kTanh, times(x, f.beta)), f.alpha);
-  const ValueRef positive = op.binary(Binary::kGreater, x, 0.0);
-  if (f.name == "leakyrelu") return op.where(positive, x, times(x, f.alpha));
-  if (f.name == "thresholdedrelu")
-    return op.where(op.binary(Binary::kGreater, x, f.alpha), x, op.number(DType::kF32, 0));
-  if (f.name == "softsign") return op.binary(Binary::kDiv, x, plus(op.unary(Unary::kAbs, x), 1));
-  const ValueRef low = op.binary(Binary::kMin, x, 0.0);
-  if (f.name == "elu")
-    return op.where(positive, x, times(plus(op.unary(Unary::kExp, low), -1), f.alpha));
-  if (f.name == "softplus") {
-    const ValueRef e = op.unary(Unary::kExp, op.unary(Unary::kNeg, op.unary(Unary::kAbs, x)));
-    return op.binary(Binary::kAdd, op.unary(Unary::kRelu, x), op.unary(Unary::kLog, plus(e, 1)));
-  }
-  op.unsupported("activation '" + f.name + "' is not supported");
-  return x;
-}
 
 void read_activations(Op& op, Cell& cell, const std::vector<std::string>& defaults) {
   const std::vector<std::string> names = op.attr_strings("activations");
@@ -92,7 +57,9 @@ void read_activations(Op& op, Cell& cell, const std::vector<std::string>& defaul
   }
 }
 
-Cell read_cell(Op& op, std::int64_t gates, const std::vector<std::string>& defaults) {
+// `width_axis`: the axis of R that is as wide as the state.
+Cell read_cell(Op& op, std::int64_t gates, const std::vector<std::string>& defaults,
+               std::int64_t width_axis = 2) {
   Cell cell;
   cell.gates = gates;
   cell.direction = op.attr_s("direction", "forward");
@@ -108,7 +75,7 @@ Cell read_cell(Op& op, std::int64_t gates, const std::vector<std::string>& defau
     op.invalid("X, W and R: wanted three axes each");
     return cell;
   }
-  const auto hidden = op.extent(r, 2).number();
+  const auto hidden = op.extent(r, width_axis).number();
   if (!hidden || *hidden < 1) op.unsupported("the width of R must be fixed");
   cell.hidden = hidden.value_or(1);
   if (cell.batch_first) cell.x = op.transpose(cell.x, {1, 0, 2});
@@ -134,6 +101,10 @@ ValueRef part_of(Op& op, std::size_t input, std::int64_t i) {
   return op.reshape(op.slice(all, 0, i, i + 1), dims);
 }
 
+QuantizedValues bytes_of(Op& op, const QuantizedInput& w, std::int64_t i) {
+  return {part_of(op, w.values, i), part_of(op, w.scale, i), part_of(op, w.zero, i)};
+}
+
 ValueRef state_of(Op& op, const Cell& cell, std::size_t input, std::int64_t i) {
   if (!op.has(input)) return op.expand(op.number(DType::kF32, 0), {cell.batch, Whole(cell.hidden)});
   if (!cell.batch_first) return part_of(op, input, i);
@@ -144,8 +115,13 @@ ValueRef state_of(Op& op, const Cell& cell, std::size_t input, std::int64_t i) {
 Direction read_direction(Op& op, const Cell& cell, std::int64_t i, bool has_c) {
   Direction d;
   d.reverse = cell.direction == "reverse" || i == 1;
-  d.w = part_of(op, 1, i);
-  d.r = part_of(op, 2, i);
+  if (op.type() == kDynamicLstm) {
+    d.w_bytes = bytes_of(op, kWeights, i);
+    d.r_bytes = bytes_of(op, kRecurrent, i);
+  } else {
+    d.w = part_of(op, 1, i);
+    d.r = part_of(op, 2, i);
+  }
   if (const ValueRef both = part_of(op, 3, i); both.valid()) {
     const std::int64_t width = cell.gates * cell.hidden;
     d.wb = op.slice(both, 0, 0, width);
@@ -170,6 +146,13 @@ ValueRef gate(Op& op, const Cell& cell, ValueRef gates, std::int64_t i) {
 
 ValueRef linear(Op& op, ValueRef x, ValueRef w, ValueRef bias) {
   return op.node(OpKind::kLinear, {x, w, {}, bias});
+}
+
+// The same of bytes [..., N] in f32. `x_bytes`: a kernel may round x to bytes, as the model does.
+ValueRef byte_linear(Op& op, ValueRef x, const QuantizedValues& w, ValueRef bias, bool x_bytes) {
+  ValueRef y = byte_product(op, x, w, false, x_bytes);
+  if (!y.valid() && !op.failed()) y = product(op, x, dequantized(op, w, 1));
+  return bias.valid() ? op.binary(Binary::kAdd, y, bias) : y;
 }
 
 // The recurrence of one direction. `step` is called in the body with the step's product of the
@@ -239,7 +222,10 @@ void set_results(Op& op, const Cell& cell, const std::vector<std::vector<ValueRe
 
 Step lstm_step(Op& op, const Cell& cell, const Direction& d, ValueRef from_x, const Step& s,
                bool coupled) {
-  const ValueRef gates = op.binary(Binary::kAdd, linear(op, s.h, d.r, {}), from_x);
+  const bool bytes = d.r_bytes.values.valid();
+  const ValueRef from_h =
+      bytes ? byte_linear(op, s.h, d.r_bytes, {}, false) : linear(op, s.h, d.r, {});
+  const ValueRef gates = op.binary(Binary::kAdd, from_h, from_x);
   const auto peep = [&](ValueRef g, std::int64_t i, ValueRef c) {
     if (!d.peepholes.valid()) return g;
     const ValueRef p = op.slice(d.peepholes, 0, i * cell.hidden, (i + 1) * cell.hidden);
@@ -296,22 +282,61 @@ void lower_recurrent(Op& op, Cell& cell, bool has_c, bool keep_recurrent_bias, M
     if (op.failed()) return;
     ValueRef bias = d.wb;
     if (bias.valid() && !keep_recurrent_bias) bias = op.binary(Binary::kAdd, d.wb, d.rb);
-    const ValueRef from_x = linear(op, cell.x, d.w, bias);
+    const ValueRef from_x = d.w_bytes.values.valid()
+                                ? byte_linear(op, cell.x, d.w_bytes, bias, true)
+                                : linear(op, cell.x, d.w, bias);
     results.push_back(run_direction(op, cell, d, from_x,
                                     [&](ValueRef x, const Step& s) { return step(d, x, s); }));
   }
   if (!op.failed()) set_results(op, cell, results);
 }
 
-}  // namespace
-
-void lower_lstm(Op& op) {
-  Cell cell = read_cell(op, 4, {"Sigmoid", "Tanh", "Tanh"});
+void lower_cell_of_lstm(Op& op, Cell& cell) {
   const bool coupled = op.attr_i("input_forget", 0) != 0;
   if (op.failed()) return;
   lower_recurrent(op, cell, true, false, [&](const Direction& d, ValueRef x, const Step& s) {
     return lstm_step(op, cell, d, x, s, coupled);
   });
+}
+
+}  // namespace
+
+void lower_lstm(Op& op) {
+  Cell cell = read_cell(op, 4, {"Sigmoid", "Tanh", "Tanh"});
+  lower_cell_of_lstm(op, cell);
+}
+
+namespace {
+
+// Bytes [directions, columns, 4 * H] with a scale and a zero point for each direction, or for each
+// of its 4 * H outputs.
+void check_bytes(Op& op, const Cell& cell, const QuantizedInput& w, const char* name) {
+  const Whole directions = cell.directions, outputs = cell.gates * cell.hidden;
+  const Wholes dims = op.extents(op.value(w.values));
+  if (!op.failed() && !(dims[0].same(directions) && dims[2].same(outputs)))
+    op.invalid(std::string(name) + ": wanted [" + std::to_string(cell.directions) + ", ..., " +
+               std::to_string(cell.gates * cell.hidden) + "], columns by outputs");
+  for (const std::size_t i : {w.scale, w.zero}) {
+    if (op.failed() || !op.has(i)) continue;
+    const Wholes given = op.extents(op.value(i));
+    const bool one = given.size() == 1, each = given.size() == 2 && given[1].same(outputs);
+    if (!(one || each) || !given[0].same(directions))
+      op.invalid("scale or zero point of " + std::string(name) + " (input " + std::to_string(i) +
+                 "): wanted one for each direction, or for each of its outputs");
+  }
+}
+
+}  // namespace
+
+// The step's rounding of h to bytes is left out: the state stays f32.
+void lower_dynamic_quantize_lstm(Op& op) {
+  check_quantized(op, kWeights);
+  if (!op.failed()) check_quantized(op, kRecurrent);
+  if (op.failed()) return;
+  Cell cell = read_cell(op, 4, {"Sigmoid", "Tanh", "Tanh"}, 1);
+  if (!op.failed()) check_bytes(op, cell, kWeights, "W");
+  if (!op.failed()) check_bytes(op, cell, kRecurrent, "R");
+  lower_cell_of_lstm(op, cell);
 }
 
 void lower_gru(Op& op) {

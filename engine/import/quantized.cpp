@@ -92,12 +92,10 @@ bool one_or_list(const ir::ValueInfo& info, std::size_t extent) {
   return count == 1 || count == static_cast<std::int64_t>(extent);
 }
 
-std::optional<ConstantBytes> constant_bytes(Op& op, const QuantizedInput& x, std::int64_t axis) {
-  const ValueRef v = op.value(x.values), s = op.value(x.scale);
-  const ValueRef z = op.value_or_none(x.zero);  // before the others are looked up: it may move them
-  ConstantBytes out{op.graph().constant_info(v), op.graph().constant_info(s),
-                    op.graph().constant_info(z)};
-  if (op.failed() || !out.values || !out.scales || (op.has(x.zero) && !out.zeros)) return {};
+std::optional<ConstantBytes> constant_bytes(Op& op, const QuantizedValues& x, std::int64_t axis) {
+  ConstantBytes out{op.graph().constant_info(x.values), op.graph().constant_info(x.scale),
+                    op.graph().constant_info(x.zero)};
+  if (op.failed() || !out.values || !out.scales || (x.zero.valid() && !out.zeros)) return {};
   const DType dtype = out.values->dtype;
   if (dtype != DType::kI8 && dtype != DType::kU8 && dtype != DType::kI32) return {};
   if (out.values->constant.bytes == 0 || out.scales->dtype != DType::kF32) return {};
@@ -153,9 +151,8 @@ ValueRef centred_bytes(Op& op, const ConstantBytes& x, const std::vector<std::in
   return op.node(OpKind::kDequantize, {held, as_list(op, scale)}, {{"axis", axis}});
 }
 
-std::optional<ByteWeights> byte_weights(Op& op, const QuantizedInput& w, std::int64_t axis,
+std::optional<ByteWeights> byte_weights(Op& op, const QuantizedValues& w, std::int64_t axis,
                                         bool may_shift) {
-  const ValueRef scale = op.value(w.scale);
   const std::optional<ConstantBytes> x = constant_bytes(op, w, axis);
   if (!x || x->values->shape.size() < 2 || x->values->dtype == DType::kI32) return std::nullopt;
   const std::vector<std::int32_t> centre = centres(*x);
@@ -169,9 +166,17 @@ std::optional<ByteWeights> byte_weights(Op& op, const QuantizedInput& w, std::in
   if (shifted && !may_shift) return std::nullopt;
   ByteWeights out;
   const auto count = static_cast<std::int64_t>(x->extent);
-  out.scaled = centred_bytes(op, *x, centre, scale, axis);
+  out.scaled = centred_bytes(op, *x, centre, w.scale, axis);
   if (shifted) out.shifts = op.graph().constant(DType::kF32, {count}, shifts.data());
   return out.scaled.valid() ? std::optional(out) : std::nullopt;
+}
+
+// As bytes where they fit without a zero point, else as numbers; invalid: not all is constant.
+ValueRef constant_numbers(Op& op, const QuantizedValues& x, std::int64_t axis) {
+  if (op.failed() || !op.graph().constant_info(x.values)) return {};
+  if (const auto bytes = byte_weights(op, x, axis, false)) return bytes->scaled;
+  const std::optional<ConstantBytes> known = constant_bytes(op, x, axis);
+  return known ? expanded(op, *known) : ValueRef{};
 }
 
 ValueRef dequantized_nodes(Op& op, ValueRef x, ValueRef scale, ValueRef zero) {
@@ -199,6 +204,10 @@ void check_numbers(Op& op, Element type, std::size_t scale, std::size_t zero) {
 }
 
 }  // namespace
+
+QuantizedValues quantized_values(Op& op, const QuantizedInput& x) {
+  return {op.value(x.values), op.value(x.scale), op.value_or_none(x.zero)};
+}
 
 void check_quantized(Op& op, const QuantizedInput& x) {
   if (!op.has(x.values)) return op.invalid(numbered("values", x.values) + " are absent");
@@ -230,7 +239,7 @@ bool has_pair_form(Op& op, Element type, std::size_t scale, std::size_t zero) {
          (op.rank(op.value(scale)) == 0 || op.extent(op.value(scale), 0).number() == 1);
 }
 
-std::optional<ByteWeights> byte_weights(Op& op, const QuantizedInput& w, std::int64_t axis) {
+std::optional<ByteWeights> byte_weights(Op& op, const QuantizedValues& w, std::int64_t axis) {
   return byte_weights(op, w, axis, true);
 }
 
@@ -297,17 +306,21 @@ ValueRef dequantized(Op& op, const QuantizedInput& at, std::int64_t axis, std::i
   if (op.dtype(x) == DType::kI8 && symmetric && block == 0 && op.rank(scale) <= 1 &&
       (!constant || op.rank(x) > 0))
     return op.node(OpKind::kDequantize, {x, as_list(op, scale)}, {{"axis", axis}});
-  if (constant && block == 0 && op.dtype(scale) == DType::kF32) {
-    if (const auto bytes = byte_weights(op, at, axis, false)) return bytes->scaled;
-    if (const std::optional<ConstantBytes> known = constant_bytes(op, at, axis))
-      if (const ValueRef wide = expanded(op, *known); wide.valid()) return wide;
-  }
+  if (constant && block == 0 && op.dtype(scale) == DType::kF32)
+    if (const ValueRef y = constant_numbers(op, quantized_values(op, at), axis); y.valid())
+      return y;
   if (has_own_form(op, op.element(at.values), at, block))
     return op.node(OpKind::kDequantize, {x, as_list(op, scale)},
                    {{"axis", axis}, {"zero", *single_zero(op, at.zero)}});
   const ValueRef s = beside(op, scale, x, axis, block);
   return dequantized_nodes(op, x, s,
                            symmetric ? ValueRef{} : beside(op, op.value(at.zero), x, axis, block));
+}
+
+ValueRef dequantized(Op& op, const QuantizedValues& x, std::int64_t axis) {
+  if (const ValueRef y = constant_numbers(op, x, axis); y.valid() || op.failed()) return y;
+  return dequantized_nodes(op, x.values, beside(op, x.scale, x.values, axis),
+                           x.zero.valid() ? beside(op, x.zero, x.values, axis) : ValueRef{});
 }
 
 }  // namespace antiphon::onnx

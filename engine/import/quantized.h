@@ -14,6 +14,12 @@ struct QuantizedInput {
   std::size_t values = 0, scale = 1, zero = 2;
 };
 
+// The same as values of the graph, which may be parts of inputs; zero may be invalid: none.
+struct QuantizedValues {
+  ValueRef values, scale, zero;
+};
+QuantizedValues quantized_values(Op& op, const QuantizedInput& x);
+
 // Fails the node where the values are not bytes, the scale is missing or no real number, or the
 // zero point is of another type.
 void check_quantized(Op& op, const QuantizedInput& x);
@@ -28,6 +34,8 @@ bool all_zero(const Known* known);
 // `block` is not 0. Constant bytes stay bytes behind a Dequantize where they fit without a zero
 // point, other constants become f32.
 ValueRef dequantized(Op& op, const QuantizedInput& x, std::int64_t axis, std::int64_t block = 0);
+// The same of values that are weights: no pass looks for a Quantize before them.
+ValueRef dequantized(Op& op, const QuantizedValues& x, std::int64_t axis);
 
 // round(x / scale) + zero within the limits of `type`, in its storage type. `y.values` is not read.
 ValueRef quantized(Op& op, ValueRef x, const QuantizedInput& y, Element type, std::int64_t axis,
@@ -51,11 +59,11 @@ struct ByteWeights {
 };
 // Nothing: something of them is not constant, or there is neither one scale nor a list along
 // `axis`, 0 or 1.
-std::optional<ByteWeights> byte_weights(Op& op, const QuantizedInput& w, std::int64_t axis);
+std::optional<ByteWeights> byte_weights(Op& op, const QuantizedValues& w, std::int64_t axis);
 
 // a w in f32 of constant weights [K, N], or [N, K] where they are `turned`: a layer on their bytes.
 // Invalid: they are no such weights. `a_bytes`: a kernel may round a to bytes, as the model does.
-ValueRef byte_product(Op& op, ValueRef a, const QuantizedInput& w, bool turned,
+ValueRef byte_product(Op& op, ValueRef a, const QuantizedValues& w, bool turned,
                       bool a_bytes = false);
 
 // The type in which sums of so many products of bytes less their zero points are exact: f32, whose

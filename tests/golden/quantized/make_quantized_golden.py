@@ -4,7 +4,7 @@
     python tests/golden/quantized/make_quantized_golden.py
 
 NAME.onnx: a small network as quantize_static() writes it in QOperator form (cnn_*, block_u8) or quantize_dynamic() (mlp_*,
-*_dynamic), also as ONNX Runtime's optimiser leaves it (*_fused). NAME.safetensors: in.x.N, inputs; out.y.N, what ONNX
+*_dynamic), also as ONNX Runtime's optimiser leaves it (*_fused); lstm_node_*: one DynamicQuantizeLSTM with all it may have. NAME.safetensors: in.x.N, inputs; out.y.N, what ONNX
 Runtime makes of them with every node as it stands; real.y.N, of dynamic ones, what it makes with the weights' bytes where
 nothing else is rounded. Written with onnx 1.23.2, onnxruntime 1.32.0 and numpy 2.4.6.
 """
@@ -119,6 +119,57 @@ def mlp():
     return n.model(y, [3, 24], [3, 7])
 
 
+def recurrent():
+    """Two layers of LSTM, the first in both directions, and what follows them."""
+    n = Network(34)
+    steps, batch, width, hidden = 7, 2, 12, 8
+    part = lambda name, *shape: n.constant(name, n.random.normal(0.03, 0.4, shape).astype(np.float32))
+
+    def layer(name, x, directions, columns, **attributes):
+        inputs = [x, part(name + "_w", directions, 4 * hidden, columns), part(name + "_r", directions, 4 * hidden, hidden),
+                  part(name + "_b", directions, 8 * hidden)]
+        y = n.node("LSTM", name, inputs, hidden_size=hidden, **attributes)
+        turned = n.node("Transpose", name + "_turned", [y], perm=[0, 2, 1, 3])
+        return n.node("Reshape", name + "_flat", [turned, n.constant(name + "_dims", np.array([0, 0, -1], np.int64))])
+
+    a = layer("first", "x", 2, width, direction="bidirectional")
+    b = layer("second", a, 1, 2 * hidden)
+    y = n.linear("scores", b, hidden, 9)
+    return n.model(y, [steps, batch, width], [steps, batch, 9])
+
+
+def lstm_node(random, per_output, directions, weights, **attributes):
+    """Models of DynamicQuantizeLSTM and of LSTM with the numbers that its weights stand for; what both read beside x."""
+    steps, batch, columns, hidden = 5, 3, 6, 8
+    real = lambda *dims: random.normal(0, 0.5, dims).astype(np.float32)
+    beside = [("b", real(directions, 8 * hidden)), ("lengths", np.array([5, 2, 4], np.int32)), ("h", real(directions, batch, hidden)),
+              ("c", real(directions, batch, hidden)), ("p", real(directions, 3 * hidden))]
+    limits = np.iinfo(weights)
+    numbers, plain = {}, {}
+    for name, width in (("w", columns), ("r", hidden)):
+        count = (directions, 4 * hidden) if per_output else (directions,)
+        values = random.integers(limits.min, limits.max + 1, (directions, width, 4 * hidden)).astype(weights)
+        scale = random.uniform(0.002, 0.006, count).astype(np.float32)
+        zero = np.full(count, random.integers(90, 110) if limits.min == 0 else 0, weights)  # ONNX Runtime wants equal ones
+        beside_columns = lambda v: v.reshape(directions, 1, -1).astype(np.float32)
+        numbers.update({name: values, name + "_scale": scale, name + "_zero": zero})
+        plain[name] = np.ascontiguousarray(((values - beside_columns(zero)) * beside_columns(scale)).transpose(0, 2, 1))
+
+    def model(op, weights, after, domain):
+        names = ["x", "w", "r", *[name for name, _ in beside], *after]
+        constants = [numpy_helper.from_array(v, k) for k, v in [*weights.items(), *beside, ("all", np.array([-1], np.int64))]]
+        parts = ["sequence", "last", "cell"]
+        nodes = [helper.make_node(op, names, parts, name="lstm", domain=domain, hidden_size=hidden, **attributes)]
+        nodes += [helper.make_node("Reshape", [part, "all"], [part + "_flat"]) for part in parts]
+        nodes.append(helper.make_node("Concat", [part + "_flat" for part in parts], ["y"], axis=0))
+        value = lambda name, dims: helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+        graph = helper.make_graph(nodes, "lstm", [value("x", [steps, batch, columns])], [value("y", None)], constants)
+        return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)])
+
+    after = ["w_scale", "w_zero", "r_scale", "r_zero"]
+    return model("DynamicQuantizeLSTM", numbers, after, "com.microsoft"), model("LSTM", plain, [], "")
+
+
 class Samples(CalibrationDataReader):
     def __init__(self, inputs):
         self.left = [{"x": x} for x in inputs]
@@ -149,10 +200,16 @@ def with_rounded_weights(plain, quantized):
     out.CopyFrom(plain)
     have = {t.name: numpy_helper.to_array(t) for t in quantized.graph.initializer}
     for tensor in out.graph.initializer:
-        if tensor.name + "_quantized" not in have:
+        turned = tensor.name + "_Transposed_quantized" in have  # a Gemm's, which becomes a MatMul
+        name = tensor.name + ("_Transposed" if turned else "")
+        if name + "_quantized" not in have:
             continue
-        values, scale, zero = (have[tensor.name + end].astype(np.float32) for end in ("_quantized", "_scale", "_zero_point"))
-        tensor.CopyFrom(numpy_helper.from_array((values - zero) * scale, tensor.name))
+        values, scale, zero = (have[name + end].astype(np.float32) for end in ("_quantized", "_scale", "_zero_point"))
+        if values.ndim == 3:  # an LSTM's, which are turned
+            scale, zero = (v.reshape(len(values), 1, -1) for v in (scale, zero))
+        real = (values - zero) * scale
+        real = real.transpose(0, 2, 1) if values.ndim == 3 else real.T if turned else real
+        tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(real), tensor.name))
     return out
 
 
@@ -200,6 +257,15 @@ def main():
         dynamic("mlp_uneven", mlp, QuantType.QUInt8, True)
         dynamic("mlp_fused", mlp, QuantType.QUInt8, False, optimised=True)
         dynamic("cnn_dynamic", cnn, QuantType.QUInt8, False)
+        dynamic("lstm_dynamic", recurrent, QuantType.QInt8, True)
+        for name, arguments in {
+                "lstm_node_uneven": (True, 2, np.uint8, dict(direction="bidirectional")),
+                "lstm_node_reverse": (False, 1, np.int8, dict(direction="reverse", clip=0.9, input_forget=1)),
+                "lstm_node_activations": (False, 1, np.uint8, dict(activations=["HardSigmoid", "LeakyRelu", "Softsign"],
+                                                                   activation_alpha=[0.3, 0.2], activation_beta=[0.4]))}.items():
+            per_output, directions, weights, attributes = arguments
+            quantized, plain = lstm_node(np.random.default_rng(35), per_output, directions, weights, **attributes)
+            write(name, plain, quantized, inputs_of(plain, 6), True)
 
 
 if __name__ == "__main__":

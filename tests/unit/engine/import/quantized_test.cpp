@@ -152,6 +152,8 @@ TEST(QuantizedPlans, ResidualsStayBytes) {
 struct Dynamic {
   const char* name;
   int byte_layers;
+  int loops = 0;
+  int casts = 0;  // which steps lie within a sequence
 };
 
 class QuantizedDynamically : public testing::TestWithParam<Dynamic> {};
@@ -166,8 +168,11 @@ TEST_P(QuantizedDynamically, RunsOnByteWeightsAndRoundsLess) {
     const auto f32 = plan_of(golden, isa, Precision::kF32);
     ASSERT_TRUE(int8 && f32);
     EXPECT_EQ(count(*int8, {"linear_panels_int8"}), GetParam().byte_layers) << isa;
-    for (const auto& plan : {int8, f32})
-      EXPECT_EQ(count_plain(*plan) + count(*plan, {"cast", "math", "reduce_plain"}), 0) << isa;
+    EXPECT_EQ(count(*int8, {"loop_program"}), GetParam().loops) << isa;
+    for (const auto& plan : {int8, f32}) {
+      EXPECT_EQ(count_plain(*plan) + count(*plan, {"math", "reduce_plain"}), 0) << isa;
+      EXPECT_EQ(count(*plan, {"cast"}), GetParam().casts) << isa;
+    }
     for (int i = 0; i < kNumInputs; ++i) {
       const auto x = golden.values("in.x.", i), real = golden.values("real.y.", i);
       const double theirs = rms(golden.values("out.y.", i), real);
@@ -182,7 +187,10 @@ TEST_P(QuantizedDynamically, RunsOnByteWeightsAndRoundsLess) {
 INSTANTIATE_TEST_SUITE_P(All, QuantizedDynamically,
                          testing::Values(Dynamic{"block_dynamic", 4}, Dynamic{"block_fused", 4},
                                          Dynamic{"mlp_uneven", 3}, Dynamic{"mlp_fused", 3},
-                                         Dynamic{"cnn_dynamic", 1}),
+                                         Dynamic{"cnn_dynamic", 1}, Dynamic{"lstm_dynamic", 4, 3},
+                                         Dynamic{"lstm_node_uneven", 2, 2, 1},
+                                         Dynamic{"lstm_node_reverse", 1, 1, 1},
+                                         Dynamic{"lstm_node_activations", 1, 1, 1}),
                          name_of<Dynamic>);
 
 // Where bytes have 255 levels the tuner may round a row to them, as the model does to a tensor: an

@@ -1,0 +1,35 @@
+// Attention as ONNX Runtime's operators have it, once its projections are made.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/import/op.h"
+
+namespace antiphon::onnx {
+
+constexpr std::size_t kNoInput = static_cast<std::size_t>(-1);  // no node has it
+
+// d = H / heads. Mask and bias are given as the inputs that they are.
+struct Attention {
+  std::int64_t heads = 1;
+  ValueRef q;               // [B, S, H]
+  ValueRef k, v;            // [B, S', H], [B, S', heads * dv]; or by head, [B, heads, S', d or dv]
+  ValueRef past_k, past_v;  // [B, heads, P, d], [B, heads, P, dv] before them; invalid: none
+  std::size_t mask = kNoInput;  // which keys count, in one of the forms of ONNX Runtime
+  std::size_t bias = kNoInput;  // [B or 1, heads or 1, S, T], added to the scores
+};
+
+struct Attended {
+  ValueRef y;     // [B, S, heads * dv]
+  ValueRef k, v;  // by head, [B, heads, T, d or dv]: the past and the new ones, T = P + S'
+};
+
+// softmax(scale q k' + mask + bias) v by head, by the attributes num_heads, scale, unidirectional
+// and mask_filter_value. What passes fuse where neither head has a bias of its own.
+Attended attend(Op& op, const Attention& in);
+
+// The attribute num_heads; fails the node where it is not positive.
+std::int64_t num_heads(Op& op);
+
+}  // namespace antiphon::onnx
