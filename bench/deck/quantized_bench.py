@@ -4,10 +4,12 @@
     python bench/deck/quantized_bench.py [--antiphon build/bin/antiphon] [--before OTHER] [--work DIR] [--threads 1] [--rounds 5] [NAME...]
 
 resnet50: the geometry of ResNet-50 at 224 x 224 with seeded weights, by quantize_static() in QOperator form. bert: an encoder
-of six layers of 384 over 128 steps, by quantize_dynamic(). Both are made in DIR where it lacks them. Runs ours, ONNX Runtime
+of six layers of 384 over 128 steps, by quantize_dynamic(). bert_optimised: one of that size from transformers, with embeddings and mask,
+by ONNX Runtime's transformer optimiser and quantize_dynamic(); f32 is the optimised one. lstm: two layers of LSTM in both directions, 256 wide, over 100 steps, by quantize_dynamic() too.
+All are made in DIR where it lacks them. Runs ours, ONNX Runtime
 on the same model, and with --before another build of ours, all in turns: the least median of the rounds counts. Ours is tuned;
 `difference` is that of the outputs to ONNX Runtime's, root mean square, relative. ANTIPHON_MAX_ISA caps ours. Needs onnx,
-onnxruntime, sympy.
+onnxruntime, sympy; bert_optimised torch and transformers.
 """
 import argparse
 import json
@@ -19,6 +21,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
 from deck_bench import ROOT, SECONDS, commit, loss, machine, median_ms, ours, session_of
+
+EXTENTS = {"B": 1, "T": 128}  # of inputs that leave theirs open
 
 
 class Network:
@@ -100,9 +104,47 @@ def bert(path, layers=6, width=384, heads=6, steps=128):
     n.save(path, ("x", [1, steps, width]), ("y", [1, steps, width]))
 
 
+def optimised_bert(path):
+    """transformers' BERT of the same geometry with its embeddings and a mask, through ONNX Runtime's optimiser."""
+    import torch
+    from onnxruntime.transformers import optimizer
+    from transformers import BertConfig, BertModel
+    torch.manual_seed(4)
+    model = BertModel(BertConfig(vocab_size=8000, hidden_size=384, num_hidden_layers=6, num_attention_heads=6, intermediate_size=1536,
+                                 initializer_range=0.05, attn_implementation="eager"), add_pooling_layer=False).eval()
+
+    class Encoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, ids, mask, kinds):
+            return self.model(input_ids=ids, attention_mask=mask, token_type_ids=kinds).last_hidden_state
+
+    given = tuple(torch.ones(1, EXTENTS["T"], dtype=torch.int64) for _ in range(3))
+    axes = {name: {0: "B", 1: "T"} for name in ("ids", "mask", "kinds", "y")}
+    torch.onnx.export(Encoder(), given, path, input_names=["ids", "mask", "kinds"], output_names=["y"], dynamic_axes=axes, opset_version=17,
+                      dynamo=False)
+    optimizer.optimize_model(path, model_type="bert", num_heads=6, hidden_size=384).save_model_to_file(path)
+
+
+def lstm(path, steps=100, width=256):
+    n = Network(3)
+    flat = n.constant("flat", np.array([0, 0, -1], np.int64))
+    x, columns = "x", 128
+    for name in ("first", "second"):
+        part = lambda end, *shape: n.seeded(name + end, shape, width ** -0.5)
+        inputs = [x, part("_w", 2, 4 * width, columns), part("_r", 2, 4 * width, width), part("_b", 2, 8 * width)]
+        y = n.node("LSTM", name, inputs, hidden_size=width, direction="bidirectional")
+        x = n.node("Reshape", name + "_flat", [n.node("Transpose", name + "_turned", [y], perm=[0, 2, 1, 3]), flat])
+        columns = 2 * width
+    n.node("Identity", "y", [x])
+    n.save(path, ("x", [steps, 1, 128]), ("y", [steps, 1, 2 * width]))
+
+
 class Samples(CalibrationDataReader):
     def __init__(self, inputs):
-        self.left = [{"x": x} for x in inputs]
+        self.left = list(inputs)
 
     def get_next(self):
         return self.left.pop() if self.left else None
@@ -113,28 +155,43 @@ def quantized(args, name):
     plain, path = (os.path.join(args.work, name + end) for end in (".onnx", ".quantized.onnx"))
     if not os.path.exists(path):
         MODELS[name](plain)
-        if name == "bert":
-            quantize_dynamic(plain, path, weight_type=QuantType.QInt8, per_channel=True)
+        if name != "resnet50":
+            quantize_dynamic(plain, path, weight_type=QuantType.QInt8, per_channel=True,
+                             extra_options={"DefaultTensorType": TensorProto.FLOAT})
         else:
-            quantize_static(plain, path, Samples([input_of(plain, 3)]), quant_format=QuantFormat.QOperator,
+            quantize_static(plain, path, Samples([inputs_of(plain, 3)]), quant_format=QuantFormat.QOperator,
                             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, per_channel=True)
     return path, plain
 
 
-def input_of(path, seed):
-    shape = [d.dim_value for d in onnx.load(path).graph.input[0].type.tensor_type.shape.dim]
-    return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
+def inputs_of(path, seed):
+    random, out = np.random.default_rng(seed), {}
+    for value in onnx.load(path).graph.input:
+        tensor = value.type.tensor_type
+        shape = [d.dim_value or EXTENTS[d.dim_param] for d in tensor.shape.dim]
+        if tensor.elem_type == TensorProto.FLOAT:
+            out[value.name] = random.normal(0, 1, shape).astype(np.float32)
+        else:  # all steps count, of two kinds
+            out[value.name] = random.integers(*{"ids": (0, 8000), "mask": (1, 2), "kinds": (0, 2)}[value.name], shape)
+    return out
+
+
+def extents_of(path):
+    open_ones = {d.dim_param for value in onnx.load(path).graph.input for d in value.type.tensor_type.shape.dim if d.dim_param}
+    return [part for name in sorted(open_ones) for part in ("--extent", f"{name}={EXTENTS[name]}")]
 
 
 class Program:
     """A build of ours with a tuned plan."""
 
-    def __init__(self, args, program, label, model, precision, threads):
+    def __init__(self, args, program, label, model, precision, threads, names):
         self.args = argparse.Namespace(antiphon=program)
         self.plan = f"{model}.{label}.{threads}.plan"
         self.built = ours(self.args, ["build", model, "--tune", "--threads", str(threads), "--precision", precision,
-                                      "--output", self.plan, "--json"])
-        self.given = ["--threads", str(threads), "--json", "--input", "x=" + os.path.join(args.work, "x.npy")]
+                                      "--output", self.plan, "--json"] + extents_of(model))
+        self.given = ["--threads", str(threads), "--json"]
+        for name in names:
+            self.given += ["--input", f"{name}={os.path.join(args.work, name)}.npy"]
         self.best = float("inf")
 
     def output(self, folder):
@@ -147,22 +204,23 @@ class Program:
 
 def measure(args, name, threads):
     path, plain = quantized(args, name)
-    x = input_of(plain, 4)
-    np.save(os.path.join(args.work, "x.npy"), x)
+    given = inputs_of(plain, 4)
+    for key, value in given.items():
+        np.save(os.path.join(args.work, key + ".npy"), value)
     session, f32 = session_of(path, threads), session_of(plain, threads)
-    programs = {"ours": Program(args, args.antiphon, "ours", path, "int8", threads),
-                "ours_f32": Program(args, args.antiphon, "f32", plain, "f32", threads)}
+    programs = {"ours": Program(args, args.antiphon, "ours", path, "int8", threads, given),
+                "ours_f32": Program(args, args.antiphon, "f32", plain, "f32", threads, given)}
     refusal = None
     if args.before:
         try:
-            programs["before"] = Program(args, args.before, "before", path, "int8", threads)
+            programs["before"] = Program(args, args.before, "before", path, "int8", threads, given)
         except RuntimeError as error:
             refusal = str(error).split("\n")[0]
-    change = loss(session.run(None, {"x": x}), programs["ours"].output(args.work))
+    change = loss(session.run(None, given), programs["ours"].output(args.work))
     peer = peer_f32 = float("inf")
     for _ in range(args.rounds):
-        peer = min(peer, median_ms(lambda: session.run(None, {"x": x})))
-        peer_f32 = min(peer_f32, median_ms(lambda: f32.run(None, {"x": x})))
+        peer = min(peer, median_ms(lambda: session.run(None, given)))
+        peer_f32 = min(peer_f32, median_ms(lambda: f32.run(None, given)))
         for program in programs.values():
             guess = program.best if program.best < float("inf") else peer
             program.time(int(min(200, max(3, SECONDS * 1e3 / guess))))
@@ -176,7 +234,7 @@ def measure(args, name, threads):
             "difference": float(f"{change:.2g}"), "machine": machine(), "commit": commit()}
 
 
-MODELS = {"resnet50": resnet50, "bert": bert}
+MODELS = {"resnet50": resnet50, "bert": bert, "bert_optimised": optimised_bert, "lstm": lstm}
 
 
 def main():

@@ -33,13 +33,13 @@ Parts parts_of(Op& op, const Whole& outputs, std::int64_t heads) {
   if (sizes.empty() && all && *all % 3 == 0) sizes.assign(3, *all / 3);
   Parts parts;
   std::int64_t begin = 0;
-  for (std::size_t i = 0; i < sizes.size() && i < 3; ++i) {
-    parts.of[i] = {begin, begin + sizes[i]};
-    begin += sizes[i];
-    if (sizes[i] < 1 || sizes[i] % heads != 0) begin = -1;
-    if (begin < 0) break;
+  bool fit = all && sizes.size() == 3 && sizes[0] == sizes[1];
+  for (std::size_t i = 0; fit && i < 3; ++i) {
+    fit = sizes[i] >= 1 && sizes[i] <= *all && sizes[i] % heads == 0;
+    if (fit) parts.of[i] = {begin, begin + sizes[i]};
+    begin = parts.of[i].end;
   }
-  if (!all || sizes.size() != 3 || begin != *all || sizes[0] != sizes[1])
+  if (!fit || begin != *all)
     op.invalid(
         "weights (input 1): wanted [I, H + H + V] in numbers, H and V (qkv_hidden_sizes, "
         "else thirds) multiples of num_heads (" +

@@ -100,9 +100,12 @@ def make_files():
     put("wav", "float32", wav(3, 1, 16000, 32, struct.pack("<4f", 0.5, -1, 2, float("nan"))))
     put("wav", "mulaw", wav(7, 1, 8000, 8, ramp))
     put("wav", "ima_adpcm", wav(17, 1, 8000, 4, bytes(64), struct.pack("<HH", 2, 57)))
-    for model in sorted((ROOT / "tests/golden/onnx").glob("*.onnx")):
-        if model.stat().st_size < 2000:
-            put("onnx", model.stem, model.read_bytes())
+    for folder in ("onnx", "microsoft"):
+        for model in sorted((ROOT / "tests/golden" / folder).glob("*.onnx")):
+            if model.stat().st_size < (2000 if folder == "onnx" else 700):
+                put("onnx", model.stem, model.read_bytes())
+    for name in ("lstm_node_uneven", "lstm_node_reverse"):
+        put("onnx", name, (ROOT / f"tests/golden/quantized/{name}.onnx").read_bytes())
 
 
 def make_more(folder):

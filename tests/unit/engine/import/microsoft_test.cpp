@@ -7,9 +7,12 @@
 #include <string>
 
 #include "tests/unit/engine/import/golden_model.h"
+#include "tests/unit/engine/import/model_maker.h"
 
 namespace antiphon {
 namespace {
+
+using test::int_attr, test::kFloat, test::Message;
 
 std::string golden(const std::string& file) {
   return std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/microsoft/" + file;
@@ -77,6 +80,119 @@ TEST(OptimisedBert, IsAsFusedAsTheNetworkBefore) {
       EXPECT_EQ(count(*plan, op), count(*before, op)) << op;
     EXPECT_EQ(count(*plan, "softmax") + count(*plan, "matmul"), 0);
   }
+}
+
+// A tensor of zeros of an element type of so many bytes.
+constexpr int kUInt8 = 2, kInt32 = 6;
+Message zeros(const std::string& name, const std::vector<std::int64_t>& dims,
+              int element = kFloat) {
+  std::size_t count = element == kUInt8 ? 1 : 4;
+  for (const std::int64_t d : dims) count *= static_cast<std::size_t>(d);
+  return test::tensor(name, element, dims, std::string(count, '\0'));
+}
+
+// The node of `op` reads "c" [1, 2, 3], made of x, and constants.
+Status refused(const std::string& op, const std::vector<std::string>& inputs,
+               std::vector<Message> tensors, const std::vector<Message>& attributes = {},
+               const std::vector<std::string>& outputs = {"y"}) {
+  tensors.push_back(test::tensor("dims", test::kInt64, {3},
+                                 {"\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 24}));
+  const Message cube = test::node("cube", "Reshape", {"x", "dims"}, {"c"});
+  const Message node = test::microsoft(test::node("odd", op, inputs, outputs, attributes));
+  return import_onnx_bytes(test::model({cube, node}, tensors), "model").status();
+}
+
+void expect_parts(const Status& status, StatusCode code, const std::vector<std::string>& parts) {
+  EXPECT_EQ(status.code(), code) << status.message();
+  EXPECT_NE(status.message().find("node 'odd'"), std::string::npos) << status.message();
+  for (const std::string& part : parts)
+    EXPECT_NE(status.message().find(part), std::string::npos)
+        << "no '" << part << "' in: " << status.message();
+}
+
+constexpr StatusCode kInvalid = StatusCode::kInvalidArgument,
+                     kUnsupported = StatusCode::kUnsupported;
+
+TEST(MicrosoftRefused, AttentionNamesWhatItWants) {
+  const Message w = zeros("w", {3, 9}), b = zeros("b", {9}), three = int_attr("num_heads", 3);
+  EXPECT_TRUE(refused("Attention", {"c", "w", "b"}, {w, b}, {three}).ok());
+  expect_parts(refused("Attention", {"c", "w", "b"}, {w, b}), kInvalid, {"num_heads", "got 0"});
+  expect_parts(refused("Attention", {"c", "w", "b"}, {w, b}, {int_attr("num_heads", 2)}), kInvalid,
+               {"weights (input 1)", "multiples of num_heads (2)"});
+  expect_parts(refused("Attention", {"c"}, {}, {three}), kInvalid, {"input 1 is absent"});
+  expect_parts(refused("Attention", {"x", "w", "b"}, {w, b}, {three}), kInvalid,
+               {"input (input 0)", "got 2 axes"});
+  expect_parts(refused("Attention", {"c", "w", "b"}, {w, zeros("b", {8})}, {three}), kInvalid,
+               {"bias (input 2)"});
+  expect_parts(
+      refused("Attention", {"c", "w", "b", "m"}, {w, b, zeros("m", {1, 1, 2, 2}, kInt32)}, {three}),
+      kUnsupported, {"mask (input 3) of 4 axes", "[B, T]"});
+  expect_parts(refused("Attention", {"c", "w", "b", "m"}, {w, b, zeros("m", {5}, kInt32)}, {three}),
+               kUnsupported, {"mask of 5 numbers"});
+  expect_parts(refused("Attention", {"c", "w", "b", "", "p"}, {w, b, zeros("p", {2, 1})}, {three}),
+               kInvalid, {"past (input 4)", "got 2 axes"});
+  expect_parts(refused("Attention", {"c", "w", "b"}, {w, b}, {three, int_attr("do_rotary", 1)}),
+               kUnsupported, {"do_rotary: wanted 0"});
+}
+
+TEST(MicrosoftRefused, MultiHeadAttentionNamesWhatItWants) {
+  const Message three = int_attr("num_heads", 3);
+  EXPECT_TRUE(refused("MultiHeadAttention", {"c", "c", "c"}, {}, {three}).ok());
+  expect_parts(refused("MultiHeadAttention", {"c"}, {}, {three}), kUnsupported,
+               {"packed", "inputs 0 to 2"});
+  expect_parts(refused("MultiHeadAttention", {"x", "c", "c"}, {}, {three}), kInvalid,
+               {"query (input 0)", "got 2 axes"});
+  expect_parts(refused("MultiHeadAttention", {"c", "c", "c"}, {}, {int_attr("num_heads", 2)}),
+               kInvalid, {"query", "num_heads (2)"});
+  expect_parts(refused("MultiHeadAttention", {"c", "c", "c", "", "", "", "c"}, {}, {three}),
+               kInvalid, {"past_key and past_value"});
+  expect_parts(refused("MultiHeadAttention", {"c", "c", "c", "", "", "", "", "", "n"},
+                       {zeros("n", {1}, kInt32)}, {three}),
+               kUnsupported, {"past_sequence_length (input 8)"});
+  expect_parts(refused("MultiHeadAttention", {"c", "c", "c"}, {}, {three}, {"y", "", "", "qk"}),
+               kUnsupported, {"output qk (3)"});
+}
+
+TEST(MicrosoftRefused, QuantisedNodesNameWhatTheyWant) {
+  const Message three = int_attr("num_heads", 3), scale = zeros("s", {}),
+                w = zeros("w", {3, 9}, kUInt8);
+  expect_parts(
+      refused("QAttention", {"c", "w", "b", "s", "s"}, {w, zeros("b", {9}), scale}, {three}),
+      kInvalid, {"values (input 0)", "got float"});
+  expect_parts(refused("QAttention", {"c", "f", "b", "", "s"},
+                       {zeros("f", {3, 9}), zeros("b", {9}), scale}, {three}),
+               kInvalid, {"values (input 1)", "got float"});
+  const std::vector<std::string> lstm = {"c", "lw", "lr", "", "", "", "", "", "ls", "", "ls", ""};
+  const std::vector<Message> good = {zeros("lw", {1, 3, 8}, kUInt8), zeros("lr", {1, 2, 8}, kUInt8),
+                                     zeros("ls", {1})};
+  EXPECT_TRUE(refused("DynamicQuantizeLSTM", lstm, good).ok());
+  expect_parts(
+      refused("DynamicQuantizeLSTM", lstm, {zeros("lw", {1, 8, 3}, kUInt8), good[1], good[2]}),
+      kInvalid, {"W: wanted [1, ..., 8]"});
+  expect_parts(refused("DynamicQuantizeLSTM", lstm, {good[0], good[1], zeros("ls", {1, 4})}),
+               kInvalid, {"scale or zero point of W (input 8)"});
+  expect_parts(refused("DynamicQuantizeLSTM", {"c", "lw", "lr"}, good), kInvalid,
+               {"scale (input 8) is absent"});
+  expect_parts(
+      refused("DynamicQuantizeLSTM", lstm, {good[0], zeros("lr", {2, 8}, kUInt8), good[2]}),
+      kInvalid, {"three axes each"});
+}
+
+TEST(MicrosoftRefused, NormsAndEmbeddingsNameWhatTheyWant) {
+  const Message g = zeros("g", {3});
+  EXPECT_TRUE(refused("SkipLayerNormalization", {"c", "c", "g"}, {g}).ok());
+  expect_parts(refused("SkipLayerNormalization", {"c", "c", "g"}, {g}, {}, {"y", "mean"}),
+               kUnsupported, {"mean and inv_std_var"});
+  expect_parts(refused("SkipLayerNormalization", {"c", "c", "g"}, {zeros("g", {4})}), kInvalid,
+               {"gamma"});
+  const std::vector<Message> tables = {zeros("i", {1, 2}, kInt32), zeros("t", {5, 3}),
+                                       zeros("p", {4, 3}), g};
+  EXPECT_TRUE(refused("EmbedLayerNormalization", {"i", "", "t", "p", "", "g", "g"}, tables).ok());
+  expect_parts(refused("EmbedLayerNormalization", {"i", "i", "t", "p", "", "g", "g"}, tables),
+               kInvalid, {"segment_ids (input 1)", "both or neither"});
+  expect_parts(refused("EmbedLayerNormalization", {"i", "", "g", "p", "", "g", "g"}, tables),
+               kInvalid, {"embeddings", "got 1 axes"});
+  expect_parts(refused("BiasSplitGelu", {"c", "g"}, {g}), kInvalid, {"even number of channels"});
 }
 
 }  // namespace

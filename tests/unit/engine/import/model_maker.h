@@ -55,6 +55,7 @@ inline Message node(const std::string& name, const std::string& op,
   for (const Message& attribute : attributes) out.add(5, attribute);
   return out;
 }
+inline Message microsoft(Message node) { return node.text(7, "com.microsoft"); }
 inline Message tensor(const std::string& name, int element, const std::vector<std::int64_t>& dims,
                       const std::string& raw) {
   Message out;

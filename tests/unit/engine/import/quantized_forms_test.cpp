@@ -26,7 +26,6 @@ Message scale(const std::string& name, float value) {
 Message zero(const std::string& name, int element, std::uint8_t value) {
   return list<std::uint8_t>(name, element, {}, {value});
 }
-Message microsoft(Message node) { return node.text(7, "com.microsoft"); }
 
 // y of x [2, 3].
 std::vector<float> output_of(const std::string& bytes, const std::vector<float>& x, const char* isa,
