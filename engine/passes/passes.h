@@ -45,6 +45,8 @@ Result<bool> fuse_siblings(ir::Graph& graph);
 Result<bool> fuse_layer_norm(ir::Graph& graph);
 // A bias after a linear.
 Result<bool> fuse_bias(ir::Graph& graph);
+// reshape(linear(reshape(x))) where the leading axes of x were merged: a linear of x.
+Result<bool> unmerge_rows(ir::Graph& graph);
 // x * 0.5 * (1 + erf(x / sqrt(2))), in any order: one gelu.
 Result<bool> fuse_gelu(ir::Graph& graph);
 // Additions to all parts of a layer's result: one to the whole.

@@ -31,6 +31,8 @@ constexpr Pass kPasses[] = {
     {"eliminate_dead", eliminate_dead},
     {"eliminate_identity", eliminate_identity},
     {"fuse_bias", fuse_bias},
+    {"unmerge_rows", unmerge_rows, false},
+    {"eliminate_identity", eliminate_identity},
     {"hoist_products", hoist_products},
     {"hoist_contexts", hoist_contexts},
     {"fold_layers", fold_layers},
