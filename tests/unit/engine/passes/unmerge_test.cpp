@@ -29,6 +29,17 @@ TEST_F(Unmerge, ReshapesSayTheirExtents) {
             "  %reshape_1: f32[6, 2, 4] = reshape(%linear_0) {dims=[6, 2, 4]}\n");
 }
 
+// What attention hears goes by head to the rows of the next layer.
+TEST_F(Unmerge, RowsBecomeWhatTheReaderMakesOfThem) {
+  const Value x = net_.input("x", DType::kF32, {2, 3, 2, 4});
+  const Value y = net_.linear(net_.reshape(x, {6, 8}), weights("w", {5, 8}));
+  net_.output("y", net_.relu(net_.reshape(y, {2, 3, 5})));
+  EXPECT_EQ(nodes_text(after({unmerge_rows, eliminate_identity, eliminate_dead})),
+            "  %rows_0: f32[2, 3, 8] = reshape(%x) {dims=[2, 3, 8]}\n"
+            "  %linear_0: f32[2, 3, 5] = linear(%rows_0, %w)\n"
+            "  %relu_0: f32[2, 3, 5] = unary(%linear_0) {op=relu}\n");
+}
+
 TEST_F(Unmerge, WhatOthersReadStays) {
   const Value x = net_.input("x", DType::kF32, {2, 3, 4});
   const Value y = net_.linear(net_.reshape(x, {6, 4}), weights("w", {8, 4}));
