@@ -29,10 +29,10 @@ inline double number_at(const TensorView& view, std::size_t i) {
 }
 
 // Symbols get the extents of the inputs as their usual ones, with room to both sides.
-inline BuildOptions options_for(const OnnxNetwork& network, const Weights& data,
-                                std::int64_t room) {
+inline BuildOptions options_for(const OnnxNetwork& network, const Weights& data, std::int64_t room,
+                                Precision precision) {
   BuildOptions options;
-  options.precision = Precision::kF32;
+  options.precision = precision;
   for (const TensorSpec& spec : network.inputs()) {
     const TensorView value = *data.tensor("in." + spec.name);
     for (std::size_t axis = 0; axis < spec.shape.size(); ++axis)
@@ -45,12 +45,13 @@ inline BuildOptions options_for(const OnnxNetwork& network, const Weights& data,
 
 // Every output within `bound` * max(1, |want|). `path` without its ending; `room` of the profile
 // above the extents of the inputs.
-inline void expect_golden(const std::string& path, double bound, std::int64_t room) {
+inline void expect_golden(const std::string& path, double bound, std::int64_t room,
+                          Precision precision = Precision::kF32) {
   const auto data = Weights::load(path + ".safetensors");
   ASSERT_TRUE(data.ok()) << data.status().message();
   const auto network = import_onnx(path + ".onnx");
   ASSERT_TRUE(network.ok()) << network.status().message();
-  const auto plan = build(*network, options_for(*network, **data, room));
+  const auto plan = build(*network, options_for(*network, **data, room, precision));
   ASSERT_TRUE(plan.ok()) << plan.status().message();
   const auto context = Context::create(*plan, nullptr);
   ASSERT_TRUE(context.ok()) << context.status().message();
