@@ -43,17 +43,15 @@ struct Step {
 
 void read_activations(Op& op, Cell& cell, const std::vector<std::string>& defaults) {
   const std::vector<std::string> names = op.attr_strings("activations");
-  const std::vector<double> alphas = op.attr_floats("activation_alpha");
-  const std::vector<double> betas = op.attr_floats("activation_beta");
+  std::vector<double> alphas = op.attr_floats("activation_alpha");
+  std::vector<double> betas = op.attr_floats("activation_beta");
   const std::size_t wanted = defaults.size() * static_cast<std::size_t>(cell.directions);
   if (!names.empty() && names.size() != wanted)
     return op.invalid("activations: wanted " + std::to_string(wanted) + ", got " +
                       std::to_string(names.size()));
   for (std::size_t i = 0; i < wanted; ++i) {
     const std::string& name = names.empty() ? defaults[i % defaults.size()] : names[i];
-    cell.activations.push_back(activation_of(name, i < alphas.size() ? alphas[i] : 0,
-                                             i < betas.size() ? betas[i] : 0, i < alphas.size(),
-                                             i < betas.size()));
+    cell.activations.push_back(take_activation(name, alphas, betas));
   }
 }
 

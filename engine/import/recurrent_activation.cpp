@@ -6,15 +6,28 @@
 
 namespace antiphon::onnx {
 
-Activation activation_of(const std::string& given, double alpha, double beta, bool has_alpha,
-                         bool has_beta) {
-  std::string name = given;
-  std::transform(name.begin(), name.end(), name.begin(),
+namespace {
+
+double taken_or(std::vector<double>& left, double fallback) {
+  if (left.empty()) return fallback;
+  const double first = left.front();
+  left.erase(left.begin());
+  return first;
+}
+
+}  // namespace
+
+Activation take_activation(const std::string& given, std::vector<double>& alphas,
+                           std::vector<double>& betas) {
+  Activation f{given};
+  std::transform(f.name.begin(), f.name.end(), f.name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  double a = alpha, b = beta;
-  if (!has_alpha) a = name == "leakyrelu" ? 0.01 : name == "hardsigmoid" ? 0.2 : 1;
-  if (!has_beta) b = name == "hardsigmoid" ? 0.5 : 1;
-  return {name, a, b};
+  const bool both = f.name == "affine" || f.name == "hardsigmoid" || f.name == "scaledtanh";
+  const bool one = f.name == "leakyrelu" || f.name == "thresholdedrelu" || f.name == "elu";
+  const bool hard = f.name == "hardsigmoid";
+  if (both || one) f.alpha = taken_or(alphas, f.name == "leakyrelu" ? 0.01 : hard ? 0.2 : 1);
+  if (both) f.beta = taken_or(betas, hard ? 0.5 : 1);
+  return f;
 }
 
 ValueRef activate(Op& op, const Activation& f, ValueRef x) {

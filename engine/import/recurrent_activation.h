@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/import/op.h"
 
@@ -12,9 +13,10 @@ struct Activation {
   double alpha = 0, beta = 0;
 };
 
-// With the numbers that ONNX gives where the node has none.
-Activation activation_of(const std::string& given, double alpha, double beta, bool has_alpha,
-                         bool has_beta);
+// Takes the function's numbers from those that are left, the first one, as ONNX Runtime does: a
+// function without alpha takes none. ONNX's own where there are none left.
+Activation take_activation(const std::string& given, std::vector<double>& alphas,
+                           std::vector<double>& betas);
 
 // Fails the node where the name is none of ONNX's.
 ValueRef activate(Op& op, const Activation& f, ValueRef x);

@@ -261,7 +261,7 @@ def main():
         for name, arguments in {
                 "lstm_node_uneven": (True, 2, np.uint8, dict(direction="bidirectional")),
                 "lstm_node_reverse": (False, 1, np.int8, dict(direction="reverse", clip=0.9, input_forget=1)),
-                "lstm_node_activations": (False, 1, np.uint8, dict(activations=["HardSigmoid", "LeakyRelu", "Softsign"],
+                "lstm_node_activations": (False, 1, np.uint8, dict(activations=["HardSigmoid", "Softsign", "LeakyRelu"],
                                                                    activation_alpha=[0.3, 0.2], activation_beta=[0.4]))}.items():
             per_output, directions, weights, attributes = arguments
             quantized, plain = lstm_node(np.random.default_rng(35), per_output, directions, weights, **attributes)
