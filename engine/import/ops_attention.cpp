@@ -115,14 +115,14 @@ void read_past(Op& op, Attention& in, std::size_t input) {
 }
 
 // Output, and past with present in one tensor [2, B, heads, T, d].
-void set_attended(Op& op, const Attention& in) {
+void set_attended(Op& op, const Attention& in, Element type) {
   if (op.failed()) return;
   const Attended made = attend(op, in);
-  op.set(0, made.y, Element::kFloat);
+  op.set(0, made.y, type);
   if (op.failed() || !op.wants_output(1)) return;
   Wholes dims = op.extents(made.k);
   dims.insert(dims.begin(), Whole(1));
-  op.set(1, op.concat({op.reshape(made.k, dims), op.reshape(made.v, dims)}, 0), Element::kFloat);
+  op.set(1, op.concat({op.reshape(made.k, dims), op.reshape(made.v, dims)}, 0), type);
 }
 
 }  // namespace
@@ -144,7 +144,7 @@ void lower_attention(Op& op) {
   in.mask = 3;
   read_past(op, in, 4);
   in.bias = 5;
-  set_attended(op, in);
+  set_attended(op, in, op.element(0));
 }
 
 // Weights are layers on their bytes. The input may be real: join_dynamic_quantization() leaves out
@@ -176,7 +176,7 @@ void lower_qattention(Op& op) {
   });
   in.mask = 5;
   read_past(op, in, 8);
-  set_attended(op, in);
+  set_attended(op, in, Element::kFloat);
 }
 
 namespace {
@@ -229,9 +229,9 @@ void lower_multi_head_attention(Op& op) {
   in.bias = 5;
   if (op.failed()) return;
   const Attended made = attend(op, in);
-  op.set(0, made.y, Element::kFloat);
-  op.set(1, made.k, Element::kFloat);
-  op.set(2, made.v, Element::kFloat);
+  op.set(0, made.y, op.element(0));
+  op.set(1, made.k, op.element(0));
+  op.set(2, made.v, op.element(0));
 }
 
 }  // namespace antiphon::onnx

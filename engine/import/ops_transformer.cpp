@@ -90,7 +90,7 @@ void check_tables(Op& op, const Embeddings& in) {
     op.invalid("segment_ids (input 1) and segment embeddings (input 4): wanted both or neither");
 }
 
-void set_embeddings(Op& op, const Embeddings& in) {
+void set_embeddings(Op& op, const Embeddings& in, Element type) {
   check_tables(op, in);
   if (op.failed()) return;
   const ValueRef ids = op.value(0);
@@ -100,16 +100,16 @@ void set_embeddings(Op& op, const Embeddings& in) {
   if (in.segments.valid()) sum = op.binary(Binary::kAdd, sum, looked_up(op, 1, in.segments));
   const double epsilon = op.attr_f("epsilon", 1e-12);
   const ValueRef y = op.node(OpKind::kLayerNorm, {sum, in.gamma, in.beta}, {{"epsilon", epsilon}});
-  op.set(0, y, Element::kFloat);
+  op.set(0, y, type);
   if (op.wants_output(1)) op.set(1, mask_index(op, in.mask, op.extent(ids, 0)), Element::kInt32);
-  op.set(2, sum, Element::kFloat);
+  op.set(2, sum, type);
 }
 
 }  // namespace
 
 void lower_embed_layer_norm(Op& op) {
   Embeddings in{op.value(2), op.value(3), op.value_or_none(4), op.value(5), op.value(6)};
-  set_embeddings(op, in);
+  set_embeddings(op, in, op.element(2));
 }
 
 // Tables stay bytes where they fit without a zero point.
@@ -123,7 +123,7 @@ void lower_qembed_layer_norm(Op& op) {
   const ValueRef segments = op.has(4) ? real(4) : ValueRef{};
   Embeddings in{words, positions, segments, real(5), real(6)};
   in.position_ids = op.num_inputs();  // it has none
-  if (!op.failed()) set_embeddings(op, in);
+  if (!op.failed()) set_embeddings(op, in, Element::kFloat);
 }
 
 void lower_bias_gelu(Op& op) {
