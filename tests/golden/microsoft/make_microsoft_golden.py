@@ -24,7 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../quantized"))
 from make_quantized_golden import with_rounded_weights
 MICROSOFT = "com.microsoft"
-B, S, N, D = 2, 4, 2, 3  # sequences, steps, heads, width of a head
+B, S, N, D = 2, 4, 2, 2  # sequences, steps, heads, width of a head
 H = N * D
 
 random = np.random.default_rng()  # main() seeds it
@@ -163,7 +163,7 @@ def attention():
     case("causal", symbols=OPEN, unidirectional=1)
     case("causal_mask", ("mask", RAW), unidirectional=1)
     case("scale", scale=0.2)
-    case("sizes", parts=[("w", small(H, 2 * H + 4)), ("b", small(2 * H + 4))], qkv_hidden_sizes=[H, H, 4])
+    case("sizes", parts=[("w", small(H, 2 * H + 6)), ("b", small(2 * H + 6))], qkv_hidden_sizes=[H, H, 6])
     case("bias_by_head", ("mask", None), ("past", None), ("more", real(1, N, S, S)))
     case("bias_once", ("mask", RAW), ("past", None), ("more", real(B, 1, S, S)), unidirectional=1)
     case("past", ("mask", None), ("past", past), outputs=("y", "present"), unidirectional=1,
@@ -197,7 +197,7 @@ def quantized_attention():
 
 
 def multi_head():
-    other = 7
+    other = 5
 
     def case(name, key, value, *more, q=None, outputs=("y",), constants=("bias",), symbols=None, **attributes):
         single("heads_" + name, "MultiHeadAttention", [("q", real(B, S, H) if q is None else q), ("k", key), ("v", value), *more],
@@ -209,9 +209,9 @@ def multi_head():
     open_extents = {key: ["B", "S", H] for key in ("q", "k", "v")} | {"mask": ["B", "S"]}
     case("plain", *own(), symbols=open_extents)
     case("mask", *own(), bias, ("mask", RAW), symbols=open_extents)
-    case("lengths", *across(), bias, ("mask", whole([3, 7])))
+    case("lengths", *across(), bias, ("mask", whole([3, 5])))
     case("by_query", *own(), bias, ("mask", BY_QUERY))
-    case("sizes", real(B, other, H), real(B, other, 4), ("bias", small(2 * H + 4)), scale=0.3)
+    case("sizes", real(B, other, H), real(B, other, 6), ("bias", small(2 * H + 6)), scale=0.3)
     case("bias_once", *own(), bias, ("mask", RAW), ("more", real(1, 1, S, S)))
     case("bias_by_head", *own(), ("bias", None), ("mask", None), ("more", real(B, N, S, S)))
     case("causal", *own(), bias, ("mask", None), unidirectional=1)
@@ -230,11 +230,16 @@ def bert():
         return {i.name: np.ascontiguousarray(v) for i, v in zip(session.get_outputs(), session.run(None, given))}
 
     def save(name, model, results):
-        del model.metadata_props[:]
-        for node in model.graph.node:
-            node.doc_string = ""
+        """With short names: they are most of the file else."""
+        del model.metadata_props[:], model.graph.value_info[:]
+        short = {v.name: v.name for v in [*model.graph.input, *model.graph.output]} | {"": ""}
+        shortened = lambda names: [short.setdefault(key, f"v{len(short)}") for key in names]
+        for i, node in enumerate(model.graph.node):
+            node.doc_string, node.name = "", f"n{i}"
             del node.metadata_props[:]
-        del model.graph.value_info[:]
+            node.input[:], node.output[:] = shortened(node.input), shortened(node.output)
+        for tensor in model.graph.initializer:
+            tensor.name, = shortened([tensor.name])
         onnx.save(model, os.path.join(HERE, name + ".onnx"))
         tensors = {"in." + k: v for k, v in given.items()}
         tensors.update({f"{kind}.{k}": v for kind, values in results.items() for k, v in values.items()})
@@ -250,8 +255,9 @@ def bert():
         quantized = onnx.load(path("bytes"))
     kinds = {node.op_type for node in quantized.graph.node}
     assert {"QAttention", "QEmbedLayerNormalization", "SkipLayerNormalization", "BiasGelu"} <= kinds, kinds
+    dynamic = {"out": run(with_rounded_weights(fused, quantized)), "theirs": run(quantized)}
     save("bert", fused, {"out": run(fused)})
-    save("bert_dynamic", quantized, {"out": run(with_rounded_weights(fused, quantized)), "theirs": run(quantized)})
+    save("bert_dynamic", quantized, dynamic)
 
 
 def main():

@@ -122,7 +122,7 @@ def mlp():
 def recurrent():
     """Two layers of LSTM, the first in both directions, and what follows them."""
     n = Network(34)
-    steps, batch, width, hidden = 7, 2, 12, 8
+    steps, batch, width, hidden = 5, 2, 12, 8
     part = lambda name, *shape: n.constant(name, n.random.normal(0.03, 0.4, shape).astype(np.float32))
 
     def layer(name, x, directions, columns, **attributes):
@@ -140,9 +140,9 @@ def recurrent():
 
 def lstm_node(random, per_output, directions, weights, **attributes):
     """Models of DynamicQuantizeLSTM and of LSTM with the numbers that its weights stand for; what both read beside x."""
-    steps, batch, columns, hidden = 5, 3, 6, 8
+    steps, batch, columns, hidden = 4, 2, 6, 8
     real = lambda *dims: random.normal(0, 0.5, dims).astype(np.float32)
-    beside = [("b", real(directions, 8 * hidden)), ("lengths", np.array([5, 2, 4], np.int32)), ("h", real(directions, batch, hidden)),
+    beside = [("b", real(directions, 8 * hidden)), ("lengths", np.array([4, 2], np.int32)), ("h", real(directions, batch, hidden)),
               ("c", real(directions, batch, hidden)), ("p", real(directions, 3 * hidden))]
     limits = np.iinfo(weights)
     numbers, plain = {}, {}
