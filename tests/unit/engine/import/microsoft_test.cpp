@@ -18,7 +18,7 @@ std::string golden(const std::string& file) {
   return std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/microsoft/" + file;
 }
 
-// A product of 6 terms, a softmax of at most 7 and a sum of as many, or a norm of 6: a few
+// A product of 4 terms, a softmax of at most 7 and a sum of as many, or a norm of 4: a few
 // roundings of values around 1.
 constexpr double kBound = 1e-5;
 
