@@ -22,7 +22,7 @@ from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_
 from training.vocoder import losses, start
 from training.vocoder.discriminators import Discriminators
 from training.vocoder.export import unpacked
-from training.vocoder.model import SIGMA, SIGMA_BESIDE, gated_layer, of
+from training.vocoder.model import SIGMA, SIGMA_BESIDE, gated_layer, harmonics, of
 from training.vocoder.predicted import Predicted
 
 PAD = 2048  # samples around a segment, so that its mel frames are whole
@@ -171,8 +171,9 @@ def compiled(gen, batch, frames, dtype, device, log):
 
 @torch.no_grad()
 def validate(gen, rows, audio, mel_of, sigma=0.0):
-    """Mel distance (nats) and level (dB) over whole held-out utterances."""
-    distance, power, trained = [], torch.zeros(2), gen.wn[0].layer
+    """Of whole held-out utterances: mel distance (nats), level (dB) and, where harmonics join, how much of them is in the audio: 1 all, 0 the flows
+    take them out."""
+    distance, power, shared, trained = [], torch.zeros(2), torch.zeros(2), gen.wn[0].layer
     gen.use(gated_layer)  # lengths differ: nothing compiled
     for r in rows:
         y = audio[r["start"]:r["start"] + r["samples"] // HOP_SAMPLES * HOP_SAMPLES].float()[None] / 32768
@@ -182,8 +183,13 @@ def validate(gen, rows, audio, mel_of, sigma=0.0):
         a, b = mel_of(x[:, at:]), mel_of(y[:, :-at])
         distance.append((a - b).abs().mean().item())
         power += torch.tensor([(x ** 2).sum().item(), (y ** 2).sum().item()])
+        if gen.pitch:
+            h = harmonics(mel.transpose(1, 2), gen.pitch(mel.transpose(1, 2)))
+            shared += torch.tensor([(x * h).sum().item(), (h * h).sum().item()])
     gen.use(trained)
-    return sum(distance) / len(distance), (10 * torch.log10(power[0] / power[1])).item()
+    found = dict(held_mel=sum(distance) / len(distance), held_level_db=10 * torch.log10(power[0] / power[1]).item())
+    found |= dict(held_harmonics=(shared[0] / shared[1]).item()) if gen.pitch else {}
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 def small_name(path):
@@ -329,15 +335,14 @@ def main():
             saved_at = now
             save(path, step, dict(seconds=now, steps=count), config)
             step.gen_opt.swap_mean()
-            distance, level = validate(gen, held[:8], audio, batches.mel)
+            found = validate(gen, held[:8], audio, batches.mel)
             step.gen_opt.swap_mean()
-            log(dict(step=count, s=round(now, 1), held_mel=round(distance, 4), held_level_db=round(level, 3)))
+            log(dict(step=count, s=round(now, 1)) | found)
     save(path, step, dict(seconds=now, steps=count), config)
     gen.use(gated_layer)
     step.gen_opt.swap_mean()
     for sigma in (0.0, step.sigma / 2, step.sigma):
-        distance, level = validate(gen, held, audio, batches.mel, sigma)
-        log(dict(end=True, step=count, sigma=sigma, held_mel=round(distance, 4), held_level_db=round(level, 3)))
+        log(dict(end=True, step=count, sigma=sigma) | validate(gen, held, audio, batches.mel, sigma))
     for r in held:
         y = audio[r["start"]:r["start"] + r["samples"]].float()[None] / 32768
         with torch.no_grad():

@@ -10,6 +10,8 @@ namespace {
 
 constexpr double kLowestHz = 60, kHighestHz = 500;
 constexpr double kCutHz = 5000, kCutSpreadHz = 500;  // above so many they fade
+// Half of a voice's power is periodic there, of recordings; the rest is noise, which is the flows'.
+constexpr double kPeriodicHz = 2000, kPeriodicSlope = 1.2;
 // A band of unit area holds 512 / distance times the amplitude of harmonics that far apart (Hann
 // window of 1024); of single ones, too far apart for the band, 512 / (2.2 widths of it).
 constexpr double kWindowSum = 512, kResolvedWidths = 2.2;
@@ -77,7 +79,8 @@ Harmonics::Frame Harmonics::frame_of(std::span<const float> mel,
     const double share =
         std::clamp((hz - centres_[lower]) / (centres_[upper] - centres_[lower]), 0.0, 1.0);
     const double width = between(widths_[lower], widths_[upper], share);
-    const double loud = std::exp(between(mel[lower], mel[upper], share)) *
+    const double periodic = 1 / (1 + std::pow(hz / kPeriodicHz, kPeriodicSlope));
+    const double loud = std::exp(between(mel[lower], mel[upper], share)) * std::sqrt(periodic) *
                         std::min(frame.hz, kResolvedWidths * width) / kWindowSum * voice *
                         sigmoid((kCutHz - hz) / kCutSpreadHz);
     frame.loud[k - 1] = loud;

@@ -9,7 +9,8 @@
 namespace antiphon::tts {
 
 // Of training/vocoder/model.py, function harmonics: 48 cosines of the pitch's multiples, as loud as
-// the mel's bands at their places say, times the probability of a voice.
+// the mel's bands at their places say, less what is noise in voices there, times the probability of
+// a voice.
 // Harmonic-plus-noise synthesis (Stylianou 2001), as the first part of a network as in arXiv
 // 1904.12088 and 2001.04643. Pitch and loudness go in straight lines from the centre of one frame's
 // samples to the next's; the phase goes on from frame to frame. Any thread, one at a time.

@@ -104,7 +104,8 @@ TEST(Harmonics, EqualTheirDefinition) {
         std::clamp((k * hz - edge(upper)) / (edge(upper + 1) - edge(upper)), 0.0, 1.0);
     const double width = (1 - share) * (edge(upper + 1) - edge(upper - 1)) / 2 +
                          share * (edge(upper + 2) - edge(upper)) / 2;
-    return std::exp(-1.75) * std::min(hz, 2.2 * width) / 512 / (1 + std::exp(-0.5)) /
+    return std::exp(-1.75) / std::sqrt(1 + std::pow(k * hz / 2000, 1.2)) *
+           std::min(hz, 2.2 * width) / 512 / (1 + std::exp(-0.5)) /
            (1 + std::exp((k * hz - 5000) / 500));
   };
   double phase = 0;
