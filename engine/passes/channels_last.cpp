@@ -20,7 +20,6 @@ using ir::OpKind;
 using ir::ValueId;
 using Ints = std::vector<std::int64_t>;
 
-constexpr std::size_t kScale = 2, kResidual = 4;
 constexpr std::int64_t kFewChannels = 8;          // an image is read as it comes
 constexpr std::int64_t kAxisOf[] = {0, 3, 1, 2};  // where an axis goes
 const Ints kToLast = {0, 2, 3, 1}, kToFirst = {0, 3, 1, 2};

@@ -104,7 +104,6 @@ Bytes fold_unary(const ir::Node& node, const TensorView& x, bool layers) {
 // x [..., K], w [N, K], [bias [N]]: no scales, no residual, nothing behind. The result may not take
 // more room than the weights.
 Bytes fold_linear(const ir::Graph& graph, const ir::Node& node, const Dims& out) {
-  constexpr std::size_t kScale = 2, kBias = 3, kResidual = 4;
   const TensorView x = constant_view(graph, node.inputs[0]);
   const TensorView w = constant_view(graph, node.inputs[1]);
   const ir::ValueId bias_id = input_at(node, kBias);

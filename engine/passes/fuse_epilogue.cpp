@@ -15,8 +15,6 @@ using ir::Node;
 using ir::OpKind;
 using ir::ValueId;
 
-constexpr std::size_t kBias = 3, kResidual = 4;
-
 bool is_conv(OpKind op) { return op == OpKind::kConv || op == ir::kOpConvNd; }
 
 bool is_activation(std::int64_t op) {

@@ -23,7 +23,6 @@ using ir::Node;
 using ir::OpKind;
 using ir::ValueId;
 
-constexpr std::size_t kBias = 3;
 // Weights that lie in a core's cache are read too fast to gain: columns of the context, in bytes.
 constexpr std::int64_t kLeastBytes = 1 << 20;
 // Multiply-adds of many rows in the time that one weight takes to come from memory: about seven.

@@ -19,7 +19,6 @@ using ir::Node;
 using ir::OpKind;
 using ir::ValueId;
 
-constexpr std::size_t kBias = 3;
 // How many times wider than the sequence it is made of a new one may be: it stands in memory for
 // all steps.
 constexpr std::int64_t kMostWider = 4;

@@ -13,8 +13,6 @@ using ir::Node;
 using ir::OpKind;
 using ir::ValueId;
 
-constexpr std::size_t kScale = 2, kBias = 3, kResidual = 4;
-
 std::size_t u(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace

@@ -10,6 +10,9 @@
 
 namespace antiphon::passes {
 
+// Inputs of linear layers and convolutions: x first, then weights, and what may be absent.
+inline constexpr std::size_t kWeights = 1, kScale = 2, kBias = 3, kResidual = 4;
+
 // Makers and readers of every value; out of date after a rewrite.
 class Uses {
  public:

@@ -29,7 +29,6 @@ bool is_add(const Node& node) {
 
 // A layer whose epilogue still has room for an addition.
 bool takes_addition(const ir::Graph& graph, const Node& node) {
-  constexpr std::size_t kResidual = 4;
   if (node.op != OpKind::kLinear && node.op != OpKind::kConv) return false;
   return input_at(node, kResidual) == kNoValue && !node.attrs.has("act2") &&
          info_of(graph, node.outputs[0]).dtype == DType::kF32;

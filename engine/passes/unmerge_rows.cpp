@@ -12,8 +12,6 @@ namespace {
 using ir::Node;
 using ir::OpKind;
 
-constexpr std::size_t kResidual = 4;
-
 // Numbers, none of them 0, which says something else in a reshape.
 bool is_static(const Shape& shape) {
   for (const Dim& dim : shape)

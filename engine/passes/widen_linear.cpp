@@ -8,10 +8,8 @@
 namespace antiphon::passes {
 namespace {
 
-constexpr std::size_t kW = 1, kScale = 2, kBias = 3, kResidual = 4;
-
 std::int64_t rows_of(const ir::Graph& graph, const ir::Node& linear) {
-  return info_of(graph, linear.inputs[kW]).shape[0].extent;
+  return info_of(graph, linear.inputs[kWeights]).shape[0].extent;
 }
 
 // The constants of one input, one below the other; zeros where a node has none.
@@ -56,7 +54,7 @@ bool can_widen(const ir::Graph& graph, const std::vector<const ir::Node*>& linea
     if (input_at(*linear, kResidual) != ir::kNoValue || !only_quantizer(linear->attrs))
       return false;
     if (linear->attrs.all() != first.attrs.all()) return false;
-    for (const std::size_t i : {kW, kScale, kBias})
+    for (const std::size_t i : {kWeights, kScale, kBias})
       if (input_at(*linear, i) != ir::kNoValue && !is_constant(graph, input_at(*linear, i)))
         return false;
     const bool scaled = input_at(*linear, kScale) != ir::kNoValue;
@@ -72,7 +70,7 @@ ir::Node widened(ir::Graph& graph, const std::vector<const ir::Node*>& linears,
   out.op = ir::OpKind::kLinear;
   out.name = name;
   out.attrs = first.attrs;
-  out.inputs = {first.inputs[0], stacked(graph, linears, kW, name + ".w"),
+  out.inputs = {first.inputs[0], stacked(graph, linears, kWeights, name + ".w"),
                 stacked(graph, linears, kScale, name + ".w_scale"),
                 stacked(graph, linears, kBias, name + ".bias")};
   while (out.inputs.back() == ir::kNoValue) out.inputs.pop_back();
