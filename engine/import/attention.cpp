@@ -114,11 +114,7 @@ ValueRef added(Op& op, const Attention& in, const Extents& e) {
                  " axes");
     sum = sum.valid() ? op.binary(Binary::kAdd, sum, bias) : bias;
   }
-  if (op.failed() || !sum.valid()) return {};
-  // One batch's rows for all: fused attention reads a mask for each.
-  if (op.extent(sum, 1).number() == 1 && !op.extent(sum, 0).same(e.batch))
-    sum = op.expand(sum, {e.batch, 1, op.extent(sum, 2), e.keys});
-  return sum;
+  return op.failed() ? ValueRef{} : sum;
 }
 
 // q times what `scale` differs from 1 / sqrt(d) by.

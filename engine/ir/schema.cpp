@@ -59,7 +59,7 @@ const std::array<Schema, kNumAllOpKinds>& table() {
        4,
        1,
        1,
-       {"heads", "packed", "masked_rows"},
+       {"heads", "packed", "masked_rows", "scale"},
        attention_rule},
       {OpKind::kDequantize, "dequantize", 2, 2, 1, 1, {"axis", "zero"}, dequantize_rule},
       {OpKind::kQuantize, "quantize", 2, 2, 1, 1, {"axis", "zero", "low"}, quantize_rule},

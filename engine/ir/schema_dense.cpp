@@ -148,16 +148,24 @@ Types embedding_rule(const Node&, In in) {
 
 namespace {
 
-// The same for every query, [B, keys], or one row a query, [B, queries, keys]. With attr
-// masked_rows = 1 a query all of whose keys are at -inf gives zeros.
-Status want_mask(const ValueType* mask, const Dim& batch, const Dim& queries, const Dim& keys) {
+// The same for every query, [B, keys], one row a query, [B, queries, keys], or one a head too,
+// [B, heads, queries, keys] of which any axis may be 1. With attr masked_rows = 1 a query all of
+// whose keys are at -inf gives zeros.
+Status want_mask(const ValueType* mask, const Dim& batch, std::int64_t heads, const Dim& queries,
+                 const Dim& keys) {
   if (!mask) return {};
   ANTIPHON_RETURN_IF_ERROR(want_dtype(*mask, "mask_bias", DType::kF32));
+  if (mask->shape.size() == 4) {
+    Shape wanted = {batch, Dim(heads), queries, keys};
+    for (std::size_t i = 0; i < 4; ++i)
+      if (mask->shape[i] == Dim(1)) wanted[i] = Dim(1);
+    return want_shape(*mask, "mask_bias", wanted);
+  }
   if (mask->shape.size() == 3) return want_shape(*mask, "mask_bias", {batch, queries, keys});
   return want_shape(*mask, "mask_bias", {batch, keys});
 }
 
-Types packed_attention(const Node& node, In in, std::int64_t heads) {
+Types packed_attention(In in, std::int64_t heads) {
   ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "qkv", DType::kF32));
   ANTIPHON_RETURN_IF_ERROR(want_rank(*in[0], "qkv", 3));
   if (at(in, 1) || at(in, 2)) return invalid_argument("k, v: given beside packed qkv");
@@ -166,9 +174,25 @@ Types packed_attention(const Node& node, In in, std::int64_t heads) {
     return invalid_argument("qkv: wanted a last axis of 3 x heads x d with " +
                             std::to_string(heads) + " heads, got " + shape_text(out));
   out[2] = Dim(out[2].extent / 3);
-  ANTIPHON_RETURN_IF_ERROR(want_mask(at(in, 3), out[0], out[1], out[1]));
-  (void)node;
+  ANTIPHON_RETURN_IF_ERROR(want_mask(at(in, 3), out[0], heads, out[1], out[1]));
   return one(DType::kF32, std::move(out));
+}
+
+struct HeadShape {
+  Dim batch, steps, width;  // width: of one head, a number
+};
+
+// [B, T, heads * d], or by head, [B, heads, T, d].
+Result<HeadShape> head_shape(In in, std::size_t i, const char* name, std::int64_t heads) {
+  ANTIPHON_RETURN_IF_ERROR(want_present(in, i, name));
+  ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[i], name, DType::kF32));
+  const Shape& x = in[i]->shape;
+  if (x.size() == 4 && x[1] == Dim(heads) && x[3].is_static()) return HeadShape{x[0], x[2], x[3]};
+  if (x.size() == 3 && x[2].is_static() && x[2].extent % heads == 0)
+    return HeadShape{x[0], x[1], Dim(x[2].extent / heads)};
+  return invalid_argument(std::string(name) + ": wanted [B, T, " + std::to_string(heads) +
+                          " x d] or [B, " + std::to_string(heads) + ", T, d], got " +
+                          shape_text(x));
 }
 
 }  // namespace
@@ -177,23 +201,16 @@ Types attention_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "q"));
   const std::int64_t heads = node.attrs.i("heads", 0);
   ANTIPHON_RETURN_IF_ERROR(want_range(node, "heads", heads, 1, kMaxStep));
-  if (node.attrs.i("packed") != 0) return packed_attention(node, in, heads);
-  const char* names[] = {"q", "k", "v"};
-  for (std::size_t i = 0; i < 3; ++i) {
-    ANTIPHON_RETURN_IF_ERROR(want_present(in, i, names[i]));
-    ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[i], names[i], DType::kF32));
-    ANTIPHON_RETURN_IF_ERROR(want_rank(*in[i], names[i], 3));
-    const Dim& width = in[i]->shape[2];
-    if (!width.is_static() || width.extent % heads != 0)
-      return invalid_argument(std::string(names[i]) + ": wanted a last axis of " +
-                              std::to_string(heads) + " x d, got " + shape_text(in[i]->shape));
-  }
-  const Shape& q = in[0]->shape;
-  const Shape& k = in[1]->shape;
-  ANTIPHON_RETURN_IF_ERROR(want_shape(*in[1], "k", {q[0], Dim{}, q[2]}));
-  ANTIPHON_RETURN_IF_ERROR(want_shape(*in[2], "v", {q[0], k[1], q[2]}));
-  ANTIPHON_RETURN_IF_ERROR(want_mask(at(in, 3), q[0], q[1], k[1]));
-  return one(DType::kF32, q);
+  if (node.attrs.i("packed") != 0) return packed_attention(in, heads);
+  ANTIPHON_ASSIGN_OR_RETURN(const HeadShape q, head_shape(in, 0, "q", heads));
+  ANTIPHON_ASSIGN_OR_RETURN(const HeadShape k, head_shape(in, 1, "k", heads));
+  ANTIPHON_ASSIGN_OR_RETURN(const HeadShape v, head_shape(in, 2, "v", heads));
+  ANTIPHON_RETURN_IF_ERROR(want_extent(k.batch, "batch of k", q.batch));
+  ANTIPHON_RETURN_IF_ERROR(want_extent(v.batch, "batch of v", q.batch));
+  ANTIPHON_RETURN_IF_ERROR(want_extent(k.width, "width of a head of k", q.width));
+  ANTIPHON_RETURN_IF_ERROR(want_extent(v.steps, "steps of v", k.steps));
+  ANTIPHON_RETURN_IF_ERROR(want_mask(at(in, 3), q.batch, heads, q.steps, k.steps));
+  return one(DType::kF32, {q.batch, q.steps, Dim(heads * v.width.extent)});
 }
 
 namespace {

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "engine/ir/dims.h"
+#include "engine/ir/op_enums.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/rewrite.h"
 
@@ -37,6 +38,7 @@ int handed_on(const ir::Graph& graph, const ir::Node& node) {
   const ir::ValueInfo& x = info_of(graph, node.inputs[0]);
   const ir::ValueInfo& y = info_of(graph, node.outputs[0]);
   const bool same = ir::same_shape(x.shape, y.shape);
+  if (node.op == ir::kOpReshapeTo) return same ? 0 : -1;
   switch (node.op) {
     case OpKind::kIdentity: return 0;
     case OpKind::kCast: return x.dtype == y.dtype ? 0 : -1;

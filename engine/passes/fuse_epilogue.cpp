@@ -90,14 +90,15 @@ bool try_add(ir::Graph& graph, const Uses& uses, int index) {
     if (dense < 0 || other == node.inputs[side]) continue;
     Node& target = node_at(graph, dense);
     if (input_at(target, kResidual) != kNoValue || target.attrs.has("act2")) continue;
-    if (!ir::same_shape(info_of(graph, target.outputs[0]).shape, out)) continue;
     if (input_at(target, kBias) == kNoValue && !target.attrs.has("act") &&
         is_bias(graph, target, other)) {
       const ValueId bias = flat_bias(graph, other);
       set_input(node_at(graph, dense), kBias, bias);
       return merge(graph, dense, index);
     }
-    if (!ir::same_shape(info_of(graph, other).shape, out)) continue;
+    if (!ir::same_shape(info_of(graph, target.outputs[0]).shape, out) ||
+        !ir::same_shape(info_of(graph, other).shape, out))
+      continue;
     set_input(target, kResidual, other);
     return merge(graph, dense, index);
   }
@@ -109,7 +110,6 @@ bool try_bias(ir::Graph& graph, const Uses& uses, int index) {
   const Node& node = node_at(graph, index);
   if (node.op != OpKind::kBinary || node.attrs.i("op") != static_cast<int>(Binary::kAdd))
     return false;
-  const Shape& out = info_of(graph, node.outputs[0]).shape;
   for (std::size_t side = 0; side < 2; ++side) {
     const int dense = producer(graph, uses, node.inputs[side]);
     if (dense < 0) continue;
@@ -117,7 +117,6 @@ bool try_bias(ir::Graph& graph, const Uses& uses, int index) {
     const ValueId other = node.inputs[1 - side];
     if (target.op != OpKind::kLinear || input_at(target, kBias) != kNoValue ||
         input_at(target, kResidual) != kNoValue || target.attrs.has("act") ||
-        !ir::same_shape(info_of(graph, target.outputs[0]).shape, out) ||
         !is_bias(graph, target, other))
       continue;
     const ValueId bias = flat_bias(graph, other);

@@ -39,6 +39,8 @@ constexpr Pass kPasses[] = {
     {"mark_unread", mark_unread},
     {"fuse_gelu", fuse_gelu},
     {"fuse_attention", fuse_attention},
+    {"unmerge_rows", unmerge_rows, false},
+    {"eliminate_identity", eliminate_identity},
     {"eliminate_dead", eliminate_dead},
     {"fuse_qkv", fuse_qkv},
     {"fuse_siblings", fuse_siblings, false},

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "engine/ir/dims.h"
+#include "engine/ir/op_enums.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/rewrite.h"
 
@@ -64,14 +65,36 @@ ir::ValueId in_shape(ir::Graph& graph, int index, ir::ValueId x, const Shape& sh
   return out;
 }
 
+// Where the extents are open: every reader splits the rows as they were before.
+bool try_open(ir::Graph& graph, const Uses& uses, int index) {
+  const Node& linear = node_at(graph, index);
+  const Node* merge = made_by(graph, uses, linear.inputs[0], OpKind::kReshape);
+  const ir::ValueId y = linear.outputs[0], x = merge->inputs[0];
+  Shape shape = info_of(graph, x).shape;
+  if (shape.size() < 3 || shape.back() != info_of(graph, linear.inputs[0]).shape.back() ||
+      uses.num_results(y) != 0 || uses.readers(y).empty())
+    return false;
+  shape.back() = info_of(graph, y).shape.back();
+  for (const int reader : uses.readers(y)) {
+    const Node& node = node_at(graph, reader);
+    if ((node.op != OpKind::kReshape && node.op != ir::kOpReshapeTo) || node.inputs[0] != y ||
+        !ir::same_shape(info_of(graph, node.outputs[0]).shape, shape))
+      return false;
+  }
+  graph.values[static_cast<std::size_t>(y)].shape = std::move(shape);
+  node_at(graph, index).inputs[0] = x;
+  return true;  // the readers hand on what they get
+}
+
 bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   const Node& linear = node_at(graph, index);
   if (linear.op != OpKind::kLinear || input_at(linear, kResidual) != ir::kNoValue) return false;
   const Node* merge = made_by(graph, uses, linear.inputs[0], OpKind::kReshape);
   const ir::ValueId y = linear.outputs[0];
-  if (!merge || !is_only_reshaped(graph, uses, y)) return false;
+  if (!merge) return false;
+  if (!is_only_reshaped(graph, uses, y)) return try_open(graph, uses, index);
   Shape shape = leading_axes(graph, uses, *merge, y);
-  if (shape.empty()) return false;
+  if (shape.empty()) return try_open(graph, uses, index);
   for (const int reader : uses.readers(y)) {  // where 0 and -1 spoke of other axes
     Node& reshape = node_at(graph, reader);
     reshape.attrs.set("dims", numbers(info_of(graph, reshape.outputs[0]).shape));

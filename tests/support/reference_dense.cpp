@@ -128,21 +128,45 @@ Outs ref_embedding(const ir::Node&, const Ins& in) {
   return only(std::move(out));
 }
 
+namespace {
+
+// [B, keys], [B, queries, keys] or [B, heads, queries, keys], whose axes of 1 are for all.
+double mask_at(const RefTensor& mask, std::int64_t b, std::int64_t h, std::int64_t t,
+               std::int64_t s) {
+  std::vector<std::int64_t> index = {b, s};
+  if (mask.dims.size() == 3) index = {b, t, s};
+  if (mask.dims.size() == 4) index = {b, h, t, s};
+  std::int64_t at = 0;
+  for (std::size_t i = 0; i < index.size(); ++i)
+    at = at * mask.dims[i] + (mask.dims[i] == 1 ? 0 : index[i]);
+  return mask.values[static_cast<std::size_t>(at)];
+}
+
+}  // namespace
+
 Outs ref_attention(const ir::Node& node, const Ins& in) {
   const std::int64_t heads = node.attrs.i("heads");
   const bool packed = node.attrs.i("packed") != 0;
   const RefTensor &q = *in[0], &k = packed ? q : *in[1], &v = packed ? q : *in[2];
-  const std::int64_t width = packed ? q.dims[2] / 3 : q.dims[2], d = width / heads;
-  const std::int64_t steps = q.dims[1], keys = k.dims[1];
+  const bool by_head = q.dims.size() == 4;
+  const std::int64_t width = by_head ? heads * q.dims[3] : packed ? q.dims[2] / 3 : q.dims[2];
+  const std::int64_t d = width / heads, steps = by_head ? q.dims[2] : q.dims[1];
+  const std::int64_t keys = k.dims.size() == 4 ? k.dims[2] : k.dims[1];
+  const std::int64_t value_width = packed ? d : v.dims.size() == 4 ? v.dims[3] : v.dims[2] / heads;
+  const double scale = node.attrs.f("scale", 1 / std::sqrt(static_cast<double>(d)));
   // Element i of head h at step t of part 0 (q), 1 (k) or 2 (v).
   const auto element = [&](const RefTensor& x, std::int64_t part, std::int64_t b, std::int64_t t,
                            std::int64_t h, std::int64_t i) {
-    const std::int64_t column = (packed ? part * width : 0) + h * d + i;
+    if (x.dims.size() == 4)
+      return x.values[static_cast<std::size_t>(((b * heads + h) * x.dims[2] + t) * x.dims[3] + i)];
+    const std::int64_t of_head = packed ? d : x.dims[2] / heads;
+    const std::int64_t column = (packed ? part * width : 0) + h * of_head + i;
     return x.values[static_cast<std::size_t>((b * x.dims[1] + t) * x.dims[2] + column)];
   };
-  RefTensor out{DType::kF32,
-                {q.dims[0], steps, width},
-                std::vector<double>(static_cast<std::size_t>(q.dims[0] * steps * width))};
+  RefTensor out{
+      DType::kF32,
+      {q.dims[0], steps, heads * value_width},
+      std::vector<double>(static_cast<std::size_t>(q.dims[0] * steps * heads * value_width))};
   for (std::int64_t b = 0; b < q.dims[0]; ++b)
     for (std::int64_t h = 0; h < heads; ++h)
       for (std::int64_t t = 0; t < steps; ++t) {
@@ -151,21 +175,20 @@ Outs ref_attention(const ir::Node& node, const Ins& in) {
           double score = 0;
           for (std::int64_t i = 0; i < d; ++i)
             score += element(q, 0, b, t, h, i) * element(k, 1, b, s, h, i);
-          score /= std::sqrt(static_cast<double>(d));
-          if (const RefTensor* mask = at(in, 3))
-            score += mask->values[static_cast<std::size_t>(
-                (mask->dims.size() == 3 ? b * steps + t : b) * keys + s)];
+          score *= scale;
+          if (const RefTensor* mask = at(in, 3)) score += mask_at(*mask, b, h, t, s);
           p.push_back(score);
         }
         const double peak = p.empty() ? 0 : *std::max_element(p.begin(), p.end());
         if (node.attrs.i("masked_rows") != 0 && std::isinf(peak)) continue;
         double sum = 0;
         for (double& e : p) sum += e = std::exp(e - peak);
-        for (std::int64_t i = 0; i < d; ++i) {
+        for (std::int64_t i = 0; i < value_width; ++i) {
           double mixed = 0;
           for (std::int64_t s = 0; s < keys; ++s)
             mixed += p[static_cast<std::size_t>(s)] / sum * element(v, 2, b, s, h, i);
-          out.values[static_cast<std::size_t>((b * steps + t) * width + h * d + i)] = mixed;
+          out.values[static_cast<std::size_t>(((b * steps + t) * heads + h) * value_width + i)] =
+              mixed;
         }
       }
   return only(std::move(out));

@@ -1,4 +1,4 @@
-// Attention, one head at a time: softmax(q k^T / sqrt(d) + mask_bias) v, both products by matrix
+// Attention, one head at a time: softmax(scale q k^T + mask_bias) v, both products by matrix
 // panels that are packed from k and v on the spot. f32. The team divides the heads. Keys that a
 // mask takes from a whole block of queries are left out, as of windows that move along the keys.
 #include <algorithm>
@@ -23,7 +23,7 @@ Space space_of(const AttentionShape& s) {
   const auto line = [](std::int64_t n) { return (n + 15) / 16 * 16; };
   Space space{};
   space.values = line(panel_elements(s.keys, s.width));
-  space.queries = space.values + line(panel_elements(s.width, s.keys));
+  space.queries = space.values + line(panel_elements(s.value_width, s.keys));
   space.scores = space.queries + line(kBlockQueries * s.width);
   space.all = space.scores + line(kBlockQueries * s.keys);
   return space;
@@ -33,20 +33,20 @@ std::size_t workspace_bytes(const NodeView& view) {
          sizeof(float);
 }
 
-// k of one head as a matrix [keys, width] and v as one [width, keys], in panels of 16 rows.
+// k of one head as a matrix [keys, width] and v as one [value_width, keys], in panels of 16 rows.
 void pack_head(const AttentionShape& s, std::int64_t batch, std::int64_t head, float* keys,
                float* values) {
   const std::int64_t whole = (s.keys + kPanelRows - 1) / kPanelRows * kPanelRows;
   for (std::int64_t t = 0; t < whole; ++t) {
     float* to = keys + t / kPanelRows * kPanelRows * s.width + t % kPanelRows;
-    const float* from = t < s.keys ? s.key(batch, t, head) : nullptr;
+    const float* from = t < s.keys ? s.k.at(batch, head, t) : nullptr;
     for (std::int64_t d = 0; d < s.width; ++d) to[d * kPanelRows] = from ? from[d] : 0.0f;
   }
-  for (std::int64_t d = 0; d < s.width; d += kPanelRows) {
-    const std::int64_t n = std::min(kPanelRows, s.width - d);
+  for (std::int64_t d = 0; d < s.value_width; d += kPanelRows) {
+    const std::int64_t n = std::min(kPanelRows, s.value_width - d);
     float* to = values + d * s.keys;
     for (std::int64_t t = 0; t < s.keys; ++t, to += kPanelRows) {
-      std::copy_n(s.value(batch, t, head) + d, n, to);
+      std::copy_n(s.v.at(batch, head, t) + d, n, to);
       std::fill(to + n, to + kPanelRows, 0.0f);
     }
   }
@@ -69,14 +69,14 @@ struct Range {
 // Keys among which are all that weigh anything to `count` queries from `first` on, from the begin
 // of a panel. No score is larger than `most`, so that of a key that is masked by kOutside
 // exp(score - peak) is 0 in f32 where another key is not masked.
-Range heard_keys(const AttentionShape& s, std::int64_t batch, std::int64_t first,
+Range heard_keys(const AttentionShape& s, std::int64_t batch, std::int64_t head, std::int64_t first,
                  std::int64_t count, float most) {
   constexpr float kInside = -1, kOutside = -1e4f, kLeastExponent = -110;
   const Range all = {0, s.keys};
-  if (!s.mask || !(2 * most + kOutside - kInside < kLeastExponent)) return all;
+  if (s.mask_step == 0 || !(2 * most + kOutside - kInside < kLeastExponent)) return all;
   Range heard = {s.keys, 0};
   for (std::int64_t i = first; i < first + count; ++i) {
-    const float* row = s.mask_row(batch, i);
+    const float* row = s.mask.at(batch, head, i);
     const auto outside = [row](std::int64_t t) { return row[t] <= kOutside; };
     std::int64_t begin = 0, end = s.keys;
     while (begin < heard.begin && outside(begin)) ++begin;
@@ -90,11 +90,13 @@ Range heard_keys(const AttentionShape& s, std::int64_t batch, std::int64_t first
 }
 
 // Scores of one query to weights, their sum not yet divided out: gives its inverse.
-float weigh(const AttentionShape& s, const VectorMath& math, std::int64_t batch, std::int64_t query,
-            const Range& heard, float* scores) {
-  if (s.mask)
-    math.binary[static_cast<std::size_t>(Binary::kAdd)](
-        scores, s.mask_row(batch, query) + heard.begin, scores, heard.size());
+float weigh(const AttentionShape& s, const VectorMath& math, const float* mask, const Range& heard,
+            float* scores) {
+  constexpr auto kAdd = static_cast<std::size_t>(Binary::kAdd);
+  if (mask && s.mask_step != 0)
+    math.binary[kAdd](scores, mask + heard.begin, scores, heard.size());
+  else if (mask)
+    math.binary_right[kAdd](scores, mask, scores, heard.size());
   const float peak = math.max(scores, heard.size());
   if (s.masked_rows && std::isinf(peak) && peak < 0) {
     std::fill_n(scores, heard.size(), 0.0f);
@@ -112,37 +114,37 @@ void attend(const AttentionShape& s, const NodeView& view, std::int64_t batch, s
         *scores = memory + space.scores;
   pack_head(s, batch, head, keys, values);
   const F32Panels by_key(keys, s.keys, s.width, view.isa);
-  const float most_key = most_squares(math, s.key(batch, 0, head), s.keys, s.stride, s.width);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(s.width));
-  const std::int64_t y_stride = s.heads * s.width;
+  const float most_key = most_squares(math, s.k.at(batch, head, 0), s.keys, s.k.step, s.width);
+  const std::int64_t y_stride = s.heads * s.value_width;
   for (std::int64_t t = 0; t < s.queries; t += kBlockQueries) {
     const std::int64_t count = std::min(kBlockQueries, s.queries - t);
     for (std::int64_t i = 0; i < count; ++i)
-      times(s.query(batch, t + i, head), &scale, queries + i * s.width, s.width);
+      times(s.q.at(batch, head, t + i), &s.scale, queries + i * s.width, s.width);
     const float most_query = most_squares(math, queries, count, s.width, s.width);
-    const Range heard = heard_keys(s, batch, t, count, std::sqrt(most_query * most_key));
+    const Range heard = heard_keys(s, batch, head, t, count, std::sqrt(most_query * most_key));
     gemm_f32(by_key, {queries, s.width, 1, 0, s.width}, count, scores, s.keys, heard.begin,
              heard.end);
     float inverse[kBlockQueries];
     float* const from = scores + heard.begin;
     for (std::int64_t i = 0; i < count; ++i)
-      inverse[i] = weigh(s, math, batch, t + i, heard, from + i * s.keys);
-    float* y = view.outputs[0].f32() + (batch * s.queries + t) * y_stride + head * s.width;
-    for (std::int64_t d = 0; d < s.width; d += kPanelRows) {
-      const std::int64_t rows = std::min(kPanelRows, s.width - d);
+      inverse[i] = weigh(s, math, s.mask.data ? s.mask.at(batch, head, t + i) : nullptr, heard,
+                         from + i * s.keys);
+    float* y = view.outputs[0].f32() + (batch * s.queries + t) * y_stride + head * s.value_width;
+    for (std::int64_t d = 0; d < s.value_width; d += kPanelRows) {
+      const std::int64_t rows = std::min(kPanelRows, s.value_width - d);
       const F32Panels panel(values + d * s.keys + heard.begin * kPanelRows, rows, heard.size(),
                             view.isa);
       gemm_f32(panel, {from, s.keys, 1, 0, heard.size()}, count, y + d, y_stride, 0, rows);
     }
     for (std::int64_t i = 0; i < count; ++i)
-      times(y + i * y_stride, &inverse[i], y + i * y_stride, s.width);
+      times(y + i * y_stride, &inverse[i], y + i * y_stride, s.value_width);
   }
 }
 
 Status run(const NodeView& view, const LaunchArgs& args) {
   const AttentionShape s = attention_shape(view);
   const std::int64_t all = space_of(s).all;
-  split(*args.team, s.batch * s.heads, row_grain(2 * s.queries * s.keys * s.width),
+  split(*args.team, s.batch * s.heads, row_grain(s.queries * s.keys * (s.width + s.value_width)),
         [&](std::int64_t begin, std::int64_t end, int member) {
           float* memory = reinterpret_cast<float*>(args.workspace) + member * all;
           for (std::int64_t i = begin; i < end; ++i)

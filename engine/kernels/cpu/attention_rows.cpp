@@ -1,4 +1,4 @@
-// Attention, one head and one query at a time: softmax(q k^T / sqrt(d) + mask_bias) v. f32.
+// Attention, one head and one query at a time: softmax(scale q k^T + mask_bias) v. f32.
 #include <cmath>
 
 #include "engine/kernels/cpu/attention_shape.h"
@@ -20,27 +20,26 @@ void attend(const AttentionShape& o, const VectorMath& math, std::int64_t r, flo
             float* out) {
   const std::int64_t batch = r / o.heads / o.queries, query = r / o.heads % o.queries;
   const std::int64_t head = r % o.heads;
-  const float *q = o.query(batch, query, head), *k = o.key(batch, 0, head),
-              *v = o.value(batch, 0, head);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(o.width));
+  const float* q = o.q.at(batch, head, query);
+  const float* mask = o.mask.data ? o.mask.at(batch, head, query) : nullptr;
   for (std::int64_t t = 0; t < o.keys; ++t) {
-    scores[t] = scale * math.dot(q, k + t * o.stride, o.width);
-    if (o.mask) scores[t] += o.mask_row(batch, query)[t];
+    scores[t] = o.scale * math.dot(q, o.k.at(batch, head, t), o.width);
+    if (mask) scores[t] += mask[t * o.mask_step];
   }
   const float peak = math.max(scores, o.keys);
-  float* y = out + r * o.width;
-  std::fill_n(y, o.width, 0.0f);
+  float* y = out + r * o.value_width;
+  std::fill_n(y, o.value_width, 0.0f);
   if (o.masked_rows && std::isinf(peak) && peak < 0) return;
   const float sum = math.exp_minus(scores, peak, scores, o.keys);
   for (std::int64_t t = 0; t < o.keys; ++t)
-    math.multiply_add(scores[t] / sum, v + t * o.stride, y, o.width);
+    math.multiply_add(scores[t] / sum, o.v.at(batch, head, t), y, o.value_width);
 }
 
 Status run(const NodeView& view, const LaunchArgs& args) {
   const AttentionShape o = attention_shape(view);
   const VectorMath& math = vector_math(view.isa);
   const std::size_t stride = member_bytes(view);
-  split(*args.team, o.batch * o.queries * o.heads, row_grain(2 * o.keys * o.width),
+  split(*args.team, o.batch * o.queries * o.heads, row_grain(o.keys * (o.width + o.value_width)),
         [&](std::int64_t begin, std::int64_t end, int member) {
           auto* scores =
               reinterpret_cast<float*>(args.workspace + stride * static_cast<std::size_t>(member));

@@ -1,37 +1,62 @@
-// The operands of attention: q, k, v [B, T, heads * d], or packed qkv [B, T, 3 * heads * d];
-// mask_bias [B, T of k] or [B, T of q, T of k].
+// The operands of attention: q, k and v [B, T, heads * d] or by head, [B, heads, T, d], v of
+// another width than k where it likes; or packed qkv [B, T, 3 * heads * d]; mask_bias
+// [B, T of k], [B, T of q, T of k], or [B, heads, T of q, T of k] of which any axis may be 1.
 #pragma once
+
+#include <cmath>
 
 #include "engine/kernels/cpu/view.h"
 
 namespace antiphon {
 
+// Where the parts of q, k, v or a mask lie, in elements.
+struct AttentionOperand {
+  const float* data = nullptr;  // null: absent
+  std::int64_t batch = 0, head = 0, step = 0;
+
+  const float* at(std::int64_t b, std::int64_t h, std::int64_t t) const {
+    return data + b * batch + h * head + t * step;
+  }
+};
+
 struct AttentionShape {
-  const float *q, *k, *v, *mask;                    // mask may be null
-  std::int64_t batch, queries, keys, heads, width;  // width: of one head
-  std::int64_t stride;                              // of one step of q, k and v
-  bool mask_by_query, masked_rows;                  // masked_rows: zeros where all keys are at -inf
-
-  const float* mask_row(std::int64_t b, std::int64_t t) const {
-    return mask + (mask_by_query ? b * queries + t : b) * keys;
-  }
-
-  const float* query(std::int64_t b, std::int64_t t, std::int64_t head) const {
-    return q + (b * queries + t) * stride + head * width;
-  }
-  const float* key(std::int64_t b, std::int64_t t, std::int64_t head) const {
-    return k + (b * keys + t) * stride + head * width;
-  }
-  const float* value(std::int64_t b, std::int64_t t, std::int64_t head) const {
-    return v + (b * keys + t) * stride + head * width;
-  }
+  AttentionOperand q, k, v, mask;
+  std::int64_t batch, queries, keys, heads, width;  // width: of one head of q and k
+  std::int64_t value_width;
+  std::int64_t mask_step;  // of one key: 0 where a mask has one number for all of them
+  float scale;
+  bool masked_rows;  // zeros where all keys are at -inf
 };
 
 inline const char* refuse_attention(const NodeView& view) {
   if (!all_f32(view)) return "needs f32";
-  if (view.inputs[0].rank != 3) return "needs three axes";
+  if (view.inputs[0].rank != 3 && view.inputs[0].rank != 4) return "needs three or four axes";
   if (view.node->attrs.i("heads") < 1) return "needs heads >= 1";
   return nullptr;
+}
+
+// `part` of `parts` that lie in the last axis; or by head.
+inline AttentionOperand attention_operand(const Tensor& x, std::int64_t heads, std::int64_t parts,
+                                          std::int64_t part) {
+  const float* data = x.f32();
+  if (x.rank == 4)
+    return {data, x.dims[1] * x.dims[2] * x.dims[3], x.dims[2] * x.dims[3], x.dims[3]};
+  const std::int64_t all = x.dims[2] / parts;
+  // Only shapes may be known yet.
+  return {data ? data + part * all : data, x.dims[1] * x.dims[2], all / heads, x.dims[2]};
+}
+
+inline AttentionOperand attention_mask(const Tensor& mask, std::int64_t& step) {
+  std::array<std::int64_t, 4> strides{}, dims = {mask.dims[0], 1, 1, mask.dims[1]};
+  if (mask.rank == 3) dims = {mask.dims[0], 1, mask.dims[1], mask.dims[2]};
+  if (mask.rank == 4) std::copy_n(mask.dims.begin(), 4, dims.begin());
+  std::int64_t stride = 1;
+  for (std::size_t i = 4; i-- > 0;) {
+    strides[i] = dims[i] == 1 ? 0 : stride;
+    stride *= dims[i];
+  }
+  step = strides[3];
+  return {mask.f32(), strides[0], strides[1], strides[2]};
 }
 
 inline AttentionShape attention_shape(const NodeView& view) {
@@ -39,18 +64,20 @@ inline AttentionShape attention_shape(const NodeView& view) {
   AttentionShape s{};
   s.heads = view.node->attrs.i("heads", 1);
   s.batch = q.dims[0];
-  s.queries = q.dims[1];
-  s.stride = q.dims[2];
-  s.mask = has_input(view, 3) ? view.inputs[3].f32() : nullptr;
-  s.mask_by_query = s.mask && view.inputs[3].rank == 3;
+  s.queries = q.dims[q.rank == 4 ? 2 : 1];
   s.masked_rows = view.node->attrs.i("masked_rows") != 0;
   const bool packed = view.node->attrs.i("packed") != 0;
-  s.keys = packed ? s.queries : view.inputs[1].dims[1];
-  s.width = q.dims[2] / s.heads / (packed ? 3 : 1);
-  const std::int64_t all = s.heads * s.width;
-  s.q = q.f32();
-  s.k = packed ? q.f32() + all : view.inputs[1].f32();
-  s.v = packed ? q.f32() + 2 * all : view.inputs[2].f32();
+  const std::int64_t parts = packed ? 3 : 1;
+  const Tensor &k = packed ? q : view.inputs[1], &v = packed ? q : view.inputs[2];
+  s.keys = k.dims[k.rank == 4 ? 2 : 1];
+  s.width = q.rank == 4 ? q.dims[3] : q.dims[2] / s.heads / parts;
+  s.value_width = v.rank == 4 ? v.dims[3] : v.dims[2] / s.heads / parts;
+  s.scale = static_cast<float>(
+      view.node->attrs.f("scale", 1.0 / std::sqrt(static_cast<double>(s.width))));
+  s.q = attention_operand(q, s.heads, parts, 0);
+  s.k = attention_operand(k, s.heads, parts, packed ? 1 : 0);
+  s.v = attention_operand(v, s.heads, parts, packed ? 2 : 0);
+  if (has_input(view, 3)) s.mask = attention_mask(view.inputs[3], s.mask_step);
   return s;
 }
 

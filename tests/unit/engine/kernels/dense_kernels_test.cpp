@@ -246,6 +246,59 @@ TEST(AttentionKernels, PackedAndSplit) {
       }
 }
 
+// Keys and values by head, of another width, and masks of four axes, of which any may be 1.
+TEST(AttentionKernels, ByHeadAndMasksOfFourAxes) {
+  struct Size {
+    std::int64_t batch, queries, keys, heads, width, value_width;
+  };
+  const Size sizes[] = {
+      {1, 1, 1, 1, 1, 2}, {2, 5, 9, 3, 7, 4}, {2, 1, 40, 2, 8, 33}, {1, 49, 65, 2, 33, 16}};
+  for (const Size& s : sizes)
+    for (const int by_head : {0, 1, 6, 7})
+      for (const int full : {0, 2, 3, 5, 9, 12, 15}) {
+        const auto operand = [&](int bit, std::int64_t steps, std::int64_t width, unsigned seed) {
+          return (by_head >> bit) % 2 != 0 ? random_ref({s.batch, s.heads, steps, width}, seed)
+                                           : random_ref({s.batch, steps, s.heads * width}, seed);
+        };
+        const auto extent = [&](int bit, std::int64_t n) { return (full >> bit) % 2 ? n : 1; };
+        KernelCase c{.node = node_of(OpKind::kAttention, {{"heads", s.heads}}, 4),
+                     .inputs = {},
+                     .constant = {},
+                     .bounds = {}};
+        c.inputs = {operand(0, s.queries, s.width, 1), operand(1, s.keys, s.width, 2),
+                    operand(2, s.keys, s.value_width, 3),
+                    random_ref({extent(0, s.batch), extent(1, s.heads), extent(2, s.queries),
+                                extent(3, s.keys)},
+                               4, -4, 0)};
+        // As above; a score has as many terms of at most 1, which the scale below leaves.
+        c.absolute =
+            kEpsilon * (24 + 2 * static_cast<double>(s.width) + 2 * static_cast<double>(s.keys));
+        check_kernels(c);
+        c.node.attrs.set("scale", 0.75);
+        c.absolute += kEpsilon * 2 * static_cast<double>(s.width * s.width);
+        check_kernels(c);
+      }
+}
+
+// A causal mask behind a past, as large as exporters write it: what is later is left out.
+TEST(AttentionKernels, CausalBehindAPast) {
+  for (const std::int64_t past : {0, 3, 30})
+    for (const double later : {-std::numeric_limits<double>::infinity(), -3.4028234663852886e38}) {
+      const std::int64_t queries = 50, keys = past + queries;
+      KernelCase c{.node = node_of(OpKind::kAttention, {{"heads", std::int64_t{2}}}, 4),
+                   .inputs = {},
+                   .constant = {},
+                   .bounds = {}};
+      c.inputs = {random_ref({2, queries, 16}, 1), random_ref({2, 2, keys, 8}, 2),
+                  random_ref({2, 2, keys, 8}, 3), random_ref({1, 1, queries, keys}, 4, 0, 0)};
+      for (std::int64_t i = 0; i < queries; ++i)
+        for (std::int64_t t = past + i + 1; t < keys; ++t)
+          c.inputs[3]->values[static_cast<std::size_t>(i * keys + t)] = later;
+      c.absolute = kEpsilon * (24 + 16 + 2 * static_cast<double>(keys));
+      check_kernels(c);
+    }
+}
+
 // Windows that move along the keys, as of streams: what no query of a block hears may be left out.
 // With large q and k some scores are larger than the mask: nothing may.
 TEST(AttentionKernels, WindowsThatMove) {

@@ -152,6 +152,26 @@ TEST_F(Fuse, CrossAttentionStaysUnpacked) {
               HasSubstr("= attention(%linear_0, %linear_1, %m) {heads=2}\n"));
 }
 
+// Queries, keys and values that are cut of one product already.
+TEST_F(Fuse, AttentionReadsThirdsAsTheyLie) {
+  const Value x = net_.input("x", DType::kF32, {"B", "T", 4});
+  const Value all = net_.linear(x, weights("w", {12, 4}));
+  net_.output("y", net_.attention(net_.slice(all, 2, 0, 4), net_.slice(all, 2, 4, 8),
+                                  net_.slice(all, 2, 8, 12), 2));
+  EXPECT_EQ(nodes_text(after({fuse_attention, eliminate_dead, fuse_qkv, eliminate_dead})),
+            "  %linear_0: f32[B, T, 12] = linear(%x, %w)\n"
+            "  %reshape_3: f32[B, T, 4] = attention(%linear_0) {heads=2, packed=1}\n");
+}
+
+TEST_F(Fuse, OtherCutsStay) {
+  const Value x = net_.input("x", DType::kF32, {"B", "T", 4});
+  const Value all = net_.linear(x, weights("w", {12, 4}));
+  const Value q = net_.slice(all, 2, 0, 4), k = net_.slice(all, 2, 8, 12);
+  net_.output("y", net_.attention(q, k, net_.slice(all, 2, 4, 8), 2));
+  EXPECT_THAT(nodes_text(after({fuse_attention, eliminate_dead, fuse_qkv})),
+              HasSubstr("= attention(%slice_0, %slice_1, %slice_2) {heads=2}\n"));
+}
+
 TEST_F(Fuse, SiblingsOfASmallInput) {
   const Value x = net_.input("x", DType::kF32, {"B", 4});
   const Value a = net_.linear(x, weights("a", {3, 4}), weights("bias", {3}));

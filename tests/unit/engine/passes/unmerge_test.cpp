@@ -40,6 +40,15 @@ TEST_F(Unmerge, RowsBecomeWhatTheReaderMakesOfThem) {
             "  %relu_0: f32[2, 3, 5] = unary(%linear_0) {op=relu}\n");
 }
 
+TEST_F(Unmerge, OpenExtentsComeBack) {
+  const Value x = net_.input("x", DType::kF32, {"B", 3, 4});
+  const Value y = net_.linear(net_.reshape(x, {-1, 4}), weights("w", {8, 4}), weights("b", {8}));
+  net_.output("y", net_.relu(net_.reshape(y, {-1, 3, 8})));
+  EXPECT_EQ(nodes_text(after({unmerge_rows, eliminate_identity, eliminate_dead})),
+            "  %linear_0: f32[B, 3, 8] = linear(%x, %w, -, %b)\n"
+            "  %relu_0: f32[B, 3, 8] = unary(%linear_0) {op=relu}\n");
+}
+
 TEST_F(Unmerge, WhatOthersReadStays) {
   const Value x = net_.input("x", DType::kF32, {2, 3, 4});
   const Value y = net_.linear(net_.reshape(x, {6, 4}), weights("w", {8, 4}));
@@ -50,11 +59,11 @@ TEST_F(Unmerge, WhatOthersReadStays) {
 
 TEST_F(Unmerge, OtherReshapesStay) {
   const Value x = net_.input("x", DType::kF32, {2, 3, 4}),
-              open = net_.input("o", DType::kF32, {"B", 3, 4});
+              open = net_.input("o", DType::kF32, {"B", 4, 4});
   const Value a = net_.linear(net_.reshape(x, {3, 8}), weights("w", {8, 8}));
   const Value b = net_.linear(net_.reshape(open, {-1, 4}), weights("v", {8, 4}));
   net_.output("a", net_.reshape(a, {2, 3, 4}));
-  net_.output("b", net_.reshape(b, {-1, 3, 8}));
+  net_.output("b", net_.reshape(b, {-1, 2, 8}));
   after({unmerge_rows}, false);
 }
 
