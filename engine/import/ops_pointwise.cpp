@@ -109,12 +109,14 @@ void lower_pow(Op& op) {
   const ValueRef base = op.value(0), exponent = op.value(1);
   const Known* known = op.known(1);
   if (known && known->values.size() == 1 && op.dtype(base) == DType::kF32) {
-    // Cheaper, and exact: what exports write for squares and roots.
+    // Cheaper: what exports write for squares and roots, exact, and the cubes of GELU by tanh.
     const double power = known->as_real(0);
     if (power == 2 && known->dims.size() <= 1) {
       const ValueRef square = op.binary(Binary::kMul, base, base);
       return op.set(square);
     }
+    if (power == 3 && known->dims.size() <= 1)
+      return op.set(op.binary(Binary::kMul, op.binary(Binary::kMul, base, base), base));
     if (power == 0.5 && known->dims.size() <= 1) return op.set(op.unary(Unary::kSqrt, base));
   }
   if (op.dtype(base) != DType::kF32 && op.dtype(exponent) == DType::kF32) {

@@ -11,6 +11,14 @@ namespace {
 
 using ir::OpKind;
 
+// The only element of a constant of bools.
+bool is_truth(const ir::Graph& graph, ir::ValueId id, bool wanted) {
+  if (!is_constant(graph, id)) return false;
+  const TensorView view = constant_view(graph, id);
+  return view.dtype == DType::kBool && view.num_elements() == 1 &&
+         (*static_cast<const char*>(view.data) != 0) == wanted;
+}
+
 // The input that the binary node returns unchanged; -1: none.
 int neutral_side(const ir::Graph& graph, const ir::Node& node) {
   float value = 0;
@@ -22,6 +30,13 @@ int neutral_side(const ir::Graph& graph, const ir::Node& node) {
     case Binary::kMul: return is(1, 1) ? 0 : is(0, 1) ? 1 : -1;
     case Binary::kSub: return is(1, 0) ? 0 : -1;
     case Binary::kDiv: return is(1, 1) ? 0 : -1;
+    case Binary::kAnd:
+    case Binary::kOr: {
+      const bool neutral = static_cast<Binary>(node.attrs.i("op")) == Binary::kAnd;
+      return is_truth(graph, node.inputs[1], neutral)   ? 0
+             : is_truth(graph, node.inputs[0], neutral) ? 1
+                                                        : -1;
+    }
     default: return -1;
   }
 }
@@ -55,10 +70,9 @@ int handed_on(const ir::Graph& graph, const ir::Node& node) {
     case OpKind::kBinary: {
       const int side = neutral_side(graph, node);
       if (side < 0) return -1;
-      return ir::same_shape(info_of(graph, node.inputs[static_cast<std::size_t>(side)]).shape,
-                            y.shape)
-                 ? side
-                 : -1;
+      // One element of no more axes makes nothing larger.
+      const ir::ValueInfo& kept = info_of(graph, node.inputs[static_cast<std::size_t>(side)]);
+      return kept.dtype == y.dtype && kept.shape.size() == y.shape.size() ? side : -1;
     }
     default: return -1;
   }

@@ -1,5 +1,6 @@
 // Evaluates nodes of constants alone: cheap ones, as sums of biases, reshaped, cut or joined
-// constants; later also layers of constants, as the first step of a recurrence has them.
+// constants, masks that compare positions; later also layers of constants, as the first step of a
+// recurrence has them.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -17,6 +18,8 @@ using ir::OpKind;
 using Dims = std::vector<std::int64_t>;
 
 constexpr std::int64_t kMostProducts = 1 << 26;  // multiply-adds of a layer: a tenth of a second
+
+constexpr std::int64_t kMostOfMask = 1 << 20;  // elements: 1024 queries by as many keys
 
 std::int64_t product(const Dims& dims, std::size_t from = 0) {
   std::int64_t n = 1;
@@ -75,7 +78,55 @@ std::int64_t broadcast_offset(const Dims& dims, const Dims& out, std::int64_t in
 // Bytes of the result, or nothing where this pass does not evaluate the node.
 using Bytes = std::optional<std::vector<char>>;
 
+// A comparison or logic of whole numbers or bools.
+std::optional<bool> evaluate(Binary op, std::int64_t a, std::int64_t b) {
+  switch (op) {
+    case Binary::kEqual: return a == b;
+    case Binary::kLess: return a < b;
+    case Binary::kGreater: return a > b;
+    case Binary::kAnd: return a != 0 && b != 0;
+    case Binary::kOr: return a != 0 || b != 0;
+    default: return std::nullopt;
+  }
+}
+
+Bytes fold_comparison(Binary op, const TensorView& a, const TensorView& b, const Dims& out) {
+  const auto number = [](const TensorView& x, std::int64_t i) {
+    if (x.dtype == DType::kBool) return std::int64_t{static_cast<const char*>(x.data)[i] != 0};
+    if (x.dtype == DType::kI32) return std::int64_t{static_cast<const std::int32_t*>(x.data)[i]};
+    return static_cast<const std::int64_t*>(x.data)[i];
+  };
+  if (product(out) > kMostOfMask) return std::nullopt;
+  std::vector<char> bytes;
+  for (std::int64_t i = 0; i < product(out); ++i) {
+    const auto v = evaluate(op, number(a, broadcast_offset(a.dims, out, i)),
+                            number(b, broadcast_offset(b.dims, out, i)));
+    if (!v) return std::nullopt;
+    bytes.push_back(*v ? 1 : 0);
+  }
+  return bytes;
+}
+
+Bytes fold_where(const TensorView& given, const TensorView& a, const TensorView& b,
+                 const Dims& out) {
+  if (given.dtype != DType::kBool || product(out) > kMostOfMask) return std::nullopt;
+  const std::size_t width = dtype_bytes(a.dtype);
+  std::vector<char> bytes;
+  for (std::int64_t i = 0; i < product(out); ++i) {
+    const bool first =
+        static_cast<const char*>(given.data)[broadcast_offset(given.dims, out, i)] != 0;
+    const TensorView& x = first ? a : b;
+    const char* from = static_cast<const char*>(x.data) +
+                       static_cast<std::size_t>(broadcast_offset(x.dims, out, i)) * width;
+    bytes.insert(bytes.end(), from, from + width);
+  }
+  return bytes;
+}
+
 Bytes fold_binary(const ir::Node& node, const TensorView& a, const TensorView& b, const Dims& out) {
+  if (a.dtype == b.dtype &&
+      (a.dtype == DType::kI64 || a.dtype == DType::kI32 || a.dtype == DType::kBool))
+    return fold_comparison(static_cast<Binary>(node.attrs.i("op")), a, b, out);
   if (a.dtype != DType::kF32) return std::nullopt;
   std::vector<char> bytes(static_cast<std::size_t>(product(out)) * sizeof(float));
   for (std::int64_t i = 0; i < product(out); ++i) {
@@ -188,6 +239,9 @@ Bytes fold(const ir::Graph& graph, const ir::Node& node, const Dims& out, bool l
   const TensorView x = constant_view(graph, node.inputs[0]);
   switch (node.op) {
     case OpKind::kBinary: return fold_binary(node, x, constant_view(graph, node.inputs[1]), out);
+    case OpKind::kWhere:
+      return fold_where(x, constant_view(graph, node.inputs[1]),
+                        constant_view(graph, node.inputs[2]), out);
     case OpKind::kUnary: return fold_unary(node, x, layers);
     case OpKind::kLinear: return layers ? fold_linear(graph, node, out) : std::nullopt;
     case OpKind::kTranspose: return fold_transpose(node, x, out);

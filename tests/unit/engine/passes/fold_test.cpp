@@ -49,6 +49,39 @@ TEST_F(Fold, IdentitiesGo) {
             "  %relu_0: f32[B, 4] = unary(%x) {op=relu}\n");
 }
 
+// A causal mask of extents that are numbers, in whole numbers of both widths.
+TEST_F(Fold, MasksOfPositionsBecomeConstants) {
+  const Value x = net_.input("x", DType::kF32, {"B", 3, 3});
+  const std::array<std::int64_t, 3> wide = {0, 1, 2};
+  const std::array<std::int32_t, 3> narrow = {0, 1, 2};
+  const std::array<char, 1> yes = {1};
+  const Value later =
+      net_.binary(Binary::kGreater, net_.constant("key", {DType::kI64, {1, 3}, wide.data()}),
+                  net_.constant("query", {DType::kI64, {3, 1}, wide.data()}));
+  const Value same =
+      net_.binary(Binary::kEqual, net_.constant("k", {DType::kI32, {1, 3}, narrow.data()}),
+                  net_.constant("q", {DType::kI32, {3, 1}, narrow.data()}));
+  const Value taken = net_.binary(Binary::kAnd, net_.binary(Binary::kOr, later, same),
+                                  net_.constant("yes", {DType::kBool, {}, yes.data()}));
+  net_.output("y", net_.add(x, net_.where(taken, net_.scalar(-1), net_.scalar(0))));
+  EXPECT_EQ(after({fold_constants}).nodes.size(), 1u);
+}
+
+TEST_F(Fold, NeutralTruthsGo) {
+  const Value x = net_.input("x", DType::kF32, {"B", 4});
+  const std::array<char, 2> truths = {1, 0};
+  const Value yes = net_.constant("yes", {DType::kBool, {}, truths.data()}),
+              no = net_.constant("no", {DType::kBool, {}, truths.data() + 1});
+  const Value above = net_.binary(Binary::kGreater, x, net_.scalar(0));
+  const Value both = net_.binary(Binary::kOr, no, net_.binary(Binary::kAnd, above, yes));
+  net_.output("y", net_.where(both, x, net_.scalar(0)));
+  EXPECT_EQ(nodes_text(after({eliminate_identity})),
+            "  %greater_0: bool[B, 4] = binary(%x, %scalar_0) {op=greater}\n"
+            "  %where_0: f32[B, 4] = where(%greater_0, %x, %scalar_1)\n");
+  net_.output("z", net_.binary(Binary::kAnd, above, no));
+  EXPECT_THAT(nodes_text(after({eliminate_identity})), HasSubstr("{op=and}"));
+}
+
 TEST_F(Fold, IdentityThatBroadcastsStays) {
   const Value x = net_.input("x", DType::kF32, {4});
   const float one = 1;
