@@ -5,11 +5,12 @@
 
 resnet50: the geometry of ResNet-50 at 224 x 224 with seeded weights, by quantize_static() in QOperator form. bert: an encoder
 of six layers of 384 over 128 steps, by quantize_dynamic(). bert_optimised: one of that size from transformers, with embeddings and mask,
-by ONNX Runtime's transformer optimiser and quantize_dynamic(); f32 is the optimised one. lstm: two layers of LSTM in both directions, 256 wide, over 100 steps, by quantize_dynamic() too.
+by ONNX Runtime's transformer optimiser and quantize_dynamic(); f32 is the optimised one. gpt2: transformers' GPT-2 of that size with
+a padding mask, its causal mask made by comparisons, by quantize_dynamic(). lstm: two layers of LSTM in both directions, 256 wide, over 100 steps, by quantize_dynamic() too.
 All are made in DIR where it lacks them. Runs ours, ONNX Runtime
 on the same model, and with --before another build of ours, all in turns: the least median of the rounds counts. Ours is tuned;
 `difference` is that of the outputs to ONNX Runtime's, root mean square, relative. ANTIPHON_MAX_ISA caps ours. Needs onnx,
-onnxruntime, sympy; bert_optimised torch and transformers.
+onnxruntime, sympy; bert_optimised and gpt2 torch and transformers.
 """
 import argparse
 import json
@@ -128,6 +129,27 @@ def optimised_bert(path):
     optimizer.optimize_model(path, model_type="bert", num_heads=6, hidden_size=384).save_model_to_file(path)
 
 
+def gpt2(path):
+    import torch
+    from transformers import GPT2Config, GPT2Model
+    torch.manual_seed(5)
+    model = GPT2Model(GPT2Config(vocab_size=8000, n_positions=EXTENTS["T"], n_embd=384, n_layer=6, n_head=6, initializer_range=0.05,
+                                 attn_implementation="sdpa")).eval()
+
+    class Decoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, ids, mask):
+            return self.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+
+    given = tuple(torch.ones(1, EXTENTS["T"], dtype=torch.int64) for _ in range(2))
+    axes = {name: {0: "B", 1: "T"} for name in ("ids", "mask", "y")}
+    torch.onnx.export(Decoder(), given, path, input_names=["ids", "mask"], output_names=["y"], dynamic_axes=axes, opset_version=17,
+                      dynamo=False)
+
+
 def lstm(path, steps=100, width=256):
     n = Network(3)
     flat = n.constant("flat", np.array([0, 0, -1], np.int64))
@@ -234,7 +256,7 @@ def measure(args, name, threads):
             "difference": float(f"{change:.2g}"), "machine": machine(), "commit": commit()}
 
 
-MODELS = {"resnet50": resnet50, "bert": bert, "bert_optimised": optimised_bert, "lstm": lstm}
+MODELS = {"resnet50": resnet50, "bert": bert, "bert_optimised": optimised_bert, "gpt2": gpt2, "lstm": lstm}
 
 
 def main():
