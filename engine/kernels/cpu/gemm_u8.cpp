@@ -79,6 +79,7 @@ struct Product {
   std::int64_t rows_stride, num_rows;
   const U8Sink& sink;
   const GemmFinish& finish;
+  float inverse;  // of the scale of bytes
 };
 
 // Sums [count][16] of rows [i, i + count) with the panel of outputs [r, r_end) to results.
@@ -104,7 +105,7 @@ void finish_rows(const Product& p, U8Finish finish, const std::int32_t* sums, st
   if (p.sink.bytes) {
     to.bytes = p.sink.bytes + first * to.stride + r;
     to.numbers = p.sink.numbers;
-    to.inverse = u8_inverse(p.sink.numbers.scale);
+    to.inverse = p.inverse;
     to.levels = p.sink.levels;
   } else {
     to.y = p.sink.y + first * to.stride + r;
@@ -270,14 +271,15 @@ void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* 
   U8Sink sink;
   sink.y = y;
   sink.stride = y_stride;
-  multiply({w, x, rows, rows_stride, num_rows, sink, finish ? *finish : GemmFinish()}, row_begin,
+  multiply({w, x, rows, rows_stride, num_rows, sink, finish ? *finish : GemmFinish(), 0}, row_begin,
            row_end);
 }
 
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row& row,
              std::int64_t num_rows, const U8Sink& sink, std::int64_t row_begin,
              std::int64_t row_end, const GemmFinish& finish) {
-  multiply({w, x, &row, 0, num_rows, sink, finish}, row_begin, row_end);
+  multiply({w, x, &row, 0, num_rows, sink, finish, u8_inverse(sink.numbers.scale)}, row_begin,
+           row_end);
 }
 
 }  // namespace antiphon

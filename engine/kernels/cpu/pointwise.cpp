@@ -1,7 +1,10 @@
-// Point-wise programs: all steps on a block that stays in cache, then the next block.
+// Point-wise programs: all steps on a block that stays in cache, then the next block. The sum of
+// two tensors of bytes as bytes is made at once.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
+#include "engine/kernels/cpu/add_u8.h"
 #include "engine/kernels/cpu/broadcast.h"
 #include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/kernels.h"
@@ -14,6 +17,7 @@ namespace {
 
 constexpr std::int64_t kBlock = 256;  // elements: 20 registers are 20 KiB
 constexpr std::size_t kMaxRegisters = 160;
+constexpr std::int64_t kAddGrain = 16384;  // bytes: a microsecond
 
 using Kind = ir::PointwiseStep::Kind;
 
@@ -150,7 +154,53 @@ Register input_register(const Tensor& x, std::int64_t at, bool is_scalar) {
   return {x.f32() + at, is_scalar};
 }
 
+// The numbers of a program that adds two tensors of bytes, perhaps with a relu behind; else none.
+std::optional<AddU8> sum_of_bytes(const NodeView& view) {
+  const ir::PointwiseProgram& program = view.node->pointwise;
+  const std::size_t num_steps = program.steps.size(), num_between = num_steps - 4;
+  const auto is_like_y = [&](const Tensor& x) {
+    return x.dtype == DType::kU8 && same_dims(x, view.outputs[0]);
+  };
+  if (view.inputs.size() != 2 || view.outputs.size() != 1 || !is_like_y(view.inputs[0]) ||
+      !is_like_y(view.inputs[1]) || num_steps < 4 || num_between > 1)
+    return {};
+  const ir::PointwiseStep &first = program.steps[0], &second = program.steps[1];
+  const ir::PointwiseStep &sum = program.steps[2], &last = program.steps.back();
+  if (first.kind != Kind::kFromBytes || second.kind != Kind::kFromBytes || first.a == second.a ||
+      sum.kind != Kind::kBinary || static_cast<Binary>(sum.op) != Binary::kAdd ||
+      std::min(sum.a, sum.b) != 2 || std::max(sum.a, sum.b) != 3)
+    return {};
+  if (num_between == 1) {
+    const ir::PointwiseStep& step = program.steps[3];
+    if (step.kind != Kind::kUnary || static_cast<Unary>(step.op) != Unary::kRelu || step.a != 4)
+      return {};
+  }
+  const auto made = static_cast<std::int16_t>(num_steps);  // the register before the last
+  if (last.kind != Kind::kToBytes || last.a != made || program.results[0] != made + 1) return {};
+  const auto numbers = [](const ir::PointwiseStep& step) {
+    return U8Row{step.low, static_cast<std::int32_t>(step.high)};
+  };
+  const ir::PointwiseStep &a = first.a == 0 ? first : second, &b = first.a == 0 ? second : first;
+  return AddU8{numbers(a), numbers(b), numbers(last), num_between == 1};
+}
+
+// False: it is another program.
+bool run_sum_of_bytes(const NodeView& view, Team& team) {
+  const std::optional<AddU8> numbers = sum_of_bytes(view);
+  const AddU8Row add = numbers ? add_u8_row(view.isa, *numbers) : nullptr;
+  if (!add) return false;
+  const auto* a = static_cast<const std::uint8_t*>(view.inputs[0].data);
+  const auto* b = static_cast<const std::uint8_t*>(view.inputs[1].data);
+  auto* y = static_cast<std::uint8_t*>(view.outputs[0].data);
+  split(team, view.outputs[0].num_elements(), kAddGrain,
+        [&](std::int64_t begin, std::int64_t end, int) {
+          add(*numbers, a + begin, b + begin, y + begin, end - begin);
+        });
+  return true;
+}
+
 Status run(const NodeView& view, const LaunchArgs& args) {
+  if (run_sum_of_bytes(view, *args.team)) return {};
   const BroadcastRows rows = broadcast_rows(view.inputs, view.outputs[0]);
   const std::size_t stride = member_bytes(view);
   split(*args.team, view.outputs[0].num_elements(), 2048,

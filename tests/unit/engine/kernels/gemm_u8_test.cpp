@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
 #include <vector>
 
+#include "engine/kernels/cpu/add_u8.h"
 #include "tests/unit/engine/kernels/kernel_harness.h"
 
 namespace antiphon {
@@ -92,6 +94,78 @@ TEST(GemmU8, NothingSaturatesAtTheExtremes) {
       const double exact = 3.0 * weight * static_cast<double>(cols);
       EXPECT_NEAR(y[0], exact, std::abs(exact) * 1e-6);
     }
+}
+
+// With a bias and without, relu, rows that nobody wants, partial panels, an infinite scale.
+TEST(GemmU8, BytesAreThoseOfTheNumbers) {
+  constexpr std::int64_t kRows = 41, kCols = 12, kNum = 31;
+  std::mt19937_64 random(3);
+  std::uniform_int_distribution<int> byte(0, 255), weight(-128, 127);
+  std::uniform_real_distribution<float> number(0.5e-3f, 3e-3f);
+  std::vector<std::int8_t> w(kRows * kCols);
+  std::vector<std::uint8_t> x(kNum * kCols);
+  std::vector<float> scale(kRows), bias(kRows);
+  std::vector<std::int32_t> places(kNum);
+  for (std::int8_t& v : w) v = static_cast<std::int8_t>(weight(random));
+  for (std::uint8_t& v : x) v = static_cast<std::uint8_t>(byte(random));
+  for (float& v : scale) v = number(random);
+  for (float& v : bias) v = 100 * (number(random) - 1.5e-3f);
+  for (std::int32_t i = 0; i < kNum; ++i)
+    places[static_cast<std::size_t>(i)] = i % 5 == 3 ? -1 : kNum - 1 - i;
+  const TappedRows<std::uint8_t> rows{x.data(), kCols, 1, 0, kCols};
+  const U8Row of_x{0.0371f, 119};
+  for (const Isa isa : test::isas())
+    for (const float first : {scale[0], INFINITY})
+      for (const U8Row to : {U8Row{0.0173f, 0}, U8Row{0.0333f, 131}, U8Row{0.0021f, 255}})
+        for (const int kind : {0, 1, 2, 3}) {
+          scale[0] = first;
+          const U8Matrix m = pack_u8(kRows, kCols, w.data(), scale.data(), isa, 1, 255);
+          GemmFinish finish;
+          finish.bias = kind == 0 ? nullptr : bias.data();
+          finish.relu = kind == 2;
+          finish.relu_last = kind == 3;
+          std::vector<float> y(kNum * kRows, 0.0f);
+          std::vector<std::uint8_t> bytes(y.size(), 0), want(y.size(), 0);
+          U8Sink sink{.y = y.data(), .numbers = {}, .stride = kRows, .places = places.data()};
+          gemm_u8(m, rows, of_x, kNum, sink, 0, kRows, finish);
+          sink = {.bytes = bytes.data(), .numbers = to, .stride = kRows, .places = places.data()};
+          gemm_u8(m, rows, of_x, kNum, sink, 0, kRows, finish);
+          for (const std::int32_t place : places)
+            if (place >= 0)
+              quantize_u8_static(Isa::kPortable, y.data() + place * kRows, kRows, to, 255,
+                                 want.data() + place * kRows);
+          ASSERT_EQ(bytes, want) << "isa " << static_cast<int>(isa) << " kind " << kind;
+        }
+}
+
+// All pairs of bytes, at scales of which no product is exact.
+TEST(AddU8, IsTheStepsOneByOne) {
+  std::vector<std::uint8_t> a(65537), b(a.size()), y(a.size()), want(a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    a[i] = static_cast<std::uint8_t>(i);
+    b[i] = static_cast<std::uint8_t>(i >> 8);
+  }
+  std::vector<float> x(a.size()), second(a.size());
+  const auto n = static_cast<std::int64_t>(a.size());
+  const AddU8 cases[] = {
+      {.a = {0.0423457f, 142}, .b = {0.1117683f, 126}, .to = {0.0624603f, 0}, .relu = false},
+      {.a = {0.3f, 0}, .b = {0.7f, 255}, .to = {0.1f, 99}, .relu = true},
+      {.a = {0.1f, 3}, .b = {0.2f, 7}, .to = {0.3f, 5}, .relu = true}};
+  for (const AddU8& numbers : cases)
+    for (const Isa isa : test::isas()) {
+      const AddU8Row add = add_u8_row(isa, numbers);
+      if (!add) continue;
+      dequantize_u8(isa, a.data(), n, numbers.a, x.data());
+      dequantize_u8(isa, b.data(), n, numbers.b, second.data());
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] += second[i];
+        if (numbers.relu) x[i] = std::max(x[i], 0.0f);
+      }
+      quantize_u8_static(Isa::kPortable, x.data(), n, numbers.to, 255, want.data());
+      add(numbers, a.data(), b.data(), y.data(), n);
+      ASSERT_EQ(y, want) << "isa " << static_cast<int>(isa);
+    }
+  EXPECT_EQ(add_u8_row(Isa::kAvx2, {.a = {1e-38f, 0}, .b = {1, 0}, .to = {1, 0}}), nullptr);
 }
 
 TEST(QuantizeU8, ZeroIsMetExactlyAndOddRowsHarmNothing) {

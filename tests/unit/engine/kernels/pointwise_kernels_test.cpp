@@ -166,5 +166,35 @@ TEST(PointwiseKernels, ProgramsOnBytes) {
   }
 }
 
+// The same of two tensors of one shape alone, which one pass makes: any order, with and without
+// relu. No sum lies in the middle of two steps.
+TEST(PointwiseKernels, SumsOfBytes) {
+  using Kind = ir::PointwiseStep::Kind;
+  for (const std::int64_t n : {0, 1, 7, 8, 15, 16, 17, 1000, 40003})
+    for (const bool relu : {false, true})
+      for (const std::int16_t first : {0, 1})
+        for (const float zero : {0.0f, 77.0f, 255.0f}) {
+          KernelCase c{.node = node_of(OpKind::kPointwise, {}, 2, 1),
+                       .inputs = {random_whole({n}, 1, DType::kU8, 0, 255),
+                                  random_whole({n}, 2, DType::kU8, 0, 255)},
+                       .constant = {},
+                       .absolute = 0,
+                       .relative = 0,
+                       .bounds = {}};
+          const auto second = static_cast<std::int16_t>(1 - first);
+          auto& steps = c.node.pointwise.steps;
+          steps = {{.kind = Kind::kFromBytes, .a = first, .low = 0.25f, .high = 128},
+                   {.kind = Kind::kFromBytes, .a = second, .low = 0.125f, .high = 100},
+                   binary(Binary::kAdd, 2, 3)};
+          if (relu)
+            steps.push_back(
+                {.kind = Kind::kUnary, .op = static_cast<std::uint8_t>(Unary::kRelu), .a = 4});
+          const auto made = static_cast<std::int16_t>(1 + steps.size());
+          steps.push_back({.kind = Kind::kToBytes, .a = made, .low = 0.375f, .high = zero});
+          c.node.pointwise.results = {static_cast<std::int16_t>(made + 1)};
+          check_kernels(c);
+        }
+}
+
 }  // namespace
 }  // namespace antiphon::test
