@@ -63,9 +63,11 @@ Shape shape_of(const NodeView& view) {
   s.lines = s.flat ? c.batch : c.batch * c.out_h;
   s.rows = s.flat ? (c.out_h - 1) * s.width + c.out_w : c.out_w;
   const std::int64_t most = many ? kManyUnitRows : kUnitRows;
-  s.units = std::max<std::int64_t>(1, (s.rows + most - 1) / most);
+  s.units = many ? std::max<std::int64_t>(1, (s.rows + most - 1) / most)
+                 : even_parts(s.lines, s.rows, most, view.num_threads);
   s.unit = std::max<std::int64_t>(1, (s.rows + s.units - 1) / s.units);
-  if (s.flat) s.unit = up(s.unit, 16);  // whole tiles; most is a multiple
+  // Whole tiles of AMX; most is a multiple.
+  if (s.flat && view.isa == Isa::kAmxInt8) s.unit = up(s.unit, 16);
   const std::int64_t panels = (c.outputs + kPanelRows - 1) / kPanelRows;
   // Members read their own part of many weights, and of few rows.
   if (many || s.lines * s.units < 2 * view.num_threads)
@@ -127,7 +129,13 @@ void spread(const Shape& s, const std::uint8_t* from, std::int64_t count, std::u
     std::memcpy(to, from, static_cast<std::size_t>(count * channels));
     return;
   }
-  for (std::int64_t i = 0; i < count; ++i, from += channels, to += s.pixel) {
+  std::int64_t i = 0;
+  if (channels == 3)  // four bytes at once, where there are four
+    for (; i + 1 < count; ++i, from += 3, to += 4) {
+      std::memcpy(to, from, 4);
+      to[3] = 0;
+    }
+  for (; i < count; ++i, from += channels, to += s.pixel) {
     std::uint8_t last[4] = {};
     const std::int64_t whole = channels / 4 * 4;
     for (std::int64_t k = whole; k < channels; ++k) last[k - whole] = from[k];

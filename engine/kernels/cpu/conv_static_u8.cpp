@@ -37,6 +37,7 @@ struct Shape final : Prepared {
   std::int64_t blocks = 1, block = 1;  // of an item's positions; positions of one
   std::int64_t parts = 1;              // of a group's outputs
   bool direct = false;                 // a window is a run of bytes: nothing is copied
+  bool placed = false;                 // x is the rows
   std::size_t tiles_at = 0, patches_at = 0, tile_bytes = 0, patch_bytes = 0, all = 0;
 
   std::int64_t grain = 4;  // of the packed columns
@@ -86,7 +87,7 @@ Shape shape_of(const NodeView& view) {
   s.quantizer = *ir::input_quantizer(view.node->attrs);
   s.grain = u8_grain(view.isa);
   // Blocks of one size, and enough units for the team.
-  s.blocks = std::max<std::int64_t>(1, (s.out + kBlockPositions - 1) / kBlockPositions);
+  s.blocks = even_parts(s.batch * s.groups, s.out, kBlockPositions, view.num_threads);
   s.block = std::max<std::int64_t>(1, (s.out + s.blocks - 1) / s.blocks);
   const std::int64_t units = s.batch * s.groups * s.blocks, panels = s.group_outputs / kPanelRows;
   if (units < 2 * view.num_threads)
@@ -95,8 +96,11 @@ Shape shape_of(const NodeView& view) {
   const auto& stride = s.window.stride;
   s.direct = s.taps == 1 && s.in == s.out && stride[0] * stride[1] * stride[2] == 1 &&
              (s.groups == 1 || s.group_channels % 4 == 0);
+  s.placed = s.last && view.inputs[0].dtype == DType::kU8 && s.row() == s.channels &&
+             (!s.direct || s.packed_columns() == s.columns());
   // A row may be read to the end of its columns, which meet zero weights.
-  s.tiles_at = aligned_bytes(static_cast<std::size_t>(s.batch * s.in * s.row() + s.grain));
+  if (!s.placed)
+    s.tiles_at = aligned_bytes(static_cast<std::size_t>(s.batch * s.in * s.row() + s.grain));
   s.tile_bytes = aligned_bytes(kBlockPositions * kBlockOutputs * sizeof(float));
   s.patches_at = s.tiles_at + static_cast<std::size_t>(view.num_threads) * s.tile_bytes;
   s.patch_bytes =
@@ -323,15 +327,10 @@ Results results_of(const NodeView& view, const Shape& s) {
           static_cast<std::uint8_t*>(view.outputs[0].data) + view.node->attrs.i("y_begin")};
 }
 
-Status run(const NodeView& view, const LaunchArgs& args) {
-  const auto& s = static_cast<const Shape&>(*args.prepared);
-  const auto& packed = static_cast<const PackedGroups&>(*args.packed);
-  if (view.outputs[0].num_elements() == 0) return {};
-  if (s.last) copy_base(view, kConvLastBase, *args.team);
-  auto* rows = reinterpret_cast<std::uint8_t*>(args.workspace);
+void make_rows(const Shape& s, const NodeView& view, Team& team, std::uint8_t* rows) {
   const Tensor& x = view.inputs[0];
   for (std::int64_t b = 0; b < s.batch; ++b)
-    split(*args.team, s.in, std::max(kTilePositions, row_grain(s.channels)),
+    split(team, s.in, std::max(kTilePositions, row_grain(s.channels)),
           [&](std::int64_t begin, std::int64_t end, int) {
             const std::int64_t item = b * s.channels * s.in;
             std::uint8_t* to = rows + b * s.in * s.row();
@@ -340,6 +339,19 @@ Status run(const NodeView& view, const LaunchArgs& args) {
                                     to);
             (s.last ? to_rows_last : to_rows_first)(s, view.isa, x.f32() + item, begin, end, to);
           });
+}
+
+Status run(const NodeView& view, const LaunchArgs& args) {
+  const auto& s = static_cast<const Shape&>(*args.prepared);
+  const auto& packed = static_cast<const PackedGroups&>(*args.packed);
+  if (view.outputs[0].num_elements() == 0) return {};
+  if (s.last) copy_base(view, kConvLastBase, *args.team);
+  const auto* rows = static_cast<const std::uint8_t*>(view.inputs[0].data);
+  if (!s.placed) {
+    auto* made = reinterpret_cast<std::uint8_t*>(args.workspace);
+    make_rows(s, view, *args.team, made);
+    rows = made;
+  }
   const Results results = results_of(view, s);
   split(*args.team, s.batch * s.groups * s.blocks * s.parts, 1,
         [&](std::int64_t begin, std::int64_t end, int member) {

@@ -33,6 +33,17 @@ void split(Team& team, std::int64_t count, std::int64_t grain, F&& f) {
   team.run(task);
 }
 
+// How many parts of at most `most` to cut each of `lines` runs of `length` into, so that the
+// members of a team get equally many: a part more for each where there are few.
+inline std::int64_t even_parts(std::int64_t lines, std::int64_t length, std::int64_t most,
+                               int members) {
+  const std::int64_t parts = std::max<std::int64_t>(1, (length + most - 1) / most);
+  if (lines * parts < members || lines * parts >= 16 * std::int64_t{members}) return parts;
+  for (std::int64_t more = parts; more < parts + members; ++more)
+    if (lines * more % members == 0) return more;
+  return parts;
+}
+
 // A grain so that one block of rows is about 16 K elements: below that, waking a team costs more.
 inline std::int64_t row_grain(std::int64_t row_elements) {
   return std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, row_elements));
