@@ -2,6 +2,7 @@
 #include "engine/kernels/cpu/gemm_u8.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "engine/kernels/cpu/gemm_u8_tiles.h"
@@ -79,57 +80,88 @@ struct Product {
   std::int64_t rows_stride, num_rows;
   const U8Sink& sink;
   const GemmFinish& finish;
-  float inverse;  // of the scale of bytes
 };
 
-// Sums [count][16] of rows [i, i + count) with the panel of outputs [r, r_end) to results.
-void finish_rows(const Product& p, U8Finish finish, const std::int32_t* sums, std::int64_t i,
-                 std::int64_t count, std::int64_t r, std::int64_t r_end) {
-  const GemmFinish& last = p.finish;
-  // Places count from the first row's where it has none.
-  const std::int64_t first = p.sink.places ? 0 : i;
+// The largest |v|; NaN if one is.
+float most_of(const float* values, std::int64_t n) {
+  std::uint32_t most = 0;  // bits of positive floats are in their order, NaN above all
+  for (std::int64_t i = 0; i < n; ++i)
+    most = std::max(most, std::bit_cast<std::uint32_t>(values[i]) & 0x7fffffffu);
+  return std::bit_cast<float>(most);
+}
+
+// True: bytes of sums need no care: no value is NaN or leaves 30 bits in steps of the bytes.
+bool makes_plain_bytes(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
+  const U8Sink& to = p.sink;
+  const bool relu = p.finish.relu || p.finish.relu_last;
+  if (!to.bytes || to.levels != 255 || (relu && to.numbers.zero != 0) || p.finish.residual ||
+      p.rows_stride != 0 || u8_inverse(to.numbers.scale) == 0)
+    return false;
+  const double sum = 2.0 * 255 * 128 * static_cast<double>(p.w.padded_cols());
+  const float bias = p.finish.bias ? most_of(p.finish.bias + row_begin, row_end - row_begin) : 0.0f;
+  return sum * double{p.w.most_scale} * std::abs(double{p.rows->scale}) + double{bias} <
+         0x1p30 * double{to.numbers.scale};
+}
+
+// Where the panel of outputs [r, r_end) goes, but for the rows.
+U8Outputs outputs_of(const Product& p, bool plain, std::int64_t r, std::int64_t r_end) {
   U8Outputs to;
-  to.num_rows = count;
-  to.rows = p.rows + i * p.rows_stride;
+  to.plain_bytes = plain;
   to.rows_stride = p.rows_stride;
-  to.places = p.sink.places ? p.sink.places + i : nullptr;
   to.of_weights = p.w.sums.data() + r;
   to.scales = p.w.scales.data() + r;
   to.outputs = std::min(kPanelRows, r_end - r);
-  to.bias = last.bias ? last.bias + r : nullptr;
-  to.residual = last.residual ? last.residual + first * last.residual_stride + r : nullptr;
-  to.residual_stride = last.residual_stride;
-  to.relu = last.relu;
-  to.relu_last = last.relu_last;
+  to.bias = p.finish.bias ? p.finish.bias + r : nullptr;
+  to.residual_stride = p.finish.residual_stride;
+  to.relu = p.finish.relu;
+  to.relu_last = p.finish.relu_last;
   to.stride = p.sink.stride;
-  if (p.sink.bytes) {
+  if (!p.sink.bytes) return to;
+  to.numbers = p.sink.numbers;
+  to.inverse = u8_inverse(p.sink.numbers.scale);
+  to.levels = p.sink.levels;
+  return to;
+}
+
+// Sums [count][16] of rows [i, i + count) with the panel of outputs r and up to results.
+void finish_rows(const Product& p, U8Finish finish, const std::int32_t* sums, std::int64_t i,
+                 std::int64_t count, std::int64_t r, U8Outputs& to) {
+  const GemmFinish& last = p.finish;
+  // Places count from the first row's where it has none.
+  const std::int64_t first = p.sink.places ? 0 : i;
+  to.num_rows = count;
+  to.rows = p.rows + i * p.rows_stride;
+  to.places = p.sink.places ? p.sink.places + i : nullptr;
+  to.residual = last.residual ? last.residual + first * last.residual_stride + r : nullptr;
+  if (p.sink.bytes)
     to.bytes = p.sink.bytes + first * to.stride + r;
-    to.numbers = p.sink.numbers;
-    to.inverse = p.inverse;
-    to.levels = p.sink.levels;
-  } else {
+  else
     to.y = p.sink.y + first * to.stride + r;
-  }
   finish(sums, to);
 }
 
 #if defined(__x86_64__)
 void multiply_amx(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
   const U8Finish finish = tiles_for(p.w).finish;
+  const bool plain = makes_plain_bytes(p, row_begin, row_end);
   TappedRows<std::uint8_t> part = p.x;
   alignas(64) std::int32_t sums[2 * kAmxRows * kPanelRows];
   std::int64_t begun = 0;
-  for (std::int64_t r = row_begin; r < row_end; r += 2 * kPanelRows)
+  for (std::int64_t r = row_begin; r < row_end; r += 2 * kPanelRows) {
+    const std::int64_t second = r + kPanelRows;
+    U8Outputs to = outputs_of(p, plain, r, row_end), beside;
+    if (second < row_end) beside = outputs_of(p, plain, second, row_end);
     for (std::int64_t i = 0; i < p.num_rows; i += kAmxRows) {
-      const std::int64_t count = std::min(kAmxRows, p.num_rows - i), second = r + kPanelRows;
+      const std::int64_t count = std::min(kAmxRows, p.num_rows - i);
       if (count != begun) u8_amx_begin(begun = count);
       part.x = p.x.x + i * p.x.row_stride;
       u8_amx_block(p.w.panel(r / kPanelRows),
                    second < row_end ? p.w.panel(second / kPanelRows) : nullptr, part, count, sums);
-      finish_rows(p, finish, sums, i, count, r, row_end);
+      finish_rows(p, finish, sums, i, count, r, to);
       if (second < row_end)
-        finish_rows(p, finish, sums + kAmxRows * kPanelRows, i, count, second, row_end);
+        finish_rows(p, finish, sums + kAmxRows * kPanelRows, i, count, second, beside);
     }
+  }
   u8_amx_end();
 }
 #endif
@@ -141,12 +173,15 @@ void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
     return multiply_amx(p, row_begin, row_end);
 #endif
   const U8Tiles& tiles = tiles_for(p.w);
+  const bool plain = makes_plain_bytes(p, row_begin, row_end);
   TappedRows<std::uint8_t> part = p.x;
   alignas(64) std::int32_t sums[2 * kMostU8WideRows * kPanelRows];
   for (std::int64_t r = row_begin; r < row_end;) {
     const std::int8_t* panel = p.w.panel(r / kPanelRows);
     const std::int64_t second = r + kPanelRows;
     const bool wide = tiles.wide && second < row_end && p.num_rows >= tiles.least_wide;
+    U8Outputs to = outputs_of(p, plain, r, row_end), beside;
+    if (wide) beside = outputs_of(p, plain, second, row_end);
     const std::int64_t most = wide ? tiles.most_wide : tiles.most_rows;
     for (std::int64_t i = 0; i < p.num_rows;) {
       const std::int64_t num_tiles = (p.num_rows - i + most - 1) / most;
@@ -154,11 +189,11 @@ void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
       part.x = p.x.x + i * p.x.row_stride;
       if (wide) {
         tiles.wide[count - tiles.least_wide](panel, p.w.panel(second / kPanelRows), part, sums);
-        finish_rows(p, tiles.finish, sums + count * kPanelRows, i, count, second, row_end);
+        finish_rows(p, tiles.finish, sums + count * kPanelRows, i, count, second, beside);
       } else {
         tiles.tile[count - 1](panel, part, sums);
       }
-      finish_rows(p, tiles.finish, sums, i, count, r, row_end);
+      finish_rows(p, tiles.finish, sums, i, count, r, to);
       i += count;
     }
     r += wide ? 2 * kPanelRows : kPanelRows;
@@ -208,6 +243,7 @@ U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, con
   m.scales.assign(static_cast<std::size_t>(num_panels * kPanelRows), 0.0f);
   m.sums.assign(m.scales.size(), 0);
   std::copy_n(scale, rows, m.scales.begin());
+  m.most_scale = most_of(scale, rows);
   const std::int64_t tap_cols = taps > 0 ? cols / taps : 0;
   for (std::int64_t r = 0; r < rows; ++r) {
     std::int8_t* panel = m.panels.data() + m.offset + r / kPanelRows * kPanelRows * m.padded_cols();
@@ -271,15 +307,14 @@ void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* 
   U8Sink sink;
   sink.y = y;
   sink.stride = y_stride;
-  multiply({w, x, rows, rows_stride, num_rows, sink, finish ? *finish : GemmFinish(), 0}, row_begin,
+  multiply({w, x, rows, rows_stride, num_rows, sink, finish ? *finish : GemmFinish()}, row_begin,
            row_end);
 }
 
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row& row,
              std::int64_t num_rows, const U8Sink& sink, std::int64_t row_begin,
              std::int64_t row_end, const GemmFinish& finish) {
-  multiply({w, x, &row, 0, num_rows, sink, finish, u8_inverse(sink.numbers.scale)}, row_begin,
-           row_end);
+  multiply({w, x, &row, 0, num_rows, sink, finish}, row_begin, row_end);
 }
 
 }  // namespace antiphon

@@ -23,6 +23,7 @@ struct U8Matrix {
   std::vector<std::int8_t, HugePageAllocator<std::int8_t>> panels;
   std::size_t offset = 0;          // of the first panel, so that it is 64-byte aligned
   std::vector<float> scales;       // [rows], filled up to whole panels
+  float most_scale = 0;            // the largest of them; NaN if one is
   std::vector<std::int32_t> sums;  // [rows] of the weights, likewise: what a zero point of 1 adds
   Isa isa = Isa::kPortable;
   bool wide = false;  // AVX2: two products of bytes may not fit 16 bits

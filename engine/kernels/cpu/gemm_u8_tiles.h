@@ -28,6 +28,9 @@ struct U8Outputs {
   U8Row numbers;                  // of the bytes
   float inverse = 0;              // of their scale; 0: it has none that is normal
   std::int32_t levels = 255;
+  // Bytes of 255 levels, one row's numbers for all, no residual, all values numbers of at most 30
+  // bits in steps of the bytes; with a relu the zero is 0.
+  bool plain_bytes = false;
 
   std::int64_t place(std::int64_t row) const { return places ? places[row] : row; }
   const float* residual_of(std::int64_t at) const {
@@ -57,6 +60,7 @@ void finish_u8_portable(const std::int32_t* sums, const U8Outputs& to);
 const U8Tiles& u8_tiles_avx2();
 const U8Tiles& u8_tiles_avx2_wide();  // for any bytes
 const U8Tiles& u8_tiles_vnni();
+void finish_plain_bytes_vnni(const std::int32_t* sums, const U8Outputs& to);
 // AMX: begin, blocks of as many rows, end. Sums of up to kAmxRows rows with one panel or two:
 // [panels][kAmxRows][16]. x.tap_cols: a multiple of kAmxGrain.
 constexpr std::int64_t kAmxRows = 32;

@@ -223,50 +223,9 @@ ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Outputs& to) {
   }
 }
 
-// Neither infinite nor NaN.
-ANTIPHON_VNNI inline bool are_finite(__m512 v) { return _mm512_fpclass_ps_mask(v, 0x99) == 0; }
-
-// Rows of one row's numbers to bytes without a residual, where no value can be NaN: false if one
-// might be, and nothing was written.
-ANTIPHON_VNNI bool finish_bytes_vnni(const std::int32_t* sums, const U8Outputs& to) {
-  const auto wanted = static_cast<__mmask16>((1u << to.outputs) - 1u);
-  const __m512 factor = _mm512_mul_ps(_mm512_loadu_ps(to.scales), _mm512_set1_ps(to.rows->scale));
-  const __m512 bias = to.bias ? _mm512_maskz_loadu_ps(wanted, to.bias) : _mm512_setzero_ps();
-  if (!are_finite(factor) || !are_finite(bias)) return false;
-  const __m512i share =
-      _mm512_mullo_epi32(_mm512_set1_epi32(to.rows->zero), _mm512_loadu_si512(to.of_weights));
-  const __m512 step = _mm512_set1_ps(to.numbers.scale), inverse = _mm512_set1_ps(to.inverse);
-  const float least = static_cast<float>(-to.numbers.zero) * to.numbers.scale;
-  const __m512 low = _mm512_set1_ps(to.relu || to.relu_last ? std::max(least, 0.0f) : least);
-  const __m512 high =
-      _mm512_set1_ps(static_cast<float>(to.levels - to.numbers.zero) * to.numbers.scale);
-  const __m512i zero = _mm512_set1_epi32(to.numbers.zero);
-  const std::int64_t num_rows = to.num_rows, stride = to.stride;
-  const std::int32_t* places = to.places;
-  std::uint8_t* bytes = to.bytes;
-  for (std::int64_t i = 0; i < num_rows; ++i, sums += kPanelRows) {
-    const std::int64_t place = places ? places[i] : i;
-    if (place < 0) continue;
-    const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums), share);
-    __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), factor);
-    asm("" : "+v"(v));  // or the compiler makes one step, one rounding, of this and the next
-    v = _mm512_add_ps(v, bias);
-    v = _mm512_min_ps(_mm512_max_ps(v, low), high);
-    const __m512 about = _mm512_mul_ps(v, inverse);  // as ByteSteps
-    v = _mm512_fmadd_ps(_mm512_fnmadd_ps(about, step, v), inverse, about);
-    const __m128i q = _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(v), zero));
-    auto* y = reinterpret_cast<__m128i*>(bytes + place * stride);
-    if (wanted == 0xffff)
-      _mm_storeu_si128(y, q);  // a masked store takes several times as long on some cores
-    else
-      _mm_mask_storeu_epi8(y, wanted, q);
-  }
-  return true;
-}
-
 ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Outputs& to) {
+  if (to.plain_bytes) return finish_plain_bytes_vnni(sums, to);
   if (to.bytes && to.inverse == 0) return finish_u8_portable(sums, to);
-  if (to.bytes && to.rows_stride == 0 && !to.residual && finish_bytes_vnni(sums, to)) return;
   const auto wanted = static_cast<__mmask16>((1u << to.outputs) - 1u);
   const __m512 none = _mm512_setzero_ps();
   const __m512 bias = to.bias ? _mm512_maskz_loadu_ps(wanted, to.bias) : none;

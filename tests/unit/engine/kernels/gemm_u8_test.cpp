@@ -116,7 +116,8 @@ TEST(GemmU8, BytesAreThoseOfTheNumbers) {
   const U8Row of_x{0.0371f, 119};
   for (const Isa isa : test::isas())
     for (const float first : {scale[0], INFINITY})
-      for (const U8Row to : {U8Row{0.0173f, 0}, U8Row{0.0333f, 131}, U8Row{0.0021f, 255}})
+      for (const U8Row to :
+           {U8Row{0.0173f, 0}, U8Row{0.0333f, 131}, U8Row{0.0021f, 255}, U8Row{1e-12f, 7}})
         for (const int kind : {0, 1, 2, 3}) {
           scale[0] = first;
           const U8Matrix m = pack_u8(kRows, kCols, w.data(), scale.data(), isa, 1, 255);
@@ -150,7 +151,8 @@ TEST(AddU8, IsTheStepsOneByOne) {
   const AddU8 cases[] = {
       {.a = {0.0423457f, 142}, .b = {0.1117683f, 126}, .to = {0.0624603f, 0}, .relu = false},
       {.a = {0.3f, 0}, .b = {0.7f, 255}, .to = {0.1f, 99}, .relu = true},
-      {.a = {0.1f, 3}, .b = {0.2f, 7}, .to = {0.3f, 5}, .relu = true}};
+      {.a = {0.1f, 3}, .b = {0.2f, 7}, .to = {0.3f, 5}, .relu = true},
+      {.a = {1.1f, 3}, .b = {0.7f, 177}, .to = {0.03f, 5}, .relu = false}};  // far out of a byte
   for (const AddU8& numbers : cases)
     for (const Isa isa : test::isas()) {
       const AddU8Row add = add_u8_row(isa, numbers);
@@ -166,6 +168,7 @@ TEST(AddU8, IsTheStepsOneByOne) {
       ASSERT_EQ(y, want) << "isa " << static_cast<int>(isa);
     }
   EXPECT_EQ(add_u8_row(Isa::kAvx2, {.a = {1e-38f, 0}, .b = {1, 0}, .to = {1, 0}}), nullptr);
+  EXPECT_EQ(add_u8_row(Isa::kAvx2, {.a = {1, 0}, .b = {1, 0}, .to = {1e-3f, 0}}), nullptr);
 }
 
 TEST(QuantizeU8, ZeroIsMetExactlyAndOddRowsHarmNothing) {
