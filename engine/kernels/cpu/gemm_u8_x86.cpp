@@ -163,6 +163,9 @@ ANTIPHON_VNNI void wide_vnni(const std::int8_t* w, const std::int8_t* second,
     for (int b = 0; b < kBases; ++b) base[b] = x.x + tap * x.tap_stride + 3 * b * stride;
     for (std::int64_t c = 0; c < x.tap_cols; c += 4, w += 64) {
       const __m512i weight = _mm512_load_si512(w), beside = _mm512_load_si512(w + apart);
+      // The next two panels, while all rows pass these: weights come from far away in a network.
+      _mm_prefetch(w + 2 * apart, _MM_HINT_T1);
+      _mm_prefetch(w + 2 * apart + apart, _MM_HINT_T1);
 #pragma GCC unroll 12
       for (int r = 0; r < kRows; ++r) {
         const __m512i value = four512(base[r / 3] + (r % 3) * stride);
