@@ -22,7 +22,7 @@
 namespace antiphon::cpu {
 namespace {
 
-constexpr std::int64_t kBlockPositions = 48;
+constexpr std::int64_t kBlockPositions = 60;  // whole tiles of 12 or 6 rows
 constexpr std::int64_t kBlockOutputs = 4 * kPanelRows;
 constexpr std::int64_t kTilePositions = 64;  // of turning x
 
@@ -296,12 +296,12 @@ void multiply_last(const Shape& s, const U8Matrix& w, const Results& results, co
 }
 
 void run_unit(const Shape& s, const U8Matrix& w, const Results& results, const Unit& u,
-              const std::uint8_t* rows, std::uint8_t* patch, float* tile) {
+              const std::uint8_t* rows, std::uint8_t* patch, bool has_patch, float* tile) {
   const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
   const std::int64_t columns = s.packed_columns();
   TappedRows<std::uint8_t> x{rows + u.first * s.row(), s.row(), 1, 0, columns};
   if (!s.direct) {
-    for (std::int64_t i = 0; i < u.count; ++i) {
+    for (std::int64_t i = 0; i < u.count && !has_patch; ++i) {
       copy_window(s, rows, u.first + i, patch + i * columns);
       std::fill_n(patch + i * columns + s.columns(), columns - s.columns(), std::uint8_t{0});
     }
@@ -361,8 +361,11 @@ Status run(const NodeView& view, const LaunchArgs& args) {
               reinterpret_cast<std::uint8_t*>(args.workspace + s.patches_at + m * s.patch_bytes);
           for (std::int64_t i = begin; i < end; ++i) {
             const Unit u = unit_of(s, i);
+            // The parts of a block's outputs are neighbours.
+            const bool has_patch = i > begin && i % s.parts != 0;
             run_unit(s, packed.groups[static_cast<std::size_t>(u.group)], results, u,
-                     rows + u.batch * s.in * s.row() + u.group * s.group_channels, patch, tile);
+                     rows + u.batch * s.in * s.row() + u.group * s.group_channels, patch, has_patch,
+                     tile);
           }
         });
   return {};
