@@ -103,15 +103,10 @@ bool makes_plain_bytes(const Product& p, std::int64_t row_begin, std::int64_t ro
          0x1p30 * double{to.numbers.scale};
 }
 
-// Where the panel of outputs [r, r_end) goes, but for the rows.
-U8Outputs outputs_of(const Product& p, bool plain, std::int64_t r, std::int64_t r_end) {
+// What results of all outputs and rows have in common.
+U8Outputs common_outputs(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
   U8Outputs to;
-  to.plain_bytes = plain;
   to.rows_stride = p.rows_stride;
-  to.of_weights = p.w.sums.data() + r;
-  to.scales = p.w.scales.data() + r;
-  to.outputs = std::min(kPanelRows, r_end - r);
-  to.bias = p.finish.bias ? p.finish.bias + r : nullptr;
   to.residual_stride = p.finish.residual_stride;
   to.relu = p.finish.relu;
   to.relu_last = p.finish.relu_last;
@@ -120,7 +115,16 @@ U8Outputs outputs_of(const Product& p, bool plain, std::int64_t r, std::int64_t 
   to.numbers = p.sink.numbers;
   to.inverse = u8_inverse(p.sink.numbers.scale);
   to.levels = p.sink.levels;
+  to.plain_bytes = makes_plain_bytes(p, row_begin, row_end);
   return to;
+}
+
+// The same of the panel of outputs [r, r_end).
+void take_panel(const Product& p, std::int64_t r, std::int64_t r_end, U8Outputs& to) {
+  to.of_weights = p.w.sums.data() + r;
+  to.scales = p.w.scales.data() + r;
+  to.outputs = std::min(kPanelRows, r_end - r);
+  to.bias = p.finish.bias ? p.finish.bias + r : nullptr;
 }
 
 // Sums [count][16] of rows [i, i + count) with the panel of outputs r and up to results.
@@ -143,14 +147,14 @@ void finish_rows(const Product& p, U8Finish finish, const std::int32_t* sums, st
 #if defined(__x86_64__)
 void multiply_amx(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
   const U8Finish finish = tiles_for(p.w).finish;
-  const bool plain = makes_plain_bytes(p, row_begin, row_end);
+  U8Outputs to = common_outputs(p, row_begin, row_end), beside = to;
   TappedRows<std::uint8_t> part = p.x;
   alignas(64) std::int32_t sums[2 * kAmxRows * kPanelRows];
   std::int64_t begun = 0;
   for (std::int64_t r = row_begin; r < row_end; r += 2 * kPanelRows) {
     const std::int64_t second = r + kPanelRows;
-    U8Outputs to = outputs_of(p, plain, r, row_end), beside;
-    if (second < row_end) beside = outputs_of(p, plain, second, row_end);
+    take_panel(p, r, row_end, to);
+    if (second < row_end) take_panel(p, second, row_end, beside);
     for (std::int64_t i = 0; i < p.num_rows; i += kAmxRows) {
       const std::int64_t count = std::min(kAmxRows, p.num_rows - i);
       if (count != begun) u8_amx_begin(begun = count);
@@ -173,19 +177,21 @@ void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
     return multiply_amx(p, row_begin, row_end);
 #endif
   const U8Tiles& tiles = tiles_for(p.w);
-  const bool plain = makes_plain_bytes(p, row_begin, row_end);
+  U8Outputs to = common_outputs(p, row_begin, row_end), beside = to;
   TappedRows<std::uint8_t> part = p.x;
   alignas(64) std::int32_t sums[2 * kMostU8WideRows * kPanelRows];
   for (std::int64_t r = row_begin; r < row_end;) {
     const std::int8_t* panel = p.w.panel(r / kPanelRows);
     const std::int64_t second = r + kPanelRows;
     const bool wide = tiles.wide && second < row_end && p.num_rows >= tiles.least_wide;
-    U8Outputs to = outputs_of(p, plain, r, row_end), beside;
-    if (wide) beside = outputs_of(p, plain, second, row_end);
+    take_panel(p, r, row_end, to);
+    if (wide) take_panel(p, second, row_end, beside);
     const std::int64_t most = wide ? tiles.most_wide : tiles.most_rows;
-    for (std::int64_t i = 0; i < p.num_rows;) {
-      const std::int64_t num_tiles = (p.num_rows - i + most - 1) / most;
-      const std::int64_t count = (p.num_rows - i + num_tiles - 1) / num_tiles;
+    const std::int64_t num_tiles = (p.num_rows + most - 1) / most;
+    const std::int64_t least = p.num_rows / std::max<std::int64_t>(1, num_tiles);
+    const std::int64_t larger = p.num_rows - least * num_tiles;  // tiles of a row more
+    for (std::int64_t i = 0, t = 0; i < p.num_rows; ++t) {
+      const std::int64_t count = least + (t < larger ? 1 : 0);
       part.x = p.x.x + i * p.x.row_stride;
       if (wide) {
         tiles.wide[count - tiles.least_wide](panel, p.w.panel(second / kPanelRows), part, sums);
