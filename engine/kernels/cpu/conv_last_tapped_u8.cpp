@@ -68,6 +68,7 @@ Shape shape_of(const NodeView& view) {
   s.unit = std::max<std::int64_t>(1, (s.rows + s.units - 1) / s.units);
   // Whole tiles of AMX; most is a multiple.
   if (s.flat && view.isa == Isa::kAmxInt8) s.unit = up(s.unit, 16);
+  s.units = std::max<std::int64_t>(1, (s.rows + s.unit - 1) / s.unit);  // none is empty
   const std::int64_t panels = (c.outputs + kPanelRows - 1) / kPanelRows;
   // Members read their own part of many weights, and of few rows.
   if (many || s.lines * s.units < 2 * view.num_threads)

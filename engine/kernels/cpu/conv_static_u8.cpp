@@ -89,6 +89,7 @@ Shape shape_of(const NodeView& view) {
   // Blocks of one size, and enough units for the team.
   s.blocks = even_parts(s.batch * s.groups, s.out, kBlockPositions, view.num_threads);
   s.block = std::max<std::int64_t>(1, (s.out + s.blocks - 1) / s.blocks);
+  s.blocks = std::max<std::int64_t>(1, (s.out + s.block - 1) / s.block);  // none is empty
   const std::int64_t units = s.batch * s.groups * s.blocks, panels = s.group_outputs / kPanelRows;
   if (units < 2 * view.num_threads)
     s.parts = std::clamp<std::int64_t>(2 * view.num_threads / std::max<std::int64_t>(1, units), 1,

@@ -34,7 +34,8 @@ void split(Team& team, std::int64_t count, std::int64_t grain, F&& f) {
 }
 
 // How many parts of at most `most` to cut each of `lines` runs of `length` into, so that the
-// members of a team get equally many: a part more for each where there are few.
+// members of a team get equally many: some more where there are few. With parts of one length the
+// last of them may be empty.
 inline std::int64_t even_parts(std::int64_t lines, std::int64_t length, std::int64_t most,
                                int members) {
   const std::int64_t parts = std::max<std::int64_t>(1, (length + most - 1) / most);
