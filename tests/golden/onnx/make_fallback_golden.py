@@ -37,19 +37,20 @@ def main():
     node = helper.make_node
     path = save("fallback", [
         node("MatMul", ["x", "w"], ["h"], name="first"),
-        node("QuickGelu", ["h"], ["a"], name="a", domain=MS, alpha=1.5),
-        node("QuickGelu", ["a"], ["b"], name="b", domain=MS, alpha=1.5),
+        node("Trilu", ["h"], ["a"], name="a", domain=MS, upper=1),
+        node("Trilu", ["a", "k"], ["b"], name="b", domain=MS, upper=0),
         node("Relu", ["b"], ["c"], name="c"),
         node("TransposeMatMul", ["a", "c"], ["e"], name="e", domain=MS, transB=1),
         node("Add", ["e", "w"], ["y"], name="sum"),
-        node("QuickGelu", ["y"], ["z"], name="z", domain=MS, alpha=0.5),
+        node("Trilu", ["y"], ["z"], name="z", domain=MS, upper=0),
         node("Cast", ["h"], ["wide"], name="wide", to=TensorProto.DOUBLE),
         node("Unsqueeze", ["wide", "last"], ["wider"], name="wider"),
         node("DFT", ["wider"], ["waves"], name="waves", axis=1),
         node("Cast", ["waves"], ["d"], name="narrow", to=TensorProto.FLOAT),
     ], [tensor("x", ["B", 4, 4])], [tensor("y", ["B", 4, 4]), tensor("z", ["B", 4, 4]), tensor("d", ["B", 4, 4, 2])],
-        [numpy_helper.from_array(w, "w"), numpy_helper.from_array(np.array([3], np.int64), "last")])
-    then = helper.make_graph([node("QuickGelu", ["h"], ["g"], domain=MS, alpha=1.0), node("Add", ["g", "bias"], ["t"])],
+        [numpy_helper.from_array(w, "w"), numpy_helper.from_array(np.array([3], np.int64), "last"),
+         numpy_helper.from_array(np.array(1, np.int64), "k")])
+    then = helper.make_graph([node("Trilu", ["h"], ["g"], domain=MS, upper=1), node("Add", ["g", "bias"], ["t"])],
                              "then", [], [tensor("t", ["B", 4])])
     other = helper.make_graph([node("Neg", ["h"], ["n"])], "other", [], [tensor("n", ["B", 4])])
     bias = random.normal(0, 1, 4).astype(np.float32)

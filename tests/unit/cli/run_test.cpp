@@ -246,7 +246,7 @@ TEST_F(RunTest, TimingCachesThatAreNoneAreRefused) {
 
 TEST_F(RunTest, AFallbackThatIsNoneIsRefused) {
   const std::string model = "run " + golden("onnx/fallback.onnx");
-  expect_refused(antiphon(model), 1, "'a' (QuickGelu): the operator of domain 'com.microsoft'");
+  expect_refused(antiphon(model), 1, "'a' (Trilu): the operator of domain 'com.microsoft'");
   expect_refused(antiphon(model + " --fallback tensorrt"), 2, "--fallback tensorrt: wanted");
   expect_refused(antiphon(model + " --fallback onnxruntimes"), 2, "wanted onnxruntime or");
   expect_refused(antiphon(model + " --fallback onnxruntime=/nowhere.so"), 1,
