@@ -26,7 +26,7 @@ struct Attended {
 };
 
 // softmax(scale q k' + mask + bias) v by head, by the attributes num_heads, scale, unidirectional
-// and mask_filter_value. What passes fuse where neither head has a bias of its own.
+// and mask_filter_value: what passes make one layer of.
 Attended attend(Op& op, const Attention& in);
 
 // The attribute num_heads; fails the node where it is not positive.

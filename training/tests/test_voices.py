@@ -25,7 +25,7 @@ try:
     from training.vocoder.model import SlimWaveGlow, harmonics
     from training.vocoder.pitch import blurred, examples, loss_of
     from training.vocoder.predicted import Predicted
-    from training.vocoder.train import Batches, begin
+    from training.vocoder.train import Batches, begin, validate
 except ImportError:
     torch = None
 
@@ -181,6 +181,24 @@ class Harmonics(unittest.TestCase):
             self.assertLess((PackedWaveGlow(packed(net))(mel, noise) - want).abs().max().item(), 1e-4 * want.abs().max().item())
             net.pitch.end.bias[1] = -1e3  # no voice
             self.assertGreater((net(mel, noise=noise) - want).abs().max().item(), 1e-3)
+
+    def test_validation_tells_what_of_the_harmonics_is_in_the_audio(self):
+        torch.manual_seed(2)
+        net = SlimWaveGlow(flows=2, channels=8, layers=3, pitch=6, hearing=1).eval()
+        x = torch.round(3000 * torch.randn(40 * HOP_SAMPLES)).short()
+        with torch.no_grad():
+            net.pitch.end.bias[1] = 5.0  # a voice
+        find = lambda: validate(net, [dict(start=0, samples=len(x))], x, LogMel())
+        silent = find()  # flows that begin say nothing where there is no noise
+        self.assertAlmostEqual(1.0, silent["held_harmonics"], places=3)
+        self.assertTrue(math.isfinite(silent["held_mel"]) and silent["held_level_db"] < 0)
+        with torch.no_grad():
+            net.wn[1].end_b += 0.01  # speech of their own, out of step
+        self.assertNotEqual(silent["held_mel"], find()["held_mel"])
+        net.pitch = None
+        net.hearing = range(0)
+        net.wn[1].start_w = torch.nn.Parameter(net.wn[1].start_w[:, :32])
+        self.assertEqual({"held_mel", "held_level_db"}, set(find()))
 
     def test_a_training_goes_on_from_a_checkpoint_without_pitch_deaf_and_leaves_the_pitch_alone(self):
         was = SlimWaveGlow(flows=2, channels=8, layers=3)

@@ -259,7 +259,6 @@ def options():
     ap.add_argument("--start", help="weights of a pack to begin with, where there is nothing to resume; the judges begin with nothing; or a checkpoint's network and judges")
     ap.add_argument("--pitch", help="pitch network of training.vocoder.pitch: harmonics of it join the audio")
     ap.add_argument("--mean", type=float, default=0.999, help="what is kept of the mean of weights in a step")
-    ap.add_argument("--last", type=int, help="last flows that learn, the others stay as they are; without it all learn")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--held", type=int, default=24, help="utterances kept out, by hash of their id")
     ap.add_argument("--whisper", action="store_true", help="begin as noise shaped by the mel, see start.py")
@@ -295,8 +294,6 @@ def main():
         rise = begin(a.start, gen, dis)
     if pitch:
         gen.pitch.load_state_dict(pitch["net"])
-    if a.last:
-        gen.mix[:-a.last].requires_grad_(False), gen.wn[:-a.last].requires_grad_(False)
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
     step = Step(gen, dis, batches, dtype, a.frames, a.mean)

@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
+#include <string>
 
 #include "engine/engine.h"
 #include "engine/onnx.h"
@@ -43,15 +46,28 @@ inline BuildOptions options_for(const OnnxNetwork& network, const Weights& data,
   return options;
 }
 
+// `path` without its ending.
+inline Result<std::shared_ptr<const Plan>> plan_of(const std::string& path, std::int64_t room,
+                                                   Precision precision = Precision::kF32) {
+  ANTIPHON_ASSIGN_OR_RETURN(const auto data, Weights::load(path + ".safetensors"));
+  ANTIPHON_ASSIGN_OR_RETURN(const OnnxNetwork network, import_onnx(path + ".onnx"));
+  return build(network, options_for(network, *data, room, precision));
+}
+
+// Layers of an operator that run.
+inline std::ptrdiff_t count_layers(const Plan& plan, const std::string& op) {
+  const auto& layers = plan.report().layers;
+  return std::count_if(layers.begin(), layers.end(),
+                       [&](const LayerReport& layer) { return layer.op == op; });
+}
+
 // Every output within `bound` * max(1, |want|). `path` without its ending; `room` of the profile
 // above the extents of the inputs.
 inline void expect_golden(const std::string& path, double bound, std::int64_t room,
                           Precision precision = Precision::kF32) {
   const auto data = Weights::load(path + ".safetensors");
   ASSERT_TRUE(data.ok()) << data.status().message();
-  const auto network = import_onnx(path + ".onnx");
-  ASSERT_TRUE(network.ok()) << network.status().message();
-  const auto plan = build(*network, options_for(*network, **data, room, precision));
+  const auto plan = plan_of(path, room, precision);
   ASSERT_TRUE(plan.ok()) << plan.status().message();
   const auto context = Context::create(*plan, nullptr);
   ASSERT_TRUE(context.ok()) << context.status().message();
