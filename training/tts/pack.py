@@ -84,9 +84,9 @@ def write(path, tensors, metadata, keep=lambda name: None):
     save(path, stored(tensors, keep), metadata)
 
 
-def read(path):
-    """-> f32 tensors by name, metadata."""
-    (raw, metadata), out = load(path), {}
+def plain(raw):
+    """What the file holds -> f32 tensors by name."""
+    out = {}
     for name, w in raw.items():
         if name.endswith(".scale") and name[:-6] in raw:
             continue
@@ -94,7 +94,13 @@ def read(path):
         if name + ".scale" in raw:
             w = w * raw[name + ".scale"].view(-1, *[1] * (w.dim() - 1))
         out[name] = w
-    return out, metadata
+    return out
+
+
+def read(path):
+    """-> f32 tensors by name, metadata."""
+    raw, metadata = load(path)
+    return plain(raw), metadata
 
 
 def folded(conv, norm):

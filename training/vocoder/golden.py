@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Golden data of the vocoder from its pack, by PyTorch on the CPU.
 
-    python3 -m training.vocoder.golden PACK OUT_DIR [--net VOCODER.pt] [--mel tests/golden/packs/tts-en.safetensors]
+    python3 -m training.vocoder.golden PACK OUT_DIR [--net VOCODER.pt] [--voice VOICE] [--mel tests/golden/packs/tts-en.safetensors]
 
-OUT_DIR/NAME.safetensors, NAME being the pack's folder: weights_sha256 I32 [8], `mel` [16, 80], `noise` [64, 64] (deviation
+OUT_DIR/NAME.safetensors, NAME being the pack's folder; of a voice with an adapter NAME-VOICE.safetensors, and adapter_sha256 I32 [8] in it: weights_sha256 I32 [8], `mel` [16, 80], `noise` [64, 64] (deviation
 0.1), `audio` [4096] with that noise, `flow0` [4096] after the first flow alone; of a pack with a pitch network also `pitch`
 [16, 2] and `harmonics` [4096], which are part of `audio` and not of `flow0`. The pack's weights are expanded to f32, all
 arithmetic is f32. Without --mel, whose `mel` [T, 80] is taken, a smooth invented spectrum.
@@ -17,9 +17,11 @@ from unittest import mock
 
 import torch
 import torch.nn.functional as F
+from torch.nn.utils import parametrize
 
 from training.common.digest import sha256_of
 from training.tts import pack
+from training.vocoder import adapter
 from training.vocoder.export import PackedWaveGlow, tensors
 from training.vocoder.model import harmonics, of
 
@@ -75,6 +77,9 @@ def checkpoint_weights(path, mel, noise):
     saved = torch.load(path, map_location="cpu")
     net = of(saved["config"]).eval()
     net.load_state_dict(saved["net"])
+    for wn in net.wn if saved["config"].get("adapted") else ():
+        for matrix in adapter.RANKS:
+            parametrize.remove_parametrizations(wn, matrix)
     weights = tensors(net)
     gap = (net(mel.T[None], noise=noise[None])[0] - golden(weights, mel, noise)["audio"]).abs().max().item()
     assert gap < 1e-3, gap
@@ -84,17 +89,21 @@ def checkpoint_weights(path, mel, noise):
 @torch.no_grad()
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    ap.add_argument("pack"), ap.add_argument("out"), ap.add_argument("--net"), ap.add_argument("--mel")
+    ap.add_argument("pack"), ap.add_argument("out"), ap.add_argument("--net"), ap.add_argument("--voice"), ap.add_argument("--mel")
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)
     torch.manual_seed(7)
     mel = pack.load(a.mel)[0]["mel"][20:20 + FRAMES] if a.mel else invented(FRAMES)[0].T.contiguous()
     noise = DEVIATION * torch.randn(4 * FRAMES, 64)
     path = os.path.join(a.pack, "weights.safetensors")
-    weights = pack.read(path)[0]
+    raw, digests, name = pack.load(path)[0], dict(weights_sha256=sha256_of(path)), os.path.basename(os.path.normpath(a.pack))
+    if a.voice:
+        path = os.path.join(a.pack, f"{a.voice}.safetensors")
+        raw, name = adapter.adapted(raw, pack.load(path)[0]), f"{name}-{a.voice}"
+        digests |= dict(adapter_sha256=sha256_of(path))
+    weights = pack.plain(raw)
     out, exact = golden(weights, mel, noise), golden(weights, mel, noise, dtype=torch.float64)
-    name = os.path.basename(os.path.normpath(a.pack))
-    pack.save(os.path.join(a.out, f"{name}.safetensors"), out | dict(mel=mel, noise=noise, weights_sha256=sha256_of(path)))
+    pack.save(os.path.join(a.out, f"{name}.safetensors"), out | dict(mel=mel, noise=noise) | digests)
     print("peaks", {k: round(v.abs().max().item(), 3) for k, v in out.items()})
     print("f32 against f64, dB", error_db(out, exact))
     print("16-bit activations, dB", error_db(golden(weights, mel, noise, Rounded, torch.float64), exact))

@@ -15,6 +15,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from training.tts.speech import HOP_SAMPLES, MEL_BINS, RATE_HZ, slaney_edges
+from training.vocoder.adapter import adapt
 
 GROUP_SAMPLES = 64
 HELD = HOP_SAMPLES // GROUP_SAMPLES
@@ -173,5 +174,6 @@ class SlimWaveGlow(nn.Module):
 
 
 def of(config):
-    """The network of a checkpoint's `config`."""
-    return SlimWaveGlow(**{k: config[k] for k in ("flows", "channels", "layers", "pitch", "hearing") if k in config})
+    """The network of a checkpoint's `config`, untrained."""
+    net = SlimWaveGlow(**{k: config[k] for k in ("flows", "channels", "layers", "pitch", "hearing") if k in config})
+    return adapt(net) if config.get("adapted") else net

@@ -10,6 +10,7 @@ compiled. Each falls back by itself: without a compiler to plain kernels, withou
 """
 import argparse
 import os
+import re
 import time
 
 import torch
@@ -20,6 +21,7 @@ from training.tts.flat_adam import FlatAdamW
 from training.tts.pack import halved, read
 from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_precision, write_wav
 from training.vocoder import losses, start
+from training.vocoder.adapter import base_state
 from training.vocoder.discriminators import Discriminators
 from training.vocoder.export import unpacked
 from training.vocoder.model import SIGMA, SIGMA_BESIDE, gated_layer, harmonics, of
@@ -221,21 +223,23 @@ def resume(path, step, device):
 
 
 def take(module, state, but):
-    """Loads all of `state`; what it lacks must be `but`, the beginning of names. Flows that hear more than they did begin deaf to it."""
+    """Loads all of `state`; what it lacks must match `but`. Flows that hear more than they did begin deaf to it."""
     wanted = module.state_dict()
     wider = {k: F.pad(v, (0, wanted[k].shape[1] - v.shape[1])) for k, v in state.items() if k.endswith(".start_w") and k in wanted}
     lacking, unknown = module.load_state_dict(state | wider, strict=False)
-    if unknown or any(not name.startswith(but) for name in lacking):
-        raise SystemExit(f"weights that do not fit: {unknown or lacking}; only {but}* may be absent")
+    lacking = [name for name in lacking if not re.search(but, name)]
+    if unknown or lacking:
+        raise SystemExit(f"weights that do not fit: {unknown or lacking}; only what matches {but} may be absent")
 
 
-def begin(path, gen, dis):
-    """Weights of a pack, or network and judges of a checkpoint -> steps until both have their whole rate."""
+def begin(path, gen, dis, adapted=False):
+    """Weights of a pack, or network and judges of a checkpoint -> steps until both have their whole rate. adapted: gen is, what is there may be."""
+    names, but = (base_state, r"^pitch\.|\.0\.(down|up)$") if adapted else (dict, r"^pitch\.")
     if not path.endswith(".pt"):
-        take(gen, unpacked(read(path)[0]), "pitch.")
+        take(gen, names(unpacked(read(path)[0])), but)
         return JUDGED_STEPS, 1
     saved = torch.load(path, map_location="cpu")
-    take(gen, saved["net"], "pitch.")
+    take(gen, names(saved["net"]), but)
     dis.load_state_dict(saved["dis"])
     return 300, 300
 
@@ -258,6 +262,8 @@ def options():
     ap.add_argument("--no-graph", action="store_true"), ap.add_argument("--no-compile", action="store_true")
     ap.add_argument("--start", help="weights of a pack to begin with, where there is nothing to resume; the judges begin with nothing; or a checkpoint's network and judges")
     ap.add_argument("--pitch", help="pitch network of training.vocoder.pitch: harmonics of it join the audio")
+    ap.add_argument("--voice", help="of DATA's speakers; else all")
+    ap.add_argument("--adapt", action="store_true", help="of what --start gives the large matrices stay, see adapter.py: an adapter of --voice")
     ap.add_argument("--mean", type=float, default=0.999, help="what is kept of the mean of weights in a step")
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--held", type=int, default=24, help="utterances kept out, by hash of their id")
@@ -280,18 +286,20 @@ def main():
     torch.set_flush_denormal(True)  # of judges' gradients on a CPU: many times as fast
     dtype = set_precision(a.amp, a.device)
     rows, audio = load(a.data, a.device)
+    rows = [r for r in rows if a.voice in (None, r["speaker"])]
     held, rows = rows[:a.held], rows[a.held:]
     log(dict(vars(a), utterances=len(rows), hours=round(len(audio) / RATE_HZ / 3600, 2), load_s=round(time.time() - began, 1)))
     config = dict(channels=64, layers=3, flows=2) if a.tiny else {name: getattr(a, name) for name in GEOMETRY}
     pitch = torch.load(a.pitch, map_location="cpu") if a.pitch else None
     config |= dict(pitch=pitch["channels"], hearing=1 if a.tiny else HEARING) if pitch else {}
+    config |= dict(adapted=True) if a.adapt else {}
     gen = of(config).to(a.device)
     if a.whisper and not a.resume:
         start.whisper(gen, rows, audio)
     dis = Discriminators(*(((4, 8, 8, 8), 4) if a.tiny else ())).to(a.device)
     clock, count, rise = 0.0, 0, (1, 1)  # steps to the whole rate, of the network and of its judges
     if a.start and not a.resume:
-        rise = begin(a.start, gen, dis)
+        rise = begin(a.start, gen, dis, a.adapt)
     if pitch:
         gen.pitch.load_state_dict(pitch["net"])
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None

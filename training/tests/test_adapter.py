@@ -1,0 +1,140 @@
+"""A voice as an adapter of the vocoder: begins as the pack, leaves what is large, and its file says what was trained.
+
+    python3 -m unittest training.tests.test_adapter        from the top of the repository; needs PyTorch
+"""
+import copy
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+try:
+    import torch
+
+    from training.tts import pack
+    from training.vocoder import adapter
+    from training.vocoder.discriminators import Discriminators
+    from training.vocoder.export import PackedWaveGlow, tensors as packed
+    from training.vocoder.export_voice import check_base, manifest, voice_tensors
+    from training.vocoder.model import SlimWaveGlow, harmonics, of
+    from training.vocoder.train import JUDGED_STEPS, begin
+except ImportError:
+    torch = None
+
+GEOMETRY = dict(flows=2, channels=128, layers=3)
+MANIFEST = """name = "vocoder-en"
+
+[vocoder]
+flows = 2
+
+[voices.b]
+adapter = "b.safetensors"
+
+[files]
+"weights.safetensors" = { bytes = 1, sha256 = "0" }
+
+[accuracy]
+"held" = 0.2
+"""
+
+
+@unittest.skipUnless(torch, "no PyTorch here")
+class Adapter(unittest.TestCase):
+    def setUp(self):
+        torch.manual_seed(0)
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.base = os.path.join(self.folder.name, "weights.safetensors")
+        plain = SlimWaveGlow(**GEOMETRY)
+        with torch.no_grad():
+            for p in plain.parameters():
+                p.copy_(torch.randn_like(p) * 0.1)
+        pack.write(self.base, packed(plain), {})
+        self.mel, self.noise = torch.randn(1, 80, 8), torch.randn(1, 32, 64)
+
+    def begun(self, **config):
+        net = of(GEOMETRY | dict(adapted=True) | config)
+        self.assertEqual((JUDGED_STEPS, 1), begin(self.base, net, None, adapted=True))
+        return net
+
+    def changed(self, net):
+        with torch.no_grad():
+            for p in net.parameters():
+                p.add_(torch.randn_like(p) * 0.02) if p.requires_grad else None
+        return net
+
+    def test_begins_as_the_pack(self):
+        net = self.begun()
+        want = PackedWaveGlow(pack.read(self.base)[0])(self.mel, self.noise)
+        self.assertLess((net(self.mel, noise=self.noise) - want).abs().max().item(), 1e-5 * want.abs().max().item())
+
+    def test_with_harmonics_begins_as_the_pack_beside_them(self):
+        net = self.begun(pitch=8, hearing=1)
+        frames = self.mel.transpose(1, 2)
+        want = PackedWaveGlow(pack.read(self.base)[0])(self.mel, self.noise) + harmonics(frames, net.pitch(frames))
+        self.assertLess((net(self.mel, noise=self.noise) - want).abs().max().item(), 1e-5 * want.abs().max().item())
+
+    def test_a_step_leaves_the_large_matrices(self):
+        net = self.begun(pitch=8, hearing=1)
+        before = copy.deepcopy(net.state_dict())
+        net(self.mel, noise=self.noise).square().mean().backward()
+        own = [p for p in net.parameters() if p.requires_grad]
+        self.assertTrue(all(p.grad is not None for p in own))
+        torch.optim.SGD(own, 1.0).step()
+        moved = {name for name, w in net.state_dict().items() if not torch.equal(w, before[name])}
+        self.assertFalse([name for name in moved if name.endswith(("original", "gate_b")) or name.startswith("pitch.")])
+        for part in ("mix.0", "wn.0.depth", "wn.1.start_w", "wn.0.parametrizations.gate_w.0.up"):
+            self.assertIn(part, moved)
+
+    def test_its_file_beside_the_pack_says_what_was_trained(self):
+        net = self.changed(self.begun(pitch=8, hearing=1))
+        path = os.path.join(self.folder.name, "b.safetensors")
+        pack.write(path, voice_tensors(net), {}, lambda name: torch.float32)
+        base = {k: v for k, v in pack.read(self.base)[0].items()}
+        merged = pack.plain(adapter.adapted(base, pack.load(path)[0]))
+        got, want = PackedWaveGlow(merged)(self.mel, self.noise), net(self.mel, noise=self.noise)
+        self.assertLess((got - want).abs().max().item(), 1e-4 * want.abs().max().item())
+        self.assertGreater((want - self.begun(pitch=8, hearing=1)(self.mel, noise=self.noise)).abs().max().item(), 0.01)
+
+    def test_sums_are_int8_where_the_pack_is(self):
+        net = self.changed(self.begun())
+        path = os.path.join(self.folder.name, "b.safetensors")
+        pack.write(path, voice_tensors(net), {})
+        base, voice = pack.load(self.base)[0], pack.load(path)[0]
+        merged = adapter.adapted(base, voice)
+        self.assertEqual(set(base), set(merged))
+        self.assertEqual(torch.int8, merged["flow.0.gate.0.weight"].dtype)
+        own = pack.plain(voice)
+        want = pack.plain(base)["flow.0.gate.0.weight"] + own["flow.0.gate.0.weight.up"].T @ own["flow.0.gate.0.weight.down"]
+        gap = (pack.plain(merged)["flow.0.gate.0.weight"] - want).abs().amax(1)
+        self.assertTrue((gap <= 0.21 * want.abs().amax(1)).all() and (gap.median() < 0.02 * want.abs().max()))
+
+    def test_a_checkpoint_goes_on(self):
+        net, dis = self.changed(self.begun()), Discriminators((4, 8, 8, 8), 4)
+        path = os.path.join(self.folder.name, "vocoder_small.pt")
+        torch.save(dict(net=net.state_dict(), dis=dis.state_dict(), config={}), path)
+        again = of(GEOMETRY | dict(adapted=True))
+        self.assertEqual((300, 300), begin(path, again, dis, adapted=True))
+        self.assertTrue(torch.equal(net(self.mel, noise=self.noise), again(self.mel, noise=self.noise)))
+
+    def test_another_pack_is_refused(self):
+        net = self.begun()
+        check_base(net, self.base)
+        other, path = SlimWaveGlow(**GEOMETRY), os.path.join(self.folder.name, "other.safetensors")
+        pack.write(path, packed(other), {})
+        with self.assertRaisesRegex(SystemExit, "not trained beside"):
+            check_base(net, path)
+
+    def test_the_manifest_takes_it_once(self):
+        text = MANIFEST
+        for value in ("0.3", "0.25"):
+            text = manifest(text, "b", ['adapter = "b.safetensors"', "pitch_layers = 3"], ['"b.safetensors" = 1', '"weights.safetensors" = 2'], [f'"b/held"={value}'])
+        want = MANIFEST.replace('[voices.b]\nadapter = "b.safetensors"\n', '[voices.b]\nadapter = "b.safetensors"\npitch_layers = 3\n')
+        want = want.replace('"weights.safetensors" = { bytes = 1, sha256 = "0" }', '"b.safetensors" = 1\n"weights.safetensors" = 2') + '"b/held" = 0.25\n'
+        self.assertEqual(want, text)
+
+
+if __name__ == "__main__":
+    unittest.main()
