@@ -12,8 +12,9 @@
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <utility>
+
+#include "engine/network/missing_tensor.h"
 
 namespace antiphon {
 namespace {
@@ -42,21 +43,6 @@ struct Range {
   std::uint64_t begin = 0, end = 0;
   std::string name;
 };
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t best =
-          std::min({row[j], row[j + 1], diagonal - (a[i] == b[j] ? 1 : 0)}) + 1;
-      diagonal = std::exchange(row[j + 1], best);
-    }
-  }
-  return row[b.size()];
-}
 
 class MappedWeights final : public Weights {
  public:
@@ -96,13 +82,7 @@ const void* MappedWeights::aligned(const char* data, std::size_t count, std::siz
 
 Result<TensorView> MappedWeights::tensor(std::string_view name) const {
   if (const auto found = tensors_.find(name); found != tensors_.end()) return found->second;
-  std::string nearest;
-  std::size_t best = static_cast<std::size_t>(-1);
-  for (const auto& [known, view] : tensors_)
-    if (const std::size_t d = edit_distance(name, known); d < best) best = d, nearest = known;
-  return not_found(
-      path_ + ": no tensor '" + std::string(name) + "'" +
-      (nearest.empty() ? "; the file holds none" : "; the nearest is '" + nearest + "'"));
+  return missing_tensor(path_, name, names());
 }
 
 Status MappedWeights::read() {

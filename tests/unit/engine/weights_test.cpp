@@ -68,6 +68,16 @@ TEST(Weights, MissingTensorNamesTheNearest) {
               AllOf(HasSubstr("good.st"), HasSubstr("'layer.c'"), HasSubstr("'layer.b'")));
 }
 
+TEST(Weights, NearestIsTheOneOfFewestEdits) {
+  const auto weights =
+      Weights::parse(file_of(R"({"bare":{"dtype":"I8","shape":[0],"data_offsets":[0,0]},)"
+                             R"("gate":{"dtype":"I8","shape":[0],"data_offsets":[0,0]}})",
+                             ""),
+                     "names.st");
+  ASSERT_TRUE(weights.ok()) << weights.status().to_string();
+  EXPECT_THAT((*weights)->tensor("gates").status().message(), HasSubstr("'gate'"));
+}
+
 TEST(Weights, EveryTruncationIsAnError) {
   const std::string whole = two_tensors();
   for (std::size_t n = 0; n < whole.size(); ++n) {
