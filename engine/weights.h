@@ -1,5 +1,5 @@
 // Weights by name from a safetensors file (https://github.com/huggingface/safetensors, format
-// section).
+// section), and from one that an adapter changes.
 #pragma once
 
 #include <memory>
@@ -24,6 +24,17 @@ class Weights {
   // The same from memory, which is copied. `name` stands for the path in messages.
   static Result<std::shared_ptr<const Weights>> parse(std::string_view bytes,
                                                       const std::string& name);
+  // `base` as `adapter` changes it, by low-rank adaptation (arXiv 2106.09685) among others; shares
+  // both. A tensor NAME of `adapter` stands in place of the base's, in any shape, or beside them. A
+  // pair NAME.down [rank, in] and NAME.up [rank, out], each F32, F16 or I8 with F32 scales [rank],
+  // makes of the base's NAME [out, in] the sum NAME + transpose(up) * down; the pair itself is not
+  // to be seen. The sum of an I8 is I8 with scales that are chosen anew (engine/network/
+  // quantize_row.h), of an F32 or F16 F32. Computed here, once. path() is "BASE with ADAPTER".
+  // kInvalidArgument: half a pair; ranks or shapes that do not fit; no NAME of two dimensions in
+  // `base`; NAME both whole and as a pair; a value of `adapter`, or a sum, that is not finite.
+  // Names the adapter's path and the tensor, wanted and got.
+  static Result<std::shared_ptr<const Weights>> adapted(std::shared_ptr<const Weights> base,
+                                                        std::shared_ptr<const Weights> adapter);
 
   virtual ~Weights() = default;
   virtual std::vector<std::string> names() const = 0;
