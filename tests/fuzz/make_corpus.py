@@ -62,6 +62,8 @@ def make_manifests():
         put("manifest", pack.parent.name, pack.read_bytes())
     put("manifest", "vocoder-pitch", 'kind = "vocoder"\n[vocoder]\nflows = 6\nlayers = 10\nchannels = 256\npitch_channels = 64\npitch_layers = 3\n'
         'pitch_flows = 2\n')
+    put("manifest", "vocoder-voices", 'kind = "vocoder"\n[vocoder]\nflows = 6\nlayers = 10\nchannels = 256\n[voices.am_puck]\n'
+        'adapter = "manifest.toml"\npitch_channels = 64\npitch_layers = 3\npitch_flows = 2\n')
     put("manifest", "coffee", (ROOT / "models/assistants/coffee.toml").read_bytes())
     put("manifest", "responses", (ROOT / "models/nlu-en/responses.toml").read_bytes())
     put("manifest", "server", '[server]\nport = 8080\n[limits]\nmax_sessions = 4\n[models]\nplans = "p"\n')

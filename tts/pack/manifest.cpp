@@ -19,9 +19,10 @@ constexpr std::size_t kMaxVoices = 64;
 // Keys of one section of one file, with the first error.
 class Section {
  public:
-  Section(const toml::table& table, const char* name)
-      : name_(name), table_(table[name].as_table()) {
-    if (table_ == nullptr) fail(std::string("wanted a section [") + name + "]");
+  Section(const toml::table& table, const char* name) : Section(table[name].as_table(), name) {}
+  // null: the file has no such section.
+  Section(const toml::table* table, std::string name) : name_(std::move(name)), table_(table) {
+    if (table_ == nullptr) fail("wanted a section [" + name_ + "]");
   }
 
   void integer(const char* key, int& out, int low, int high) {
@@ -81,6 +82,7 @@ class Section {
       if (find(key) == nullptr) fail(path(key) + ": is absent");
   }
   bool has(const char* key) const { return find(key) != nullptr; }
+  std::string path(const char* key) const { return name_ + "." + key; }
   void fail(std::string message) {
     if (status.ok()) status = invalid_argument(std::move(message));
   }
@@ -89,7 +91,6 @@ class Section {
 
  private:
   const toml::node* find(const char* key) const { return table_ ? table_->get(key) : nullptr; }
-  std::string path(const char* key) const { return name_ + "." + key; }
   std::string name_;
   const toml::table* table_;
 };
@@ -160,14 +161,15 @@ void read_pitch(Section& s, VocoderConfig& c) {
   s.integer("pitch_layers", c.pitch_layers, 1, 64);
   s.integer("pitch_flows", c.pitch_flows, 0, c.flows);
   if ((c.pitch_channels > 0) != (c.pitch_layers > 0)) {
-    s.fail(
-        std::string("vocoder.pitch_channels, vocoder.pitch_layers: wanted both or neither, got ") +
-        (c.pitch_channels > 0 ? "pitch_channels" : "pitch_layers") + " alone");
+    s.fail(s.path("pitch_channels") + ", " + s.path("pitch_layers") +
+           ": wanted both or neither, got " +
+           (c.pitch_channels > 0 ? "pitch_channels" : "pitch_layers") + " alone");
   }
   if (s.has("pitch_flows") && !c.has_pitch())
-    s.fail("vocoder.pitch_flows: wanted pitch_channels and pitch_layers beside it, got neither");
+    s.fail(s.path("pitch_flows") +
+           ": wanted pitch_channels and pitch_layers beside it, got neither");
   if (c.has_pitch() && !c.is_told_in_time()) {
-    s.fail("vocoder.pitch_layers: wanted one frame more to last at most as long as the " +
+    s.fail(s.path("pitch_layers") + ": wanted one frame more to last at most as long as the " +
            std::to_string(c.harmonics_delay_groups()) + " groups of " +
            std::to_string(c.group_samples) +
            " samples after which harmonics are due (flows less pitch_flows, times layers), got " +
@@ -175,6 +177,43 @@ void read_pitch(Section& s, VocoderConfig& c) {
   }
   if (c.has_pitch() && c.mel_bins < 2)
     s.fail("vocoder.mel_bins: wanted at least 2 beside a pitch network, got 1");
+}
+
+Status read_voice(const toml::table& table, const fs::path& dir, const VocoderConfig& network,
+                  VocoderVoice& voice) {
+  Section s(&table, "voices." + voice.name);
+  s.require({"adapter"});
+  std::string file;
+  s.text("adapter", file);
+  const fs::path path = dir / file;
+  std::error_code ignored;
+  if (file.empty() || file.find_first_of(std::string_view("/\0", 2)) != std::string::npos)
+    s.fail(s.path("adapter") + ": wanted the name of a file in the pack, got \"" + file + "\"");
+  else if (!fs::is_regular_file(path, ignored))
+    s.fail(s.path("adapter") + ": there is no file " + path.string());
+  voice.adapter_path = path.string();
+  voice.network = network;
+  voice.network.pitch_channels = voice.network.pitch_layers = voice.network.pitch_flows = 0;
+  read_pitch(s, voice.network);
+  return s.status;
+}
+
+// The sections [voices.NAME], if any, of a manifest whose `network` is read.
+Status read_voices(const toml::table& table, const fs::path& dir, VocoderManifest& m) {
+  if (!table.contains("voices")) return {};
+  const toml::table* voices = table["voices"].as_table();
+  if (voices == nullptr) return invalid_argument("voices: wanted sections [voices.NAME]");
+  if (voices->size() > kMaxVoices)
+    return invalid_argument("voices: wanted at most " + std::to_string(kMaxVoices) + ", got " +
+                            std::to_string(voices->size()));
+  for (const auto& [key, node] : *voices) {
+    VocoderVoice& voice = m.voices.emplace_back();
+    voice.name = std::string(key.str());
+    if (voice.name.empty()) return invalid_argument("voices: wanted names, got an empty one");
+    if (!node.is_table()) return invalid_argument("wanted a section [voices." + voice.name + "]");
+    ANTIPHON_RETURN_IF_ERROR(read_voice(*node.as_table(), dir, m.network, voice));
+  }
+  return {};
 }
 
 Status read_vocoder(const toml::table& table, const fs::path& dir, VocoderManifest& m) {
@@ -195,7 +234,8 @@ Status read_vocoder(const toml::table& table, const fs::path& dir, VocoderManife
   }
   s.require({"flows", "layers", "channels"});
   m.weights_path = (dir / "weights.safetensors").string();
-  return s.status;
+  ANTIPHON_RETURN_IF_ERROR(s.status);
+  return read_voices(table, dir, m);
 }
 
 }  // namespace

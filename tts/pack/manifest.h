@@ -28,12 +28,21 @@ struct TtsManifest {
   std::string g2p_path;  // empty: the pack has none
 };
 
+// [voices.NAME] of a vocoder: what the weights become for a voice of the pack tts-en.
+struct VocoderVoice {
+  std::string name;
+  std::string adapter_path;  // for Weights::adapted()
+  // The pack's, but for the pitch: that is the section's, none where it has no such keys.
+  VocoderConfig network;
+};
+
 struct VocoderManifest {
   std::string name;
   int rate_hz = 22050;
   float sigma = 0;  // of the noise; 0: none
   VocoderConfig network;
   std::string weights_path;
+  std::vector<VocoderVoice> voices;  // by name, 64 at most; others have the weights as they are
 };
 
 // Read DIR/manifest.toml. kNotFound, kInvalidArgument: names file, line or key, with what was

@@ -155,6 +155,78 @@ TEST_F(Manifest, VocodersFlowsMayHearThePitch) {
   }
 }
 
+// [vocoder] with a pitch of its own, which voices do not inherit.
+const std::string kVocoder =
+    "kind = \"vocoder\"\n[vocoder]\nflows = 6\nlayers = 10\nchannels = 256\nsigma = 0.3\n"
+    "pitch_channels = 32\npitch_layers = 2\npitch_flows = 1\n";
+
+TEST_F(Manifest, VoicesOfAVocoderHaveAdapters) {
+  for (const char* file : {"puck.safetensors", "b c"}) std::ofstream(dir_ + "/" + file) << "x";
+  write(kVocoder +
+        "[voices.puck]\nadapter = \"puck.safetensors\"\npitch_channels = 64\npitch_layers = 3\n"
+        "pitch_flows = 2\n[voices.\"a/b é\"]\nadapter = \"b c\"\nunknown = 1\n");
+  const auto m = read_vocoder_manifest(dir_);
+  ASSERT_TRUE(m.ok()) << m.status().to_string();
+  EXPECT_EQ(m->network.pitch_channels, 32);
+  ASSERT_EQ(m->voices.size(), 2u);
+  EXPECT_EQ(m->voices[0].name, "a/b é");
+  EXPECT_EQ(m->voices[0].adapter_path, dir_ + "/b c");
+  EXPECT_FALSE(m->voices[0].network.has_pitch());
+  EXPECT_EQ(m->voices[0].network.pitch_flows, 0);
+  EXPECT_EQ(m->voices[0].network.channels, 256);
+  EXPECT_EQ(m->voices[1].name, "puck");
+  EXPECT_EQ(m->voices[1].adapter_path, dir_ + "/puck.safetensors");
+  EXPECT_EQ(m->voices[1].network.pitch_channels, 64);
+  EXPECT_EQ(m->voices[1].network.pitch_layers, 3);
+  EXPECT_EQ(m->voices[1].network.pitch_flows, 2);
+  EXPECT_EQ(m->voices[1].network.flows, 6);
+  std::string many = kVocoder;
+  for (int i = 0; i < 64; ++i) many += "[voices.v" + std::to_string(i) + "]\nadapter = \"b c\"\n";
+  write(many);
+  EXPECT_EQ(read_vocoder_manifest(dir_)->voices.size(), 64u);
+  write(kVocoder + "[voices]\n");
+  EXPECT_TRUE(read_vocoder_manifest(dir_)->voices.empty());
+}
+
+TEST_F(Manifest, ErrorsOfVoicesNameTheKey) {
+  std::ofstream(dir_ + "/file") << "x";
+  std::string many;
+  for (int i = 0; i < 65; ++i) many += "[voices.v" + std::to_string(i) + "]\nadapter = \"file\"\n";
+  const std::string puck = "[voices.puck]\n", good = puck + "adapter = \"file\"\n",
+                    plain = "voices.puck.adapter: wanted the name of a file in the pack, got ";
+  const std::pair<std::string, std::string> cases[] = {
+      {puck, "voices.puck.adapter: is absent"},
+      {puck + "adapter = 3\n", "voices.puck.adapter: wanted a string"},
+      {puck + "adapter = \"\"\n", plain + "\"\""},
+      {puck + "adapter = \"../file\"\n", plain + "\"../file\""},
+      {puck + "adapter = \"/etc/passwd\"\n", plain + "\"/etc/passwd\""},
+      {puck + "adapter = \"file\\u0000x\"\n", plain},
+      {puck + "adapter = \"..\"\n", "voices.puck.adapter: there is no file " + dir_ + "/.."},
+      {puck + "adapter = \"none\"\n", "voices.puck.adapter: there is no file " + dir_ + "/none"},
+      {good + "pitch_channels = 64\n",
+       "voices.puck.pitch_channels, voices.puck.pitch_layers: wanted both or neither, got "
+       "pitch_channels alone"},
+      {good + "pitch_layers = 3\n", "got pitch_layers alone"},
+      {good + "pitch_flows = 1\n", "voices.puck.pitch_flows: wanted pitch_channels and"},
+      {good + "pitch_flows = 7\n", "voices.puck.pitch_flows: wanted an integer from 0 to 6"},
+      {good + "pitch_channels = 0\n", "voices.puck.pitch_channels: wanted an integer from 1"},
+      {good + "pitch_channels = 64\npitch_layers = 3\npitch_flows = 5\n",
+       "voices.puck.pitch_layers: wanted one frame more to last at most as long as the 10 groups"},
+      {"[voices.\"\"]\nadapter = \"file\"\n", "voices: wanted names, got an empty one"},
+      {"[voices]\npuck = \"file\"\n", "wanted a section [voices.puck]"},
+      {"[[voices]]\nadapter = \"file\"\n", "voices: wanted sections [voices.NAME]"},
+      {many, "voices: wanted at most 64, got 65"},
+  };
+  for (const auto& [lines, wanted] : cases) {
+    write(kVocoder + lines);
+    const Status status = read_vocoder_manifest(dir_).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << lines;
+    EXPECT_NE(status.message().find(wanted), std::string::npos)
+        << lines << " -> " << status.message();
+    EXPECT_NE(status.message().find("manifest.toml"), std::string::npos) << status.message();
+  }
+}
+
 TEST_F(Manifest, ErrorsNameFileAndKey) {
   const std::string good = "[tts]\nsymbols = \"^$ a\"\n";
   EXPECT_EQ(error_of_tts(good), "");
