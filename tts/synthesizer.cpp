@@ -1,115 +1,17 @@
-// Loads the packs, builds the plans, and lends networks and state slots to streams.
+// Loads the packs and builds the plans.
 #include "tts/synthesizer.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <filesystem>
-#include <mutex>
 
 #include "pipeline/voices.h"
-#include "tts/stream/plan_runner.h"
-#include "tts/stream/speech_stream.h"
+#include "tts/stream/lanes.h"
 #include "tts/text/normalise.h"
 #include "tts/text/ssml.h"
 #include "tts/vocoder/pitch_network.h"
 
 namespace antiphon::tts {
 namespace {
-
-struct Plans {
-  std::shared_ptr<const Plan> encoder, decoder, postnet, vocoder;
-  std::shared_ptr<const Plan> g2p, pitch;  // null where the packs have none
-};
-
-// The networks of one lane.
-struct Lane {
-  std::unique_ptr<PlanRunner> encoder, decoder, postnet, vocoder, g2p, pitch;
-  Runners runners;
-  bool lent = false;
-};
-
-// Shared by the synthesiser and its streams. Slot numbers are the same in all pools.
-class Lanes final : public RunnerSource {
- public:
-  static Result<std::shared_ptr<Lanes>> create(const Plans& plans,
-                                               const SynthesizerConfig& config) {
-    std::shared_ptr<Lanes> lanes(new Lanes);
-    const auto pool_of = [&](const std::shared_ptr<const Plan>& plan) -> Result<StatePool*> {
-      if (!plan) return static_cast<StatePool*>(nullptr);
-      ANTIPHON_ASSIGN_OR_RETURN(auto pool, StatePool::create(plan, config.max_streams));
-      lanes->pools_.push_back(std::move(pool));
-      return lanes->pools_.back().get();
-    };
-    ANTIPHON_ASSIGN_OR_RETURN(StatePool* const postnet, pool_of(plans.postnet));
-    ANTIPHON_ASSIGN_OR_RETURN(StatePool* const vocoder, pool_of(plans.vocoder));
-    ANTIPHON_ASSIGN_OR_RETURN(StatePool* const pitch, pool_of(plans.pitch));
-    for (int i = 0; i < config.num_lanes; ++i) {
-      ThreadTeam* team = i == 0 ? config.team : nullptr;
-      const auto runner = [&](const std::shared_ptr<const Plan>& plan,
-                              StatePool* pool) -> Result<std::unique_ptr<PlanRunner>> {
-        if (!plan) return std::unique_ptr<PlanRunner>();
-        return PlanRunner::create(plan, team, pool);
-      };
-      auto lane = std::make_unique<Lane>();
-      ANTIPHON_ASSIGN_OR_RETURN(lane->encoder, runner(plans.encoder, nullptr));
-      ANTIPHON_ASSIGN_OR_RETURN(lane->decoder, runner(plans.decoder, nullptr));
-      ANTIPHON_ASSIGN_OR_RETURN(lane->postnet, runner(plans.postnet, postnet));
-      ANTIPHON_ASSIGN_OR_RETURN(lane->vocoder, runner(plans.vocoder, vocoder));
-      ANTIPHON_ASSIGN_OR_RETURN(lane->g2p, runner(plans.g2p, nullptr));
-      ANTIPHON_ASSIGN_OR_RETURN(lane->pitch, runner(plans.pitch, pitch));
-      lane->runners = {lane->encoder.get(), lane->decoder.get(), lane->postnet.get(),
-                       lane->vocoder.get(), lane->g2p.get(),     lane->pitch.get()};
-      lanes->lanes_.push_back(std::move(lane));
-    }
-    return lanes;
-  }
-
-  // A slot in all pools, or kExhausted.
-  Result<int> acquire() {
-    const std::lock_guard lock(mutex_);
-    ANTIPHON_ASSIGN_OR_RETURN(const int slot, pools_[0]->acquire());
-    for (std::size_t i = 1; i < pools_.size(); ++i) {
-      const auto other = pools_[i]->acquire();
-      if (other.ok() && *other == slot) continue;
-      if (other.ok()) pools_[i]->release(*other);
-      while (i > 0) pools_[--i]->release(slot);
-      return other.ok() ? internal_error("synthesis: the pools' slots differ") : other.status();
-    }
-    return slot;
-  }
-
-  Runners& take() override {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      for (const auto& lane : lanes_) {
-        if (lane->lent) continue;
-        lane->lent = true;
-        return lane->runners;
-      }
-      free_.wait(lock);
-    }
-  }
-  void give(Runners& runners) override {
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& lane : lanes_) lane->lent = lane->lent && &lane->runners != &runners;
-    }
-    free_.notify_one();
-  }
-  void reset(int slot) override {
-    for (const auto& pool : pools_) pool->reset(slot);
-  }
-  void release(int slot) override {
-    const std::lock_guard lock(mutex_);
-    for (const auto& pool : pools_) pool->release(slot);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable free_;
-  std::vector<std::unique_ptr<StatePool>> pools_;
-  std::vector<std::unique_ptr<Lane>> lanes_;
-};
 
 class SynthesizerImpl final : public Synthesizer {
  public:
@@ -243,7 +145,8 @@ Result<std::unique_ptr<Synthesizer>> create_synthesizer(const SynthesizerConfig&
   auto voice = std::make_shared<VoiceData>();
   ANTIPHON_RETURN_IF_ERROR(load_voice(config, *voice));
   ANTIPHON_ASSIGN_OR_RETURN(const Plans plans, build_plans(config, *voice));
-  ANTIPHON_ASSIGN_OR_RETURN(auto lanes, Lanes::create(plans, config));
+  ANTIPHON_ASSIGN_OR_RETURN(
+      auto lanes, Lanes::create(plans, config.max_streams, config.num_lanes, config.team));
   return std::unique_ptr<Synthesizer>(new SynthesizerImpl(std::move(voice), std::move(lanes)));
 }
 
