@@ -53,6 +53,38 @@ Result<std::shared_ptr<const Plan>> plan_of(const Network& net, const Synthesize
   return load_or_build(net, options, config.plans, "tts_" + name);
 }
 
+// `voice` as a part of a file's name: bytes other than letters, digits, - and _ become %XX.
+std::string file_name(const std::string& voice) {
+  constexpr std::string_view kKept =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : voice) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (kKept.find(c) != std::string_view::npos)
+      out += c;
+    else
+      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return out;
+}
+
+std::string manifest_of(const std::string& dir) {
+  return (std::filesystem::path(dir) / "manifest.toml").string();
+}
+
+// Adapters are of voices that there are.
+Status check_adapters(const SynthesizerConfig& config, const VoiceData& voice) {
+  for (const VocoderVoice& v : voice.vocoder.voices) {
+    const auto found = find_voice(voice.tts.voices, v.name);
+    if (!found.ok())
+      return invalid_argument(manifest_of(config.vocoder_dir) + ": voices." + v.name +
+                              ": of the voices in " + manifest_of(config.tts_dir) + ": " +
+                              found.status().message());
+  }
+  return {};
+}
+
 Status load_voice(const SynthesizerConfig& config, VoiceData& voice) {
   ANTIPHON_ASSIGN_OR_RETURN(voice.tts, read_tts_manifest(config.tts_dir));
   ANTIPHON_ASSIGN_OR_RETURN(voice.vocoder, read_vocoder_manifest(config.vocoder_dir));
@@ -62,6 +94,7 @@ Status load_voice(const SynthesizerConfig& config, VoiceData& voice) {
     return invalid_argument(config.vocoder_dir +
                             ": rate_hz, hop_samples, mel_bins: wanted those of " + config.tts_dir);
   }
+  ANTIPHON_RETURN_IF_ERROR(check_adapters(config, voice));
   ANTIPHON_ASSIGN_OR_RETURN(voice.lexicon, Lexicon::load(voice.tts.lexicon_path));
   return {};
 }
@@ -74,25 +107,43 @@ Status check_voices(const std::string& dir, const VoiceData& voice) {
   const std::string because =
       speakers > 0 ? "one for each row of speaker.embedding.weight in " + voice.tts.weights_path
                    : voice.tts.weights_path + " has no speaker.embedding.weight";
-  return invalid_argument((std::filesystem::path(dir) / "manifest.toml").string() +
-                          ": tts.voices: wanted " + std::to_string(wanted) +
+  return invalid_argument(manifest_of(dir) + ": tts.voices: wanted " + std::to_string(wanted) +
                           (wanted == 1 ? " name (" : " names (") + because + "), got " +
                           std::to_string(voice.tts.voices.size()));
 }
 
-Status build_vocoder_plans(const SynthesizerConfig& config, const VoiceData& voice, Plans& plans) {
-  const VocoderConfig& net = voice.vocoder.network;
-  ANTIPHON_ASSIGN_OR_RETURN(const auto weights, Weights::load(voice.vocoder.weights_path));
-  ANTIPHON_RETURN_IF_ERROR(check_vocoder(*weights, net));
+Result<VocoderPlans> vocoder_plans(const SynthesizerConfig& config, const VoiceData& voice,
+                                   const Weights& weights, const VocoderConfig& net,
+                                   const std::string& suffix) {
+  ANTIPHON_RETURN_IF_ERROR(check_vocoder(weights, net));
   const std::int64_t block = voice.vocoder_frames;
   const std::int64_t most = std::max<std::int64_t>(voice.first_vocoder_frames, block);
   const std::map<std::string, DimRange> profile = {{"T", {1, block, most}}};
-  ANTIPHON_ASSIGN_OR_RETURN(plans.vocoder,
-                            plan_of(vocoder_network(*weights, net), config, "vocoder", profile));
-  if (!net.has_pitch()) return {};
-  ANTIPHON_ASSIGN_OR_RETURN(plans.pitch,
-                            plan_of(pitch_network(*weights, net), config, "pitch", profile));
-  return {};
+  VocoderPlans plans;
+  ANTIPHON_ASSIGN_OR_RETURN(
+      plans.flows, plan_of(vocoder_network(weights, net), config, "vocoder" + suffix, profile));
+  if (!net.has_pitch()) return plans;
+  ANTIPHON_ASSIGN_OR_RETURN(
+      plans.pitch, plan_of(pitch_network(weights, net), config, "pitch" + suffix, profile));
+  return plans;
+}
+
+// The pack's own, then those of voices with adapters.
+Result<std::vector<VocoderPlans>> all_vocoder_plans(const SynthesizerConfig& config,
+                                                    const VoiceData& voice) {
+  std::vector<VocoderPlans> all;
+  const VocoderManifest& manifest = voice.vocoder;
+  ANTIPHON_ASSIGN_OR_RETURN(const auto weights, Weights::load(manifest.weights_path));
+  ANTIPHON_ASSIGN_OR_RETURN(auto own, vocoder_plans(config, voice, *weights, manifest.network, ""));
+  all.push_back(std::move(own));
+  for (const VocoderVoice& v : manifest.voices) {
+    ANTIPHON_ASSIGN_OR_RETURN(auto adapter, Weights::load(v.adapter_path));
+    ANTIPHON_ASSIGN_OR_RETURN(const auto adapted, Weights::adapted(weights, std::move(adapter)));
+    ANTIPHON_ASSIGN_OR_RETURN(
+        auto plans, vocoder_plans(config, voice, *adapted, v.network, "_" + file_name(v.name)));
+    all.push_back(std::move(plans));
+  }
+  return all;
 }
 
 Result<Plans> build_plans(const SynthesizerConfig& config, VoiceData& voice) {
@@ -111,7 +162,7 @@ Result<Plans> build_plans(const SynthesizerConfig& config, VoiceData& voice) {
     return invalid_argument(voice.tts.weights_path +
                             ": tts.alignment is \"durations\": wanted duration.conv.weight");
   }
-  ANTIPHON_RETURN_IF_ERROR(build_vocoder_plans(config, voice, plans));
+  ANTIPHON_ASSIGN_OR_RETURN(plans.vocoders, all_vocoder_plans(config, voice));
   const DimRange symbols = {1, 96, static_cast<std::int64_t>(voice.max_symbols)};
   const std::int64_t block = voice.tts.decoder.block_frames;
   ANTIPHON_ASSIGN_OR_RETURN(plans.encoder, plan_of(encoder_network(*weights, voice.geometry),

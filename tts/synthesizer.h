@@ -13,7 +13,7 @@ namespace antiphon::tts {
 struct SynthesizerConfig {
   std::string tts_dir;      // models/tts-en: manifest.toml, weights.safetensors, lexicon.tsv.zst,
                             // g2p.safetensors
-  std::string vocoder_dir;  // models/vocoder-en: manifest.toml, weights.safetensors
+  std::string vocoder_dir;  // models/vocoder-en: manifest.toml, weights.safetensors, adapters
   Precision precision = Precision::kInt8;
   int max_streams = 16;  // state slots; open() refuses more
   int num_lanes = 1;     // streams that may run next() at the same time; others wait
@@ -30,6 +30,9 @@ struct SynthesizerConfig {
 //
 // Streams share the models and may outlive the synthesiser; each holds a state slot until it is
 // destroyed. Any thread may open(); one thread at a time uses a stream.
+//
+// A voice with an adapter in vocoder_dir has a vocoder of its own; others share the pack's, and an
+// utterance is spoken by the vocoder of its voice.
 //
 // kNotFound, kInvalidArgument: a file, key or tensor of a pack, named.
 Result<std::unique_ptr<Synthesizer>> create_synthesizer(const SynthesizerConfig& config);

@@ -9,27 +9,36 @@
 #include "tests/support/sha256.h"
 
 namespace antiphon::test {
+namespace {
+
+const std::string kRoot = ANTIPHON_SOURCE_DIR;
+
+}  // namespace
 
 std::unique_ptr<PackGolden> PackGolden::load(const GoldenSource& source) {
-  const std::string root = ANTIPHON_SOURCE_DIR;
   auto golden = std::make_unique<PackGolden>();
-  const auto data = Weights::load(root + "/tests/golden/packs/" + source.data);
+  golden->source_ = source;
+  const auto data = Weights::load(kRoot + "/tests/golden/packs/" + source.data);
   EXPECT_TRUE(data.ok()) << data.status().to_string() << "\nmake it: " << source.command;
   if (!data.ok()) return nullptr;
   golden->data_ = *data;
-  std::ifstream file(root + "/models/" + source.weights, std::ios::binary);
-  EXPECT_TRUE(file) << "models/" << source.weights << " cannot be read";
-  const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return golden->made_from("weights_sha256", source.weights) ? std::move(golden) : nullptr;
+}
+
+bool PackGolden::made_from(const std::string& name, const std::string& file) const {
+  std::ifstream stream(kRoot + "/models/" + file, std::ios::binary);
+  EXPECT_TRUE(stream) << "models/" << file << " cannot be read";
+  const std::string bytes{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
   Sha256 made_from = {};
-  const std::vector<std::int32_t> words = golden->i32("weights_sha256");
+  const std::vector<std::int32_t> words = i32(name);
   EXPECT_EQ(words.size() * 4, made_from.size());
-  if (words.size() * 4 != made_from.size()) return nullptr;
+  if (words.size() * 4 != made_from.size()) return false;
   std::memcpy(made_from.data(), words.data(), made_from.size());
   const std::string got = hex(sha256(bytes)), wanted = hex(made_from);
-  EXPECT_EQ(got, wanted) << "tests/golden/packs/" << source.data
-                         << " was made from other weights than models/" << source.weights
-                         << "; make it again: " << source.command;
-  return got == wanted ? std::move(golden) : nullptr;
+  EXPECT_EQ(got, wanted) << "tests/golden/packs/" << source_.data
+                         << " was made from another file than models/" << file
+                         << "; make it again: " << source_.command;
+  return got == wanted;
 }
 
 std::vector<float> PackGolden::f32(const std::string& name) const {

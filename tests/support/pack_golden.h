@@ -15,9 +15,9 @@
 namespace antiphon::test {
 
 struct GoldenSource {
-  const char* data;     // file in tests/golden/packs
-  const char* weights;  // the file that it was made from, in models
-  const char* command;  // makes it again
+  std::string data;     // file in tests/golden/packs
+  std::string weights;  // the file that it was made from, in models
+  std::string command;  // makes it again
 };
 
 // Immutable after load().
@@ -28,8 +28,11 @@ class PackGolden {
   // Empty, and the test has failed, when there is no such tensor.
   std::vector<float> f32(const std::string& name) const;
   std::vector<std::int32_t> i32(const std::string& name) const;
+  // False, and the test has failed, when the tensor `name` is not the SHA-256 of `file` in models.
+  bool made_from(const std::string& name, const std::string& file) const;
 
  private:
+  GoldenSource source_;
   std::shared_ptr<const Weights> data_;
 };
 

@@ -1,39 +1,69 @@
-// Makes a pool for each network that has states and a context for each network and lane.
+// Makes the pools of states, and a context for each network and lane.
 #include "tts/stream/lanes.h"
 
+#include <algorithm>
+
 namespace antiphon::tts {
+namespace {
+
+// Flows have the same states in every voice, but for those that hear harmonics, which are the last
+// ones: the plan with the most states has room for all the others'.
+const std::shared_ptr<const Plan>& plan_of_most_states(const std::vector<VocoderPlans>& vocoders) {
+  const auto fewer = [](const VocoderPlans& a, const VocoderPlans& b) {
+    return a.flows->report().state_bytes < b.flows->report().state_bytes;
+  };
+  return std::max_element(vocoders.begin(), vocoders.end(), fewer)->flows;
+}
+
+}  // namespace
 
 Result<std::shared_ptr<Lanes>> Lanes::create(const Plans& plans, int max_streams, int num_lanes,
                                              ThreadTeam* team) {
   std::shared_ptr<Lanes> lanes(new Lanes);
+  ANTIPHON_ASSIGN_OR_RETURN(const Pools pools, lanes->make_pools(plans, max_streams));
+  for (int i = 0; i < num_lanes; ++i)
+    ANTIPHON_RETURN_IF_ERROR(lanes->add_lane(plans, pools, i == 0 ? team : nullptr));
+  return lanes;
+}
+
+Result<Lanes::Pools> Lanes::make_pools(const Plans& plans, int max_streams) {
   const auto pool_of = [&](const std::shared_ptr<const Plan>& plan) -> Result<StatePool*> {
     if (!plan) return static_cast<StatePool*>(nullptr);
     ANTIPHON_ASSIGN_OR_RETURN(auto pool, StatePool::create(plan, max_streams));
-    lanes->pools_.push_back(std::move(pool));
-    return lanes->pools_.back().get();
+    pools_.push_back(std::move(pool));
+    return pools_.back().get();
   };
-  ANTIPHON_ASSIGN_OR_RETURN(StatePool* const postnet, pool_of(plans.postnet));
-  ANTIPHON_ASSIGN_OR_RETURN(StatePool* const vocoder, pool_of(plans.vocoder));
-  ANTIPHON_ASSIGN_OR_RETURN(StatePool* const pitch, pool_of(plans.pitch));
-  for (int i = 0; i < num_lanes; ++i) {
-    ThreadTeam* lane_team = i == 0 ? team : nullptr;
-    const auto runner = [&](const std::shared_ptr<const Plan>& plan,
-                            StatePool* pool) -> Result<std::unique_ptr<PlanRunner>> {
-      if (!plan) return std::unique_ptr<PlanRunner>();
-      return PlanRunner::create(plan, lane_team, pool);
-    };
-    auto lane = std::make_unique<Lane>();
-    ANTIPHON_ASSIGN_OR_RETURN(lane->encoder, runner(plans.encoder, nullptr));
-    ANTIPHON_ASSIGN_OR_RETURN(lane->decoder, runner(plans.decoder, nullptr));
-    ANTIPHON_ASSIGN_OR_RETURN(lane->postnet, runner(plans.postnet, postnet));
-    ANTIPHON_ASSIGN_OR_RETURN(lane->vocoder, runner(plans.vocoder, vocoder));
-    ANTIPHON_ASSIGN_OR_RETURN(lane->g2p, runner(plans.g2p, nullptr));
-    ANTIPHON_ASSIGN_OR_RETURN(lane->pitch, runner(plans.pitch, pitch));
-    lane->runners = {lane->encoder.get(), lane->decoder.get(), lane->postnet.get(),
-                     lane->vocoder.get(), lane->g2p.get(),     lane->pitch.get()};
-    lanes->lanes_.push_back(std::move(lane));
+  Pools pools;
+  ANTIPHON_ASSIGN_OR_RETURN(pools.postnet, pool_of(plans.postnet));
+  ANTIPHON_ASSIGN_OR_RETURN(pools.flows, pool_of(plan_of_most_states(plans.vocoders)));
+  for (const VocoderPlans& vocoder : plans.vocoders) {
+    ANTIPHON_ASSIGN_OR_RETURN(StatePool* const pitch, pool_of(vocoder.pitch));
+    pools.pitches.push_back(pitch);
   }
-  return lanes;
+  return pools;
+}
+
+Status Lanes::add_lane(const Plans& plans, const Pools& pools, ThreadTeam* team) {
+  auto lane = std::make_unique<Lane>();
+  const auto runner = [&](const std::shared_ptr<const Plan>& plan,
+                          StatePool* pool) -> Result<NetRunner*> {
+    if (!plan) return static_cast<NetRunner*>(nullptr);
+    ANTIPHON_ASSIGN_OR_RETURN(auto made, PlanRunner::create(plan, team, pool));
+    lane->owned.push_back(std::move(made));
+    return static_cast<NetRunner*>(lane->owned.back().get());
+  };
+  Runners& runners = lane->runners;
+  ANTIPHON_ASSIGN_OR_RETURN(runners.encoder, runner(plans.encoder, nullptr));
+  ANTIPHON_ASSIGN_OR_RETURN(runners.decoder, runner(plans.decoder, nullptr));
+  ANTIPHON_ASSIGN_OR_RETURN(runners.postnet, runner(plans.postnet, pools.postnet));
+  ANTIPHON_ASSIGN_OR_RETURN(runners.g2p, runner(plans.g2p, nullptr));
+  for (std::size_t i = 0; i < plans.vocoders.size(); ++i) {
+    VocoderRunners& nets = runners.vocoders.emplace_back();
+    ANTIPHON_ASSIGN_OR_RETURN(nets.flows, runner(plans.vocoders[i].flows, pools.flows));
+    ANTIPHON_ASSIGN_OR_RETURN(nets.pitch, runner(plans.vocoders[i].pitch, pools.pitches[i]));
+  }
+  lanes_.push_back(std::move(lane));
+  return {};
 }
 
 Result<int> Lanes::acquire() {

@@ -11,9 +11,15 @@
 
 namespace antiphon::tts {
 
+// pitch is null where the vocoder has none.
+struct VocoderPlans {
+  std::shared_ptr<const Plan> flows, pitch;
+};
+
+// g2p is null where the pack has none.
 struct Plans {
-  std::shared_ptr<const Plan> encoder, decoder, postnet, vocoder;
-  std::shared_ptr<const Plan> g2p, pitch;  // null where the packs have none
+  std::shared_ptr<const Plan> encoder, decoder, postnet, g2p;
+  std::vector<VocoderPlans> vocoders;  // as VoiceData::vocoder_of() counts them
 };
 
 // Shared by the synthesiser and its streams; any thread. Owns contexts and state pools, shares the
@@ -34,10 +40,17 @@ class Lanes final : public RunnerSource {
  private:
   // The networks of one lane.
   struct Lane {
-    std::unique_ptr<PlanRunner> encoder, decoder, postnet, vocoder, g2p, pitch;
+    std::vector<std::unique_ptr<PlanRunner>> owned;
     Runners runners;
     bool lent = false;
   };
+  struct Pools {
+    StatePool* postnet = nullptr;
+    StatePool* flows = nullptr;       // of all vocoders
+    std::vector<StatePool*> pitches;  // of each vocoder, null where it has no pitch network
+  };
+  Result<Pools> make_pools(const Plans& plans, int max_streams);
+  Status add_lane(const Plans& plans, const Pools& pools, ThreadTeam* team);
 
   std::mutex mutex_;
   std::condition_variable free_;

@@ -22,6 +22,15 @@ class Lease {
 
 }  // namespace
 
+std::size_t VoiceData::vocoder_of(int speaker) const {
+  const std::string& name = tts.voices[static_cast<std::size_t>(speaker)];
+  const auto found = std::find_if(vocoder.voices.begin(), vocoder.voices.end(),
+                                  [&](const VocoderVoice& voice) { return voice.name == name; });
+  return found == vocoder.voices.end()
+             ? 0
+             : static_cast<std::size_t>(found - vocoder.voices.begin()) + 1;
+}
+
 SpeechStream::SpeechStream(std::shared_ptr<const VoiceData> voice,
                            std::shared_ptr<RunnerSource> source, int slot, std::string text,
                            Speech speech, float speed, int speaker)
@@ -77,7 +86,8 @@ Status SpeechStream::begin_utterance(Runners& runners) {
   source_->reset(slot_);
   postnet_.begin();
   time_scale_.begin(std::clamp(speed_ * u.rate, 0.25f, 4.0f));
-  vocoder_.begin(seed);
+  vocoder_index_ = voice_->vocoder_of(speaker);
+  vocoder_.begin(seed, voice_->network_of(vocoder_index_));
   raw_mel_.clear(), mel_.clear(), frames_.clear();
   next_word_ = 0;
   utterance_start_ = given_samples_ + static_cast<std::int64_t>(samples_.size());
@@ -88,9 +98,10 @@ Status SpeechStream::begin_utterance(Runners& runners) {
 Status SpeechStream::run_vocoder(Runners& runners, bool last) {
   const auto bins = static_cast<std::size_t>(voice_->geometry.mel_bins);
   std::size_t at = 0;
+  const VocoderRunners& nets = runners.vocoders[vocoder_index_];
   const auto run = [&](std::size_t inside, int frames) {
     const Status status = vocoder_.run(
-        runners.pitch, *runners.vocoder, slot_,
+        nets.pitch, *nets.flows, slot_,
         std::span<const float>(frames_).subspan(at * bins, inside * bins), frames, samples_);
     at += inside;
     return status;

@@ -26,16 +26,28 @@ struct VoiceData {
   int vocoder_frames = 24;
   std::size_t max_symbols = 640;  // of an utterance
   std::uint64_t seed = 1;
+
+  // Which vocoder speaks as `speaker`, one of tts.voices: 0 is the pack's own, n that of
+  // vocoder.voices[n - 1].
+  std::size_t vocoder_of(int speaker) const;
+  const VocoderConfig& network_of(std::size_t index) const {
+    return index == 0 ? vocoder.network : vocoder.voices[index - 1].network;
+  }
 };
 
-// One thread's networks. g2p and pitch are null where the packs have none.
+// pitch is null where the vocoder has none.
+struct VocoderRunners {
+  NetRunner* flows = nullptr;
+  NetRunner* pitch = nullptr;
+};
+
+// One thread's networks. g2p is null where the pack has none.
 struct Runners {
   NetRunner* encoder = nullptr;
   NetRunner* decoder = nullptr;
   NetRunner* postnet = nullptr;
-  NetRunner* vocoder = nullptr;
   NetRunner* g2p = nullptr;
-  NetRunner* pitch = nullptr;
+  std::vector<VocoderRunners> vocoders;  // as VoiceData::vocoder_of() counts them
 };
 
 // Lends networks and state slots to streams.
@@ -82,6 +94,7 @@ class SpeechStream final : public SynthesisStream {
   PostnetStream postnet_;
   TimeScale time_scale_;
   VocoderStream vocoder_;
+  std::size_t vocoder_index_ = 0;              // whose networks it runs
   std::vector<float> raw_mel_, mel_, frames_;  // before the post-net, after it, on the spoken time
   SpokenSymbols symbols_;
   std::size_t next_word_ = 0;

@@ -40,6 +40,11 @@ void VocoderStream::begin(std::uint64_t seed) {
   skip_samples_ = static_cast<std::int64_t>(config_.delay_groups()) * config_.group_samples;
 }
 
+void VocoderStream::begin(std::uint64_t seed, const VocoderConfig& config) {
+  config_ = config;
+  begin(seed);
+}
+
 Status VocoderStream::run(NetRunner* pitch, NetRunner& vocoder, int slot,
                           std::span<const float> mel, int frames, std::vector<float>& samples) {
   const auto bins = static_cast<std::size_t>(config_.mel_bins);

@@ -37,6 +37,8 @@ class VocoderStream {
         harmonics_(rate_hz, config.hop_samples, config.mel_bins) {}
 
   void begin(std::uint64_t seed);
+  // From now on with another voice's config, which differs in its pitch alone.
+  void begin(std::uint64_t seed, const VocoderConfig& config);
   // Runs `frames` frames: those of `mel` ([n, mel_bins], n <= frames), then frames after the
   // utterance's end. Appends the samples that are ready. pitch: null where config has none.
   // kInternal: more of `mel` than `frames`, no pitch network, harmonics told too late; the

@@ -18,7 +18,7 @@ using antiphon::test::EnginePath;
 using antiphon::test::expect_near;
 using antiphon::test::PackGolden;
 
-constexpr antiphon::test::GoldenSource kSource = {
+const antiphon::test::GoldenSource kSource = {
     "asr-en.safetensors", "asr-en/weights.safetensors",
     "python3 -m training.asr.golden models/asr-en tests/golden/packs --data DATA"};
 

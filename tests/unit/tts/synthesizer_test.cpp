@@ -112,10 +112,10 @@ class ReferenceSource final : public RunnerSource {
         decoder_(decoder_network(tacotron, voice.geometry, voice.tts.decoder)),
         postnet_(postnet_network(tacotron, voice.geometry)),
         vocoder_(vocoder_network(vocoder, voice.vocoder.network)),
-        runners_{&encoder_, &decoder_, &postnet_, &vocoder_} {
+        runners_{&encoder_, &decoder_, &postnet_, nullptr, {{&vocoder_}}} {
     if (!voice.vocoder.network.has_pitch()) return;
     pitch_.emplace(pitch_network(vocoder, voice.vocoder.network));
-    runners_.pitch = &*pitch_;
+    runners_.vocoders[0].pitch = &*pitch_;
   }
   Runners& take() override { return runners_; }
   void give(Runners&) override {}

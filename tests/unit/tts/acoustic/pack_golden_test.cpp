@@ -14,10 +14,10 @@ namespace {
 
 using test::expect_near;
 
-constexpr test::GoldenSource kSource = {
+const test::GoldenSource kSource = {
     "tts-en.safetensors", "tts-en/weights.safetensors",
     "python3 -m training.tts.golden models/tts-en tests/golden/packs"};
-constexpr test::GoldenSource kG2pSource = {
+const test::GoldenSource kG2pSource = {
     "tts-en-g2p.safetensors", "tts-en/g2p.safetensors",
     "python3 -m training.tts.golden models/tts-en tests/golden/packs"};
 const char* const kPack = ANTIPHON_SOURCE_DIR "/models/tts-en";

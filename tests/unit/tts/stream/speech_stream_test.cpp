@@ -34,10 +34,10 @@ class ReferenceSource final : public RunnerSource {
         decoder(decoder_network(tacotron, voice.geometry, voice.tts.decoder)),
         postnet(postnet_network(tacotron, voice.geometry)),
         vocoder(vocoder_network(vocoder_weights, voice.vocoder.network)),
-        runners{&encoder, &decoder, &postnet, &vocoder} {
+        runners{&encoder, &decoder, &postnet, nullptr, {{&vocoder}}} {
     if (!voice.vocoder.network.has_pitch()) return;
     pitch.emplace(pitch_network(vocoder_weights, voice.vocoder.network));
-    runners.pitch = &*pitch;
+    runners.vocoders[0].pitch = &*pitch;
   }
   Runners& take() override { return ++num_lent, runners; }
   void give(Runners&) override { --num_lent; }
@@ -229,8 +229,8 @@ TEST_F(Stream, ErrorsEndTheStreamAndGiveBackWhatItHeld) {
   for (int k = 0; k < 5; ++k) {
     auto stream = open("the cat");
     NetRunner** nets[] = {&source_->runners.encoder, &source_->runners.decoder,
-                          &source_->runners.postnet, &source_->runners.vocoder,
-                          &source_->runners.pitch};
+                          &source_->runners.postnet, &source_->runners.vocoders[0].flows,
+                          &source_->runners.vocoders[0].pitch};
     *nets[k] = &broken;
     EXPECT_EQ(stream->next().status().code(), StatusCode::kInternal);
     EXPECT_EQ(stream->next().status().code(), StatusCode::kInvalidArgument);

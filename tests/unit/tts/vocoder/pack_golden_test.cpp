@@ -1,8 +1,10 @@
 // The vocoder that ships, streamed, equals PyTorch's whole utterance at every precision and ISA; so
-// do its pitch network and harmonics, if it has them.
+// do its pitch network and harmonics, if it has them, and what adapters make of it for voices.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
+#include <filesystem>
 
 #include "tests/unit/tts/pack_runner.h"
 #include "tts/pack/manifest.h"
@@ -13,25 +15,69 @@
 namespace antiphon::tts {
 namespace {
 
-constexpr test::GoldenSource kSource = {
-    "vocoder-en.safetensors", "vocoder-en/weights.safetensors",
-    "python3 -m training.vocoder.golden models/vocoder-en tests/golden/packs"
-    " --mel tests/golden/packs/tts-en.safetensors"};
+const std::string kPack = ANTIPHON_SOURCE_DIR "/models/vocoder-en";
 constexpr int kBlockFrames = 8;
 
-class VocoderPackGolden : public testing::TestWithParam<test::EnginePath> {
+// A path of the engine for the vocoder of a voice; "": the pack's own.
+struct Case {
+  test::EnginePath path;
+  std::string voice;
+};
+
+std::vector<Case> cases() {
+  std::vector<std::string> voices = {""};
+  if (const auto manifest = read_vocoder_manifest(kPack); manifest.ok())  // else SetUp() says why
+    for (const VocoderVoice& voice : manifest->voices) voices.push_back(voice.name);
+  std::vector<Case> all;
+  for (const std::string& voice : voices)
+    for (const test::EnginePath& path : test::kEnginePaths) all.push_back({path, voice});
+  return all;
+}
+
+std::string case_name(const testing::TestParamInfo<Case>& info) {
+  std::string name = test::engine_path_name({info.param.path, info.index});
+  if (!info.param.voice.empty()) name = info.param.voice + "_" + name;
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  return name;
+}
+
+test::GoldenSource source_of(const std::string& voice) {
+  return {"vocoder-en" + (voice.empty() ? "" : "-" + voice) + ".safetensors",
+          "vocoder-en/weights.safetensors",
+          "python3 -m training.vocoder.golden models/vocoder-en tests/golden/packs"
+          " --mel tests/golden/packs/tts-en.safetensors" +
+              (voice.empty() ? "" : " --voice '" + voice + "'")};
+}
+
+class VocoderPackGolden : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    golden_ = test::PackGolden::load(kSource);
+    golden_ = test::PackGolden::load(source_of(GetParam().voice));
     ASSERT_TRUE(golden_);
-    auto manifest = read_vocoder_manifest(ANTIPHON_SOURCE_DIR "/models/vocoder-en");
+    auto manifest = read_vocoder_manifest(kPack);
     ASSERT_TRUE(manifest.ok()) << manifest.status().to_string();
     config_ = manifest->network;
     rate_hz_ = manifest->rate_hz;
     auto weights = Weights::load(manifest->weights_path);
     ASSERT_TRUE(weights.ok()) << weights.status().to_string();
     weights_ = *std::move(weights);
-    ASSERT_TRUE(check_vocoder(*weights_, config_).ok());
+    for (const VocoderVoice& voice : manifest->voices)
+      if (voice.name == GetParam().voice) adapt(voice);
+    if (HasFatalFailure()) return;
+    const Status fits = check_vocoder(*weights_, config_);
+    ASSERT_TRUE(fits.ok()) << fits.to_string();
+  }
+
+  void adapt(const VocoderVoice& voice) {
+    const std::string file = std::filesystem::path(voice.adapter_path).filename().string();
+    ASSERT_TRUE(golden_->made_from("adapter_sha256", "vocoder-en/" + file));
+    const auto adapter = Weights::load(voice.adapter_path);
+    ASSERT_TRUE(adapter.ok()) << adapter.status().to_string();
+    auto adapted = Weights::adapted(weights_, *adapter);
+    ASSERT_TRUE(adapted.ok()) << adapted.status().to_string();
+    weights_ = *std::move(adapted);
+    config_ = voice.network;
   }
 
   struct Fed {
@@ -43,7 +89,7 @@ class VocoderPackGolden : public testing::TestWithParam<test::EnginePath> {
   // zeros follow the last frame.
   std::vector<float> stream(const Network& network, const std::vector<Fed>& inputs,
                             const char* output, std::size_t skip, std::size_t wanted) const {
-    const PackRunner net(network, GetParam(), {{"T", {1, kBlockFrames, kBlockFrames}}});
+    const PackRunner net(network, GetParam().path, {{"T", {1, kBlockFrames, kBlockFrames}}});
     if (!net) return {};
     std::vector<float> said;
     for (std::size_t at = 0; said.size() < skip + wanted; at += kBlockFrames) {
@@ -85,7 +131,7 @@ class VocoderPackGolden : public testing::TestWithParam<test::EnginePath> {
   }
   // Sixty gated layers make much of little: PyTorch's own f32 is 89 dB below the signal away from
   // its f64, and 40 dB with activations rounded to 16 bits (training/vocoder/golden.py says both).
-  static double bound_db() { return GetParam().precision == Precision::kF32 ? -75 : -34; }
+  static double bound_db() { return GetParam().path.precision == Precision::kF32 ? -75 : -34; }
 
   std::unique_ptr<test::PackGolden> golden_;
   VocoderConfig config_;
@@ -127,8 +173,7 @@ TEST_P(VocoderPackGolden, HarmonicsEqualPyTorch) {
   test::expect_error_db(got, want, -60, "harmonics");
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, VocoderPackGolden, testing::ValuesIn(test::kEnginePaths),
-                         test::engine_path_name);
+INSTANTIATE_TEST_SUITE_P(Paths, VocoderPackGolden, testing::ValuesIn(cases()), case_name);
 
 }  // namespace
 }  // namespace antiphon::tts
