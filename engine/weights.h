@@ -31,8 +31,8 @@ class Weights {
   // to be seen. The sum of an I8 is I8 with scales that are chosen anew (engine/network/
   // quantize_row.h), of an F32 or F16 F32. Computed here, once. path() is "BASE with ADAPTER".
   // kInvalidArgument: half a pair; ranks or shapes that do not fit; no NAME of two dimensions in
-  // `base`; NAME both whole and as a pair; a value of `adapter`, or a sum, that is not finite.
-  // Names the adapter's path and the tensor, wanted and got.
+  // `base`, or an empty one; NAME both whole and as a pair; a value of `adapter`, or a sum, that is
+  // not finite. Names the adapter's path and the tensor, wanted and got.
   static Result<std::shared_ptr<const Weights>> adapted(std::shared_ptr<const Weights> base,
                                                         std::shared_ptr<const Weights> adapter);
 

@@ -144,7 +144,7 @@ Status AdaptedWeights::adapt(const std::string& name) {
                             dims_text(base->dims()) + " of " + base_->path() + ", got " +
                             dims_text(got.dims()));
   };
-  if (down.rows() == 0 || down.cols() != base->cols())
+  if (down.cols() != base->cols())
     return unfit(down_name, down, "[rank, " + std::to_string(base->cols()) + "]");
   if (up.rows() != down.rows() || up.cols() != base->rows())
     return unfit(up_name, up, dims_text({down.dims()[0], base->dims()[0]}));

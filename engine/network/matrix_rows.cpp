@@ -18,8 +18,9 @@ Result<MatrixRows> MatrixRows::of(const Weights& weights, const std::string& nam
   MatrixRows rows;
   ANTIPHON_ASSIGN_OR_RETURN(rows.view_, weights.tensor(name));
   const DType dtype = rows.view_.dtype;
-  if (rows.view_.dims.size() != 2)
-    return invalid_argument(name + ": wanted two dimensions, got " + dims_text(rows.view_.dims));
+  const std::vector<std::int64_t>& dims = rows.view_.dims;
+  if (dims.size() != 2 || dims[0] == 0 || dims[1] == 0)
+    return invalid_argument(name + ": wanted two dimensions, not empty, got " + dims_text(dims));
   if (dtype != DType::kF32 && dtype != DType::kF16 && dtype != DType::kI8)
     return invalid_argument(name + ": wanted f32, f16 or i8, got " +
                             std::string(dtype_name(dtype)));

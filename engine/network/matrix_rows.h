@@ -17,8 +17,8 @@ std::string dims_text(const std::vector<std::int64_t>& dims);
 // Borrows the weights' memory. Immutable: any thread.
 class MatrixRows {
  public:
-  // kNotFound: no such tensor. kInvalidArgument: not of two dimensions, not F32, F16 or I8; of I8
-  // no NAME.scale, F32, one for each row. Both name the tensor, wanted and got.
+  // kNotFound: no such tensor. kInvalidArgument: not of two dimensions, or empty; not F32, F16 or
+  // I8; of I8 no NAME.scale, F32, one for each row. Both name the tensor, wanted and got.
   static Result<MatrixRows> of(const Weights& weights, const std::string& name);
 
   const std::vector<std::int64_t>& dims() const { return view_.dims; }

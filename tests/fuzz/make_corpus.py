@@ -93,6 +93,10 @@ def make_files():
         "c.scale": ("F32", [3], bytes(12)), "d": ("I64", [], bytes(8))}, format="pt"))
     put("safetensors", "empty", safetensors({}))
     put("safetensors", "no_elements", safetensors({"a": ("F32", [0, 4], b"")}))
+    put("safetensors", "adapter", safetensors({  # of what safetensors_fuzz.cpp adapts
+        "w.down": ("F16", [1, 3], ramp[:6]), "w.up": ("F32", [1, 2], bytes(8)), "q.down": ("I8", [2, 2], ramp[:4]),
+        "q.down.scale": ("F32", [2], struct.pack("<2f", 1, 0.5)), "q.up": ("F32", [2, 3], struct.pack("<6f", 1, 2, 3, 4, 5, 6)),
+        "more": ("F16", [2], bytes(4))}))
     put("timing_cache", "three", "antiphon timing cache 1\navx2|1|linear|8x8\tcpu/gemm\t12.500\n"
         "avx2|1|linear|8x8\tcpu/plain\t99.000\nk\tcpu/x\t0.000\n")
     put("timing_cache", "empty", "antiphon timing cache 1\n")

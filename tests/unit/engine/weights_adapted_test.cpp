@@ -138,12 +138,14 @@ TEST_F(Misfits, ShapesMustFit) {
   };
   EXPECT_THAT(pair({2, 5}, {2, 6}),
               HasSubstr("gate.down: wanted [rank, 4] for gate [6, 4] of base.st, got [2, 5]"));
-  EXPECT_THAT(pair({0, 4}, {0, 6}), HasSubstr("gate.down: wanted [rank, 4]"));
+  EXPECT_THAT(pair({0, 4}, {0, 6}),
+              HasSubstr("gate.down: wanted two dimensions, not empty, got [0, 4]"));
   EXPECT_THAT(pair({2, 4}, {3, 6}),
               HasSubstr("gate.up: wanted [2, 6] for gate [6, 4] of base.st, got [3, 6]"));
   EXPECT_THAT(pair({2, 4}, {2, 4}), HasSubstr("gate.up: wanted [2, 6]"));
-  EXPECT_THAT(pair({8}, {2, 6}), HasSubstr("gate.down: wanted two dimensions, got [8]"));
-  EXPECT_THAT(pair({2, 4}, {2, 3, 2}), HasSubstr("gate.up: wanted two dimensions, got [2, 3, 2]"));
+  EXPECT_THAT(pair({8}, {2, 6}), HasSubstr("gate.down: wanted two dimensions, not empty, got [8]"));
+  EXPECT_THAT(pair({2, 4}, {2, 3, 2}),
+              HasSubstr("gate.up: wanted two dimensions, not empty, got [2, 3, 2]"));
 }
 
 TEST_F(Misfits, TheBaseMustHaveAMatrix) {
@@ -152,8 +154,9 @@ TEST_F(Misfits, TheBaseMustHaveAMatrix) {
   };
   EXPECT_THAT(pair("gates"),
               HasSubstr("gates.down: base.st: no tensor 'gates'; the nearest is 'gate'"));
-  EXPECT_THAT(pair("bias"), HasSubstr("bias.down: base.st: bias: wanted two dimensions, got [6]"));
-  EXPECT_THAT(pair("cube"), HasSubstr("cube: wanted two dimensions, got [2, 3, 4]"));
+  EXPECT_THAT(pair("bias"),
+              HasSubstr("bias.down: base.st: bias: wanted two dimensions, not empty, got [6]"));
+  EXPECT_THAT(pair("cube"), HasSubstr("cube: wanted two dimensions, not empty, got [2, 3, 4]"));
   EXPECT_THAT(pair("numbers"), HasSubstr("numbers: wanted f32, f16 or i8, got i32"));
   EXPECT_THAT(pair("bare"),
               HasSubstr("bare.scale: wanted f32 [2], one for each row of bare, got none"));
