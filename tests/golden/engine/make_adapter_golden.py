@@ -23,10 +23,26 @@ def int8(name, w):
 
 
 def heavy(rows, cols):
-    """Rows with a few large values, which clipping serves; the first is zeros, the second huge, the third tiny."""
+    """Rows with a few large values; the first is zeros, the second huge, the third tiny."""
     w = torch.randn(rows, cols) * (1 + 2 * (torch.rand(rows, cols) > 0.95))
     w[0], w[1], w[2] = 0, w[1] * 1e6, w[2] * 1e-9
     return w
+
+
+# Clipped by a share, a row's peak costs much: rows that are better off so are long, of levels that are halfway between others' levels.
+CLIPPED = {0.96: (160, [88]), 0.92: (600, 4 * [106] + [107]), 0.88: (1400, 3 * [54] + 2 * [79]), 0.84: (2600, 5 * [28] + 2 * [52] + 4 * [53]),
+           0.8: (5200, [2, 7, 12, 18, 58, 63, 73, 73, 118] + 6 * [3] + 7 * [27] + 4 * [28])}
+
+
+def clipped(share):
+    """-> base and adapter of a row whose best scale is `share` of its peak's, which the adapter brings."""
+    width, levels = CLIPPED[share]
+    row = torch.tensor(levels).repeat(width)[:width] * (-1) ** torch.arange(width)
+    row[0] = 0
+    down, name = torch.zeros(1, width, dtype=torch.int8), f"clipped.{share}"
+    down[0, 0] = 1
+    pair = {f"{name}.down": down, f"{name}.down.scale": torch.ones(1), f"{name}.up": torch.tensor([[127 * 0.01 / share]])}
+    return {name: row[None].to(torch.int8), f"{name}.scale": torch.tensor([0.01])}, pair
 
 
 def pair(name, out, width, rank, kind):
@@ -50,12 +66,17 @@ def main():
             dict(start=torch.randn(8, 4)) | int8("told", heavy(4, 6)) | dict(mix=torch.randn(4, 4).half()))
     pairs = (pair("flow.gate", 24, 37, 3, torch.float32) | pair("flow.res", 13, 8, 1, torch.float16) | pair("flow.cond", 40, 16, 8, torch.int8) |
              pair("narrow", 5, 1, 2, torch.float32) | pair("end", 6, 10, 2, torch.float32) | pair("plain", 7, 9, 4, torch.int8))
+    for share in CLIPPED:
+        below, above = clipped(share)
+        base, pairs = base | below, pairs | above
     own = dict(start=torch.randn(8, 12), told=torch.randn(4, 6).half()) | int8("mix", heavy(4, 4)) | {"pitch.start": torch.randn(3, 5).half()}
     wanted = {k: v for k, v in base.items() if k != "told.scale"} | own
     for name in sorted(k[:-5] for k in pairs if k.endswith(".down")):
         down, up = value(pairs, f"{name}.down").double(), value(pairs, f"{name}.up").double()
         total = (value(base, name).double() + up.T @ down).float()
         wanted |= int8(name, total) if base[name].dtype == torch.int8 else {name: total}
+    for share in CLIPPED:
+        assert abs(wanted[f"clipped.{share}.scale"] - 0.01) < 1e-6, share
     for name, tensors in dict(base=base, pairs=pairs | own, wanted=wanted).items():
         pack.save(f"{HERE}/adapter_{name}.safetensors", tensors)
 
