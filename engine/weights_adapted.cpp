@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/ir/half.h"
+#include "engine/network/avx2.h"
 #include "engine/network/low_rank.h"
 #include "engine/network/matrix_rows.h"
 #include "engine/network/missing_tensor.h"
@@ -155,6 +156,7 @@ Status AdaptedWeights::adapt(const std::string& name) {
 
 Status AdaptedWeights::add(const std::string& name, const MatrixRows& base, const LowRank& added) {
   const std::size_t rows = base.rows(), cols = base.cols();
+  const bool use_avx2 = has_avx2();
   Merged& merged = merged_.emplace_back();
   merged.levels.resize(base.is_int8() ? rows * cols : 0);
   merged.scales.resize(base.is_int8() ? rows : 0);
@@ -162,10 +164,11 @@ Status AdaptedWeights::add(const std::string& name, const MatrixRows& base, cons
   for (std::size_t r = 0; r < rows; ++r) {
     const auto row = std::span(merged.values).subspan(base.is_int8() ? 0 : r * cols, cols);
     base.read(r, row);
-    added.add_to(r, row);
+    added.add_to(r, row, use_avx2);
     if (!all_finite(row)) return not_finite(name);
     if (base.is_int8())
-      merged.scales[r] = quantize_row(row, std::span(merged.levels).subspan(r * cols, cols));
+      merged.scales[r] =
+          quantize_row(row, std::span(merged.levels).subspan(r * cols, cols), use_avx2);
   }
   if (base.is_int8()) {
     tensors_[name] = {DType::kI8, base.dims(), merged.levels.data()};

@@ -53,12 +53,13 @@ Result<std::shared_ptr<const Plan>> plan_of(const Network& net, const Synthesize
   return load_or_build(net, options, config.plans, "tts_" + name);
 }
 
-// `voice` as a part of a file's name: bytes other than letters, digits, - and _ become %XX.
-std::string file_name(const std::string& voice) {
+// Of the plans' names, which are files': "_VOICE", whose bytes other than letters, digits, - and _
+// become %XX.
+std::string plan_suffix(const std::string& voice) {
   constexpr std::string_view kKept =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
+  std::string out = "_";
   for (const char c : voice) {
     const auto byte = static_cast<unsigned char>(c);
     if (kKept.find(c) != std::string_view::npos)
@@ -140,7 +141,7 @@ Result<std::vector<VocoderPlans>> all_vocoder_plans(const SynthesizerConfig& con
     ANTIPHON_ASSIGN_OR_RETURN(auto adapter, Weights::load(v.adapter_path));
     ANTIPHON_ASSIGN_OR_RETURN(const auto adapted, Weights::adapted(weights, std::move(adapter)));
     ANTIPHON_ASSIGN_OR_RETURN(
-        auto plans, vocoder_plans(config, voice, *adapted, v.network, "_" + file_name(v.name)));
+        auto plans, vocoder_plans(config, voice, *adapted, v.network, plan_suffix(v.name)));
     all.push_back(std::move(plans));
   }
   return all;

@@ -14,8 +14,9 @@ class LowRank {
  public:
   // down: [rank, in]; up: [rank, out].
   LowRank(const MatrixRows& down, const MatrixRows& up);
-  // values: [in], of row `row` of [out, in]. Sums in doubles, rounded once.
-  void add_to(std::size_t row, std::span<float> values) const;
+  // values: [in], of row `row` of [out, in]. Sums in doubles, rounded once. use_avx2: what it takes
+  // for the same result.
+  void add_to(std::size_t row, std::span<float> values, bool use_avx2) const;
 
  private:
   std::size_t rank_;

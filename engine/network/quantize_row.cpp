@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/network/avx2.h"
+
 namespace antiphon {
 namespace {
 
@@ -15,17 +17,17 @@ constexpr float kLeastPeak = 1e-12f;
 constexpr float kRound = 12582912.0f;  // 1.5 x 2^23
 constexpr std::size_t kLanes = 8;
 
-float level(float value, float scale) {
+ANTIPHON_INLINED float level(float value, float scale) {
   const float whole = (value / scale + kRound) - kRound;
   return std::min(std::max(whole, -127.0f), 127.0f);
 }
 
-float squared_error(float value, float scale) {
+ANTIPHON_INLINED float squared_error(float value, float scale) {
   const float gap = level(value, scale) * scale - value;
   return gap * gap;
 }
 
-double squared_error(std::span<const float> row, float scale) {
+ANTIPHON_INLINED double squared_error(std::span<const float> row, float scale) {
   double sums[kLanes] = {}, sum = 0;
   const std::size_t whole = row.size() / kLanes * kLanes;
   for (std::size_t i = 0; i < whole; i += kLanes)
@@ -36,11 +38,19 @@ double squared_error(std::span<const float> row, float scale) {
   return sum;
 }
 
-}  // namespace
+ANTIPHON_INLINED float peak_of(std::span<const float> row) {
+  float peaks[kLanes] = {}, peak = 0;
+  const std::size_t whole = row.size() / kLanes * kLanes;
+  for (std::size_t i = 0; i < whole; i += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane)
+      peaks[lane] = std::max(peaks[lane], std::abs(row[i + lane]));
+  for (std::size_t i = whole; i < row.size(); ++i) peak = std::max(peak, std::abs(row[i]));
+  for (const float part : peaks) peak = std::max(peak, part);
+  return peak;
+}
 
-float quantize_row(std::span<const float> row, std::span<std::int8_t> out) {
-  float peak = 0;
-  for (const float value : row) peak = std::max(peak, std::abs(value));
+ANTIPHON_INLINED float quantize(std::span<const float> row, std::span<std::int8_t> out) {
+  const float peak = peak_of(row);
   const float range = std::max(peak, kLeastPeak);
   float best_scale = range / 127.0f;
   double least = std::numeric_limits<double>::infinity();
@@ -53,6 +63,16 @@ float quantize_row(std::span<const float> row, std::span<std::int8_t> out) {
   for (std::size_t i = 0; i < row.size(); ++i)
     out[i] = static_cast<std::int8_t>(level(row[i], best_scale));
   return best_scale;
+}
+
+ANTIPHON_FOR_AVX2 float quantize_avx2(std::span<const float> row, std::span<std::int8_t> out) {
+  return quantize(row, out);
+}
+
+}  // namespace
+
+float quantize_row(std::span<const float> row, std::span<std::int8_t> out, bool use_avx2) {
+  return use_avx2 ? quantize_avx2(row, out) : quantize(row, out);
 }
 
 }  // namespace antiphon

@@ -51,7 +51,10 @@ inline std::string safetensors_bytes(const FileTensors& tensors) {
   std::string header = "{", data;
   for (const auto& [name, tensor] : tensors) {
     std::string dims;
-    for (const std::int64_t n : tensor.dims) dims += (dims.empty() ? "" : ",") + std::to_string(n);
+    for (const std::int64_t n : tensor.dims) {
+      if (!dims.empty()) dims += ",";
+      dims += std::to_string(n);
+    }
     header += (header.size() > 1 ? ",\"" : "\"") + name + "\":{\"dtype\":\"" + tensor.dtype +
               "\",\"shape\":[" + dims + "],\"data_offsets\":[" + std::to_string(data.size()) + "," +
               std::to_string(data.size() + tensor.bytes.size()) + "]}";

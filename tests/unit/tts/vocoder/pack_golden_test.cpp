@@ -24,6 +24,10 @@ struct Case {
   std::string voice;
 };
 
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << (c.voice.empty() ? "the pack's own" : c.voice);
+}
+
 std::vector<Case> cases() {
   std::vector<std::string> voices = {""};
   if (const auto manifest = read_vocoder_manifest(kPack); manifest.ok())  // else SetUp() says why
