@@ -155,7 +155,7 @@ TEST(Weights, LoadsAFile) {
   ASSERT_TRUE(weights.ok()) << weights.status().to_string();
   EXPECT_EQ((*weights)->path(), path);
   EXPECT_EQ((*weights)->tensor("a")->f32()[0], 1.0f);
-  std::ofstream(path, std::ios::binary | std::ios::trunc);
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << "";
   EXPECT_THAT(Weights::load(path).status().message(), HasSubstr("header length"));
   std::remove(path.c_str());
   EXPECT_EQ(Weights::load(path).status().code(), StatusCode::kNotFound);
