@@ -17,7 +17,7 @@ try:
     from training.vocoder import adapter
     from training.vocoder.discriminators import Discriminators
     from training.vocoder.export import PackedWaveGlow, tensors as packed
-    from training.vocoder.export_voice import check_base, manifest, voice_tensors
+    from training.vocoder.export_voice import check_base, corrected, manifest, stored, voice_tensors
     from training.vocoder.model import SlimWaveGlow, harmonics, of
     from training.vocoder.train import JUDGED_STEPS, begin
 except ImportError:
@@ -110,6 +110,26 @@ class Adapter(unittest.TestCase):
         want = pack.plain(base)["flow.0.gate.0.weight"] + own["flow.0.gate.0.weight.up"].T @ own["flow.0.gate.0.weight.down"]
         gap = (pack.plain(merged)["flow.0.gate.0.weight"] - want).abs().amax(1)
         self.assertTrue((gap <= 0.21 * want.abs().amax(1)).all() and (gap.median() < 0.02 * want.abs().max()))
+
+    def test_balanced_pairs_say_the_same(self):
+        voice = voice_tensors(self.changed(self.begun()))
+        again = adapter.balanced(voice)
+        for name in [k[:-5] for k in voice if k.endswith(".down")]:
+            down, up = again[f"{name}.down"], again[f"{name}.up"]
+            want = voice[f"{name}.up"].T @ voice[f"{name}.down"]
+            self.assertLess((up.T @ down - want).abs().max().item(), 1e-5)
+            gram = down @ down.T
+            self.assertLess((gram - torch.diag(gram.diag())).abs().max().item(), 1e-4 * gram.max().item())
+            self.assertLess((gram.diag() - (up @ up.T).diag()).abs().max().item(), 1e-4 * gram.max().item())
+
+    def test_biases_take_back_what_rounding_changes_in_the_mean(self):
+        voice, base = voice_tensors(self.changed(self.begun(pitch=8, hearing=1))), pack.load(self.base)[0]
+        wanted = pack.plain(adapter.adapted(pack.plain(base), voice))
+        mels = [torch.randn(80, 24) - 5 for _ in range(3)]
+        said = lambda weights: torch.cat([PackedWaveGlow(weights)(mel[None], torch.zeros(1, 96, 64))[0] for mel in mels])
+        plain, better = (pack.plain(adapter.adapted(base, stored(v))) for v in (voice, corrected(voice, base, wanted, mels)))
+        error = lambda weights: (said(weights) - said(wanted)).square().mean().item()
+        self.assertLess(error(better), 0.5 * error(plain))
 
     def test_a_checkpoint_goes_on(self):
         net, dis = self.changed(self.begun()), Discriminators((4, 8, 8, 8), 4)

@@ -76,6 +76,17 @@ def tensors(net):
     return {k: v.detach().contiguous() for k, v in out.items()}
 
 
+def balanced(tensors):
+    """The same sums by pairs of orthogonal rows, of equal length in both halves: what rounding to I8 costs is least so."""
+    out = dict(tensors)
+    for name in [k[:-5] for k in tensors if k.endswith(".down")]:
+        down, up = tensors[f"{name}.down"].double(), tensors[f"{name}.up"].double()
+        u, s, v = torch.linalg.svd(up.T @ down, full_matrices=False)
+        s = s[:len(down), None].sqrt()
+        out |= {f"{name}.down": (s * v[:len(down)]).float(), f"{name}.up": (s * u.T[:len(down)]).float()}
+    return out
+
+
 def adapted(base, voice):
     """Raw tensors of a pack and of a voice's file, as pack.load gives them -> raw tensors of the pack with that voice's weights."""
     theirs, own = pack.plain(base), pack.plain(voice)

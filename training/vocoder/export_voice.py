@@ -1,25 +1,31 @@
 #!/usr/bin/env python3
 """Adds a voice to the pack vocoder-en: VOICE.safetensors, and its place in manifest.toml.
 
-    python3 -m training.vocoder.export_voice VOCODER.pt PACK --voice am_puck [--accuracy '"am_puck/held/mel_distance_nats"=0.25']
+    python3 -m training.vocoder.export_voice VOCODER.pt PACK DATA --voice am_puck [--accuracy '"am_puck/held/mel_distance_nats"=0.25']
 
 VOCODER.pt: a checkpoint of `training.vocoder.train ... --start PACK/weights.safetensors --voice VOICE --adapt`. What the file holds: adapter.py; names,
-and what is F16 in it: export.py. It fits only the weights that it was trained beside, whose digest is in its metadata.
+and what is F16 in it: export.py. It fits only the weights that it was trained beside, whose digest is in its metadata. DATA: the prefix of the teacher's shards, of
+which a few utterances of the voice tell what rounding to I8 changes in the mean, which the biases take back (Nagel et al. 2019, arXiv 1906.04721).
 """
 import argparse
 import hashlib
 import os
 import re
 
+from unittest import mock
+
 import torch
+import torch.nn.functional as F
 
 from training.tts import pack
+from training.tts.speech import HOP_SAMPLES, LogMel, load
 from training.vocoder import adapter
-from training.vocoder.export import HALF, unpacked
+from training.vocoder.export import HALF, PackedWaveGlow, unpacked
 from training.vocoder.export import tensors as packed
 from training.vocoder.model import of
 
 BUDGET = 1_000_000
+UTTERANCES = 12  # of the voice, for the means
 HALF_OF_A_VOICE = HALF.replace(r"|\.end\.weight$", "")
 
 
@@ -43,6 +49,53 @@ def voice_tensors(net):
     return adapter.tensors(net) | pitch
 
 
+def mean_inputs(weights, mels):
+    """f32 weights by the pack's names, mels [80, T] -> the mean of what each matrix is multiplied with, [in] f64."""
+    names, sums, linear = {id(w): name for name, w in weights.items() if name.endswith(".weight")}, {}, F.linear
+
+    def heard(x, w, b=None):
+        if id(w) in names:
+            total, count = sums.get(names[id(w)], (0, 0))
+            sums[names[id(w)]] = total + x.flatten(0, -2).double().sum(0), count + x.numel() // x.shape[-1]
+        return linear(x, w, b)
+    with mock.patch.object(F, "linear", heard), torch.no_grad():
+        for mel in mels:
+            PackedWaveGlow(weights)(mel[None], torch.zeros(1, 4 * mel.shape[1], 64))
+    return {name: total / count for name, (total, count) in sums.items()}
+
+
+def corrected(voice, base, wanted, mels):
+    """The voice's file with biases that take back what rounding changes in the mean. voice: tensors as adapter.tensors gives them; base: the pack as
+    pack.load does; wanted: f32 weights of both without rounding."""
+    kept = pack.plain(adapter.adapted(base, stored(voice)))
+    means, out = mean_inputs(wanted, mels), dict(voice)
+    for name, mean in means.items():
+        if name.startswith("pitch."):
+            continue
+        gap, flow = ((wanted[name] - kept[name]).double() @ mean).float(), name.split(".")[1]
+        if ".gate." in name:  # whose bias is that of the layer's rows of cond
+            first = len(gap) * int(name.split(".")[3])
+            gap = F.pad(gap, (first, len(out[f"flow.{flow}.cond.bias"]) - first - len(gap)))
+            name = f"flow.{flow}.cond.weight"
+        bias = name.removesuffix("weight") + "bias"
+        out[bias] = out[bias] + gap
+    return out
+
+
+def stored(voice):
+    """What goes to the file."""
+    return pack.stored(voice, lambda name: torch.float16 if re.search(HALF_OF_A_VOICE, name) else None)
+
+
+def mels_of(prefix, voice):
+    """The first utterances of the voice, [80, T] each."""
+    rows, audio = load(prefix, "cpu")
+    picked = [r for r in rows if r["speaker"] == voice][:UTTERANCES]
+    if not picked:
+        raise SystemExit(f"{prefix}: wanted utterances of {voice}, got none")
+    return [LogMel()(audio[r["start"]:r["start"] + r["samples"]].float()[None] / 32768)[0][:, :r["samples"] // HOP_SAMPLES] for r in picked]
+
+
 def manifest(text, voice, lines, files, accuracy):
     """The manifest with a section for the voice before [files], whose entries are `files`, and more accuracies."""
     text = re.sub(rf"(?ms)^\[voices\.{re.escape(voice)}\]\n.*?(?=^\[)", "", text)
@@ -56,7 +109,7 @@ def manifest(text, voice, lines, files, accuracy):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    ap.add_argument("net"), ap.add_argument("pack"), ap.add_argument("--voice", required=True)
+    ap.add_argument("net"), ap.add_argument("pack"), ap.add_argument("data"), ap.add_argument("--voice", required=True)
     ap.add_argument("--accuracy", action="append", default=[], help="NAME=NUMBER for the manifest")
     a = ap.parse_args()
     saved = torch.load(a.net, map_location="cpu")
@@ -64,8 +117,10 @@ def main():
     net.load_state_dict({k: v.float() for k, v in saved["net"].items()})
     base, path = (os.path.join(a.pack, name) for name in ("weights.safetensors", f"{a.voice}.safetensors"))
     check_base(net, base)
-    kind = lambda name: torch.float16 if re.search(HALF_OF_A_VOICE, name) else None
-    pack.write(path, voice_tensors(net), dict(base_sha256=digest(base)), kind)
+    voice, (raw, _) = adapter.balanced(voice_tensors(net)), pack.load(base)
+    wanted = pack.plain(adapter.adapted(pack.plain(raw), voice))
+    voice = corrected(voice, raw, wanted, mels_of(a.data, a.voice))
+    pack.save(path, stored(voice), dict(base_sha256=digest(base)))
     config, size = saved["config"], os.path.getsize(path)
     lines = [f'adapter = "{a.voice}.safetensors"']
     if net.pitch:
