@@ -23,9 +23,8 @@ struct FileTensor {
 using FileTensors = std::map<std::string, FileTensor>;
 
 inline FileTensor f32_tensor(std::vector<std::int64_t> dims, const std::vector<float>& values) {
-  FileTensor tensor{"F32", std::move(dims), std::string(values.size() * sizeof(float), '\0')};
-  std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
-  return tensor;
+  return {"F32", std::move(dims),
+          std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float))};
 }
 
 // A copy of a tensor of F32, F16, I8 or I32.
