@@ -23,7 +23,7 @@ from training.tts.export import restored, tensors
 from training.tts.g2p import LETTERS, LetterToSound, spoken
 from training.tts.model import Tacotron2
 
-SENTENCE = "^jʊɹ ˈɔɹdəɹ wɪl bi ɹˈɛdi ɪn tˈɛn mˈɪnəts.$"
+SENTENCE = "^jʊɹ ˈɔɹdəɹ wɪl bi ɹˈɛdi ɪn fˈIv mˈɪnəts.$"
 WORDS = ("antiphon", "qwertyish", "o'malley", "a", "zyzzyva")
 STEPS = 40
 

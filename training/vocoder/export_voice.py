@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import os
 import re
-
 from unittest import mock
 
 import torch
