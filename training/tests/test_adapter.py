@@ -139,6 +139,13 @@ class Adapter(unittest.TestCase):
         self.assertEqual((300, 300), begin(path, again, dis, adapted=True))
         self.assertTrue(torch.equal(net(self.mel, noise=self.noise), again(self.mel, noise=self.noise)))
 
+    def test_the_way_back_from_a_file(self):
+        net = self.changed(self.begun(pitch=8, hearing=1))
+        again = self.begun(pitch=8, hearing=1)
+        adapter.restore(again, voice_tensors(net))
+        want = net(self.mel, noise=self.noise)
+        self.assertLess((again(self.mel, noise=self.noise) - want).abs().max().item(), 1e-4 * want.abs().max().item())
+
     def test_another_pack_is_refused(self):
         net = self.begun()
         check_base(net, self.base)

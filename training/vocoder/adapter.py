@@ -76,6 +76,30 @@ def tensors(net):
     return {k: v.detach().contiguous() for k, v in out.items()}
 
 
+@torch.no_grad()
+def restore(net, voice):
+    """Sets what an adapted network has of its own, the pitch network too, to f32 tensors of a voice's file: the way back from `tensors`."""
+    for f, (mix, wn) in enumerate(zip(net.mix, net.wn)):
+        get = lambda name: voice[f"flow.{f}.{name}"]
+        many = lambda name, count: torch.stack([get(name.format(i)) for i in range(count)])
+        layers, channels = len(wn.depth), wn.start_b.shape[0]
+        wn.gate_b.zero_(), wn.res_b.zero_(), mix.copy_(get("mix"))
+        wn.start_w.copy_(get("start.weight")), wn.start_b.copy_(get("start.bias")), wn.cond_b.copy_(get("cond.bias")), wn.end_b.copy_(get("end.bias"))
+        wn.depth.copy_(many("depth.{}", layers)), wn.res_b[:-1].copy_(many("res.{}.bias", layers - 1))
+        low = {name: wn.parametrizations[name][0] for name in RANKS}
+        low["cond_w"].down.copy_(get("cond.weight.down")), low["cond_w"].up.copy_(get("cond.weight.up"))
+        low["end_w"].down.copy_(get("end.weight.down")[:, :channels]), low["end_w"].up.copy_(get("end.weight.up"))
+        for name, count in (("gate", layers), ("res", layers - 1)):
+            for half in ("down", "up"):
+                getattr(low[f"{name}_w"], half).copy_(many(f"{name}.{{}}.weight.{half}", count))
+    if net.pitch:
+        for part in ("start", "end"):
+            getattr(net.pitch, part).load_state_dict({k: voice[f"pitch.{part}.{k}"] for k in ("weight", "bias")})
+        for i, mix in enumerate(net.pitch.mix):
+            net.pitch.depth[i].copy_(voice[f"pitch.depth.{i}"])
+            mix.load_state_dict({k: voice[f"pitch.mix.{i}.{k}"] for k in ("weight", "bias")})
+
+
 def balanced(tensors):
     """The same sums by pairs of orthogonal rows, of equal length in both halves: what rounding to I8 costs is least so."""
     out = dict(tensors)

@@ -21,7 +21,7 @@ from training.tts.flat_adam import FlatAdamW
 from training.tts.pack import halved, read
 from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_precision, write_wav
 from training.vocoder import losses, start
-from training.vocoder.adapter import base_state
+from training.vocoder.adapter import base_state, restore
 from training.vocoder.discriminators import Discriminators
 from training.vocoder.export import unpacked
 from training.vocoder.model import SIGMA, SIGMA_BESIDE, gated_layer, harmonics, of
@@ -261,6 +261,7 @@ def options():
     ap.add_argument("--amp", choices=["fp32", "tf32", "bf16", "fp16"], default="bf16")
     ap.add_argument("--no-graph", action="store_true"), ap.add_argument("--no-compile", action="store_true")
     ap.add_argument("--start", help="weights of a pack to begin with, where there is nothing to resume; the judges begin with nothing; or a checkpoint's network and judges")
+    ap.add_argument("--start-voice", help="of --adapt: the file of this voice beside --start, to go on from, its pitch network instead of --pitch's")
     ap.add_argument("--pitch", help="pitch network of training.vocoder.pitch: harmonics of it join the audio")
     ap.add_argument("--voice", help="of DATA's speakers; else all")
     ap.add_argument("--adapt", action="store_true", help="of what --start gives the large matrices stay, see adapter.py: an adapter of --voice")
@@ -302,6 +303,8 @@ def main():
         rise = begin(a.start, gen, dis, a.adapt)
     if pitch:
         gen.pitch.load_state_dict(pitch["net"])
+    if a.start_voice and not a.resume:
+        restore(gen, read(a.start_voice)[0])
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
     step = Step(gen, dis, batches, dtype, a.frames, a.mean)
