@@ -127,9 +127,12 @@ class Adapter(unittest.TestCase):
         wanted = pack.plain(adapter.adapted(pack.plain(base), voice))
         mels = [torch.randn(80, 24) - 5 for _ in range(3)]
         said = lambda weights: torch.cat([PackedWaveGlow(weights)(mel[None], torch.zeros(1, 96, 64))[0] for mel in mels])
-        plain, better = (pack.plain(adapter.adapted(base, stored(v))) for v in (voice, corrected(voice, base, wanted, mels)))
+        plain, better = (pack.plain(adapter.adapted(base, stored(v))) for v in (voice, corrected(voice, base, mels)))
         error = lambda weights: (said(weights) - said(wanted)).square().mean().item()
         self.assertLess(error(better), 0.5 * error(plain))
+        once = corrected(voice, base, mels)
+        for name, bias in corrected(once, base, mels, share=-1.0).items():
+            self.assertLess((bias - voice[name]).abs().max().item(), 0.1 * (once[name] - voice[name]).abs().max().item() + 1e-6, name)
 
     def test_a_checkpoint_goes_on(self):
         net, dis = self.changed(self.begun()), Discriminators((4, 8, 8, 8), 4)

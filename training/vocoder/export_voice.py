@@ -63,15 +63,15 @@ def mean_inputs(weights, mels):
     return {name: total / count for name, (total, count) in sums.items()}
 
 
-def corrected(voice, base, wanted, mels):
-    """The voice's file with biases that take back what rounding changes in the mean. voice: tensors as adapter.tensors gives them; base: the pack as
-    pack.load does; wanted: f32 weights of both without rounding."""
-    kept = pack.plain(adapter.adapted(base, stored(voice)))
+def corrected(voice, base, mels, share=1.0):
+    """voice, f32 tensors of its file, with biases that take back what rounding the sums with `base` (as pack.load gives the pack) changes in the mean;
+    share -1: what they were before that."""
+    wanted, kept = pack.plain(adapter.adapted(pack.plain(base), voice)), pack.plain(adapter.adapted(base, stored(voice)))
     means, out = mean_inputs(wanted, mels), dict(voice)
     for name, mean in means.items():
         if name.startswith("pitch."):
             continue
-        gap, flow = ((wanted[name] - kept[name]).double() @ mean).float(), name.split(".")[1]
+        gap, flow = share * ((wanted[name] - kept[name]).double() @ mean).float(), name.split(".")[1]
         if ".gate." in name:  # whose bias is that of the layer's rows of cond
             first = len(gap) * int(name.split(".")[3])
             gap = F.pad(gap, (first, len(out[f"flow.{flow}.cond.bias"]) - first - len(gap)))
@@ -86,12 +86,12 @@ def stored(voice):
     return pack.stored(voice, lambda name: torch.float16 if re.search(HALF_OF_A_VOICE, name) else None)
 
 
-def mels_of(prefix, voice):
+def mels_of(rows, audio, voice):
     """The first utterances of the voice, [80, T] each."""
-    rows, audio = load(prefix, "cpu")
     picked = [r for r in rows if r["speaker"] == voice][:UTTERANCES]
     if not picked:
-        raise SystemExit(f"{prefix}: wanted utterances of {voice}, got none")
+        raise SystemExit(f"wanted utterances of {voice} in the data, got none")
+    audio = audio.cpu()
     return [LogMel()(audio[r["start"]:r["start"] + r["samples"]].float()[None] / 32768)[0][:, :r["samples"] // HOP_SAMPLES] for r in picked]
 
 
@@ -117,8 +117,7 @@ def main():
     base, path = (os.path.join(a.pack, name) for name in ("weights.safetensors", f"{a.voice}.safetensors"))
     check_base(net, base)
     voice, (raw, _) = adapter.balanced(voice_tensors(net)), pack.load(base)
-    wanted = pack.plain(adapter.adapted(pack.plain(raw), voice))
-    voice = corrected(voice, raw, wanted, mels_of(a.data, a.voice))
+    voice = corrected(voice, raw, mels_of(*load(a.data, "cpu"), a.voice))
     pack.save(path, stored(voice), dict(base_sha256=digest(base)))
     config, size = saved["config"], os.path.getsize(path)
     lines = [f'adapter = "{a.voice}.safetensors"']

@@ -18,12 +18,13 @@ import torch.nn.functional as F
 
 from training.common.log import to_file
 from training.tts.flat_adam import FlatAdamW
-from training.tts.pack import halved, read
+from training.tts.pack import halved, load as load_pack, read
 from training.tts.speech import HOP_SAMPLES, LogMel, RATE_HZ, cosine, load, set_precision, write_wav
 from training.vocoder import losses, start
 from training.vocoder.adapter import base_state, restore
 from training.vocoder.discriminators import Discriminators
 from training.vocoder.export import unpacked
+from training.vocoder.export_voice import corrected, mels_of
 from training.vocoder.model import SIGMA, SIGMA_BESIDE, gated_layer, harmonics, of
 from training.vocoder.predicted import Predicted
 
@@ -304,7 +305,8 @@ def main():
     if pitch:
         gen.pitch.load_state_dict(pitch["net"])
     if a.start_voice and not a.resume:
-        restore(gen, read(a.start_voice)[0])
+        voice, base = read(a.start_voice)[0], load_pack(a.start)[0]
+        restore(gen, corrected(voice, base, mels_of(rows, audio, a.voice), share=-1.0))
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
     step = Step(gen, dis, batches, dtype, a.frames, a.mean)
