@@ -17,8 +17,9 @@ try:
     from training.vocoder import adapter
     from training.vocoder.discriminators import Discriminators
     from training.vocoder.export import PackedWaveGlow, tensors as packed
-    from training.vocoder.export_voice import check_base, corrected, manifest, stored, voice_tensors
+    from training.vocoder.export_voice import check_base, manifest, voice_tensors
     from training.vocoder.model import SlimWaveGlow, harmonics, of
+    from training.vocoder.rounding import corrected, stored
     from training.vocoder.train import JUDGED_STEPS, begin
 except ImportError:
     torch = None

@@ -24,9 +24,9 @@ from training.vocoder import losses, start
 from training.vocoder.adapter import base_state, restore
 from training.vocoder.discriminators import Discriminators
 from training.vocoder.export import unpacked
-from training.vocoder.export_voice import corrected, mels_of
 from training.vocoder.model import SIGMA, SIGMA_BESIDE, gated_layer, harmonics, of
 from training.vocoder.predicted import Predicted
+from training.vocoder.rounding import corrected, mels_of
 
 PAD = 2048  # samples around a segment, so that its mel frames are whole
 GEOMETRY = dict(channels=256, layers=10, flows=6)
@@ -275,7 +275,10 @@ def options():
     ap.add_argument("--tiny", action="store_true", help="a small network, to try the recipe")
     for name, size in GEOMETRY.items():
         ap.add_argument(f"--{name}", type=int, default=size)
-    return ap.parse_args()
+    a = ap.parse_args()
+    if a.start_voice and not (a.adapt and a.voice and a.start and not a.start.endswith(".pt")):
+        ap.error("--start-voice: wanted beside it --adapt, --voice and the pack's weights as --start")
+    return a
 
 
 def main():
