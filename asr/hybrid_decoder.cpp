@@ -150,7 +150,7 @@ Result<HybridDecoder::Spelled> HybridDecoder::candidates(CtcDecoder& ctc,
   return texts;
 }
 
-// Writes how probable each text is to the attention decoder. Most begin as those that it spelled:
+// Writes how probable each text is to the speller. Most begin as those that it spelled:
 // only what is new of them is run, once.
 Status HybridDecoder::judge(Spelled& texts) {
   const std::int32_t root = speller_->child(speller_->child(-1, kBeginMark), kTextMark);

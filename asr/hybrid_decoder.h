@@ -22,7 +22,7 @@ struct HybridConfig {
   // Texts are left whose beginnings score so much less than the best: their share would be below
   // 1 in 3000.
   float margin = 8;
-  // Beside the attention decoder's log-probabilities: of CTC's, and of the score of language model,
+  // Beside what the speller tells: of CTC's log-probabilities, and of the score of language model,
   // phrases and hot words.
   float ctc_weight = 0.2f, language_weight = 0.5f;
 };
@@ -30,7 +30,8 @@ struct HybridConfig {
 // After Watanabe et al. 2017, "Hybrid CTC/Attention Architecture for End-to-End Speech
 // Recognition": texts are spelled piece by piece by what attention decoder, CTC and language think
 // of their beginnings (piece_beam.h); these and the best of CTC's own beam are then scored by all
-// three. CTC tells when words were said, and how surely. Not thread-safe.
+// three. A language network's say is part of the attention decoder's (speller.h). CTC tells when
+// words were said, and how surely. Not thread-safe.
 class HybridDecoder {
  public:
   // alphabet: of CTC, class i + 1 (CtcDecoderConfig).
@@ -44,7 +45,7 @@ class HybridDecoder {
   std::vector<DecodedText> decode(CtcDecoder& ctc, std::span<const float> heard, int count);
 
  private:
-  // A text and log P(its pieces and their end) by the attention decoder.
+  // A text and what the speller tells of its pieces and their end: log-probabilities, summed.
   using Spelled = std::vector<std::pair<std::string, float>>;
 
   std::vector<DecodedText> decode_part(CtcDecoder& ctc, std::span<const float> heard, int count);

@@ -1,4 +1,4 @@
-// The most probable texts by the attention decoder, or by it and CTC.
+// The most probable texts by the speller, or by it and CTC.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,13 @@ struct PieceBeamConfig {
   float margin = std::numeric_limits<float>::infinity();
   int most = SpellerConfig::kPlaces - 2;  // pieces of a text
   int tried = 12;  // of the pieces that may follow, those that CTC and the language are asked for
-  // Beside the attention decoder's log-probabilities: of CTC's, and of the language's score.
+  // Beside what the speller tells: of CTC's log-probabilities, and of the language's score.
   float ctc_weight = 0.2f, language_weight = 0.5f;
 };
 
 struct SpelledText {
   std::vector<std::int32_t> pieces;
-  float log_prob = 0;  // of all of it and its end, by the attention decoder
+  float log_prob = 0;  // of all of it and its end, as the speller tells it
   float score = 0;     // the same with what CTC and the language add
 };
 

@@ -25,10 +25,6 @@ std::int64_t run_of(std::int64_t n) {
   return size;
 }
 
-std::string named(const char* what, int layer, int part) {
-  return std::string(what) + (part == 0 ? "keys." : "values.") + std::to_string(layer);
-}
-
 Status put(Context& context, const std::string& name, std::span<const std::int64_t> dims,
            std::span<const float> values) {
   ANTIPHON_ASSIGN_OR_RETURN(void* at, context.input(name, dims));
@@ -55,29 +51,45 @@ BuildOptions build_options(const SpellerOptions& o) {
 }  // namespace
 
 Result<std::unique_ptr<Speller>> Speller::create(const Weights& weights,
-                                                 const SpellerOptions& options) {
+                                                 const SpellerOptions& options,
+                                                 const Weights* language) {
   if (options.max_frames < 1 || options.max_nodes < 1 || options.max_run < 1)
     return invalid_argument("speller: max_frames, max_nodes and max_run must be at least 1");
   ANTIPHON_RETURN_IF_ERROR(check_speller_weights(weights, options.config));
+  const PieceLanguageConfig& told = options.config.language;
+  if ((told.layers > 0) != (language != nullptr))
+    return invalid_argument("speller: a language network of " + std::to_string(told.layers) +
+                            (language ? " layers with weights" : " layers without weights"));
+  if (language)
+    ANTIPHON_RETURN_IF_ERROR(
+        check_piece_language(*language, told, options.config.pieces, SpellerConfig::kPlaces));
   std::unique_ptr<Speller> speller(new Speller);
   speller->options_ = options;
   BuildOptions build = build_options(options);
-  auto texts =
-      load_or_build(speller_network(weights, options.config), build, options.plans, "speller");
-  if (!texts.ok()) return texts.status().with_context(weights.path());
+  auto texts = load_or_build(speller_network(weights, options.config, language), build,
+                             options.plans, "speller");
+  if (!texts.ok())
+    return texts.status().with_context(weights.path() + (language ? ", " + language->path() : ""));
   ANTIPHON_ASSIGN_OR_RETURN(speller->texts_, Context::create(*texts, options.team));
   build.profile = {{"T", build.profile["T"]}};
   auto memory = load_or_build(speller_memory_network(weights, options.config), build, options.plans,
                               "speller_memory");
   if (!memory.ok()) return memory.status().with_context(weights.path());
   ANTIPHON_ASSIGN_OR_RETURN(speller->memory_, Context::create(*memory, options.team));
-  const auto parts = static_cast<std::size_t>(2 * options.config.layers);
-  const auto rows = static_cast<std::size_t>(filled(options.max_nodes, kPastBlock));
-  speller->heard_.resize(parts);
-  speller->past_.assign(
-      parts, std::vector<float>(rows * static_cast<std::size_t>(options.config.channels)));
+  speller->heard_.resize(static_cast<std::size_t>(2 * options.config.layers));
+  speller->add_past("", options.config.layers, options.config.channels);
+  speller->add_past(kLanguageKind, told.layers, told.channels);
   speller->tree_.reserve(static_cast<std::size_t>(options.max_nodes));
   return speller;
+}
+
+void Speller::add_past(const std::string& kind, int layers, int channels) {
+  const auto floats = static_cast<std::size_t>(filled(options_.max_nodes, kPastBlock) * channels);
+  for (int layer = 0; layer < layers; ++layer)
+    for (int part = 0; part < 2; ++part) {
+      const std::string name = kept_name(kind, part, layer);
+      past_.push_back({"past_" + name, name, channels, std::vector<float>(floats)});
+    }
 }
 
 Status Speller::hear(std::span<const float> frames) {
@@ -98,7 +110,7 @@ Status Speller::hear(std::span<const float> frames) {
   ANTIPHON_RETURN_IF_ERROR(memory_->run());
   for (int layer = 0; layer < options_.config.layers; ++layer)
     for (int part = 0; part < 2; ++part) {
-      const auto values = memory_->output(named("heard_", layer, part))->f32();
+      const auto values = memory_->output(kept_name("heard_", part, layer))->f32();
       heard_[static_cast<std::size_t>(2 * layer + part)].assign(values.begin(), values.end());
     }
   return {};
@@ -122,10 +134,6 @@ Status Speller::check(std::span<const SpelledNode> nodes) const {
                               std::to_string(nodes[i].parent) + ", which is not before it");
   }
   return {};
-}
-
-float* Speller::past_rows(int layer, int part, std::int64_t node) {
-  return past_[static_cast<std::size_t>(2 * layer + part)].data() + node * options_.config.channels;
 }
 
 // Pieces, their places, and who is whose ancestor. tree_ has the new nodes already.
@@ -155,20 +163,20 @@ Status Speller::write_tree(std::span<const SpelledNode> nodes, std::int64_t run,
 }
 
 Status Speller::write_memory(std::int64_t past) {
-  const std::int64_t channels = options_.config.channels;
-  const std::int64_t mask_dims[] = {1, padded_}, heard_dims[] = {1, padded_, channels},
-                     past_dims[] = {1, past, channels};
+  const std::int64_t mask_dims[] = {1, padded_},
+                     heard_dims[] = {1, padded_, options_.config.channels};
   ANTIPHON_ASSIGN_OR_RETURN(void* mask, texts_->input("heard", mask_dims));
   std::fill(std::fill_n(static_cast<float*>(mask), frames_, 0.0f),
             static_cast<float*>(mask) + padded_, kOutside);
   for (int layer = 0; layer < options_.config.layers; ++layer)
-    for (int part = 0; part < 2; ++part) {
-      ANTIPHON_RETURN_IF_ERROR(put(*texts_, named("heard_", layer, part), heard_dims,
+    for (int part = 0; part < 2; ++part)
+      ANTIPHON_RETURN_IF_ERROR(put(*texts_, kept_name("heard_", part, layer), heard_dims,
                                    heard_[static_cast<std::size_t>(2 * layer + part)]));
-      const std::span<const float> rows(past_rows(layer, part, 0),
-                                        static_cast<std::size_t>(past * channels));
-      ANTIPHON_RETURN_IF_ERROR(put(*texts_, named("past_", layer, part), past_dims, rows));
-    }
+  for (const Past& kept : past_) {
+    const std::int64_t dims[] = {1, past, kept.channels};
+    const auto floats = static_cast<std::size_t>(past * kept.channels);
+    ANTIPHON_RETURN_IF_ERROR(put(*texts_, kept.input, dims, std::span(kept.rows).first(floats)));
+  }
   return {};
 }
 
@@ -193,12 +201,11 @@ Result<std::span<const float>> Speller::grow(std::span<const SpelledNode> nodes)
   if (status.ok()) status = write_memory(past);
   if (status.ok()) status = texts_->run();
   if (!status.ok()) return give_up(std::move(status));
-  const std::size_t floats = nodes.size() * static_cast<std::size_t>(options_.config.channels);
-  for (int layer = 0; layer < options_.config.layers; ++layer)
-    for (int part = 0; part < 2; ++part) {
-      const auto values = texts_->output(named("", layer, part))->f32();
-      std::copy_n(values.begin(), floats, past_rows(layer, part, before));
-    }
+  for (Past& kept : past_) {
+    const auto values = texts_->output(kept.output)->f32();
+    std::copy_n(values.begin(), static_cast<std::int64_t>(nodes.size()) * kept.channels,
+                kept.rows.begin() + before * kept.channels);
+  }
   const auto rows = texts_->output("log_probs")
                         ->f32()
                         .first(nodes.size() * static_cast<std::size_t>(options_.config.pieces));

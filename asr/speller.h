@@ -1,5 +1,5 @@
 // The attention decoder over the engine: spells texts of what the acoustic network heard, and tells
-// how probable texts are.
+// how probable texts are, with a language network's say if there is one.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "asr/piece_language.h"
 #include "engine/engine.h"
 #include "engine/weights.h"
 
@@ -19,6 +20,7 @@ struct SpellerConfig {
   int layers = 3;
   int channels = 384, heads = 6, inner = 1536;
   static constexpr int kPlaces = 224;  // pieces of a text at most
+  PieceLanguageConfig language = {};
 };
 
 struct SpellerOptions {
@@ -43,14 +45,17 @@ struct SpelledNode {
 // Owns plans, contexts and one tree. One thread at a time.
 class Speller {
  public:
+  // language: of the language network, if options.config.language has layers. Both are only read.
   static Result<std::unique_ptr<Speller>> create(const Weights& weights,
-                                                 const SpellerOptions& options);
+                                                 const SpellerOptions& options,
+                                                 const Weights* language = nullptr);
 
   // A turn's frames [n, channels]; the tree is empty again. kInvalidArgument: more than
   // max_frames, or none.
   Status hear(std::span<const float> frames);
   // Adds nodes, numbered on from num_nodes(); a parent comes before its children. Gives
-  // log-probabilities [nodes, pieces] of what follows each, valid until the next call.
+  // log-probabilities [nodes, pieces] of what follows each, with a language network's times its
+  // weight added, valid until the next call.
   // kInvalidArgument: more than max_run, a piece or parent that is not there. kExhausted: the tree
   // or a text is full; it stays as it was.
   Result<std::span<const float>> grow(std::span<const SpelledNode> nodes);
@@ -67,19 +72,26 @@ class Speller {
     std::int32_t piece, parent, depth;
   };
 
+  // Keys or values of a layer: of the tree, [max_nodes, channels].
+  struct Past {
+    std::string input, output;
+    std::int64_t channels;
+    std::vector<float> rows;
+  };
+
   Speller() = default;
+  void add_past(const std::string& kind, int layers, int channels);
   Status check(std::span<const SpelledNode> nodes) const;
   Status write_tree(std::span<const SpelledNode> nodes, std::int64_t run, std::int64_t past);
   Status write_memory(std::int64_t past);
-  float* past_rows(int layer, int part, std::int64_t node);
 
   SpellerOptions options_;
   std::unique_ptr<Context> memory_, texts_;
   std::vector<Place> tree_;
   std::int64_t frames_ = 0, padded_ = 0;   // of the turn; with those that fill its shape
   std::vector<std::vector<float>> heard_;  // keys, then values of each layer: [padded, channels]
-  std::vector<std::vector<float>> past_;   // the same of the tree: [max_nodes, channels]
-  std::vector<float> rows_;                // log-probabilities behind its nodes, [nodes, pieces]
+  std::vector<Past> past_;                 // of both networks
+  std::vector<float> rows_;                // what grow() gave of its nodes, [nodes, pieces]
 };
 
 }  // namespace antiphon::asr

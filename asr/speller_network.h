@@ -17,7 +17,12 @@ Network speller_memory_network(const Weights& weights, const SpellerConfig& conf
 // an ancestor; heard [1, T], the same for frames; heard_keys.K, heard_values.K [1, T, channels];
 // past_keys.K, past_values.K [1, P, channels] -> log_probs [1, S, pieces] of what comes after each,
 // keys.K and values.K [1, S, channels].
-Network speller_network(const Weights& weights, const SpellerConfig& config);
+//
+// With a language network (config.language, `language` its weights) log_probs are the attention
+// decoder's and, times language.weight, its own, and it has past_language_keys.K,
+// past_language_values.K, language_keys.K and language_values.K of its channels.
+Network speller_network(const Weights& weights, const SpellerConfig& config,
+                        const Weights* language = nullptr);
 
 // Every tensor is there and has its shape; errors name it.
 Status check_speller_weights(const Weights& weights, const SpellerConfig& config);

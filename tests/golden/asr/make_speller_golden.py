@@ -8,6 +8,9 @@ The weights lie under the pack's names; `golden.heard` F32 [FRAMES, channels]; `
 most probable texts of at most MOST pieces by a beam of that width; `golden.ctc` F32 [STEPS, symbols], log-probabilities over ALPHABET, and
 `golden.joint_texts`, `golden.joint_score`: the same by both. hybrid_i8.safetensors: the weights of listener_i8 and of a speller
 with LETTERS pieces, which are the marks and every letter with and without a space.
+
+language_f32 and language_i8.safetensors: the weights of a tiny PieceLanguage, and the same golden tensors by the speller and, times
+FUSED, the language network. hybrid_language_i8.safetensors: the weights of one with LETTERS pieces.
 """
 import itertools
 import math
@@ -19,11 +22,13 @@ import torch
 sys.path[:0] = [os.getcwd(), os.path.dirname(os.path.abspath(__file__))]
 from make_tiny_golden import HERE
 from training.asr.export import is_matrix, packed, quantise, rounded
+from training.asr.piece_lm import PieceLanguage
 from training.asr.pieces import END, MARKS
 from training.asr.speller import LEAD, Speller
 from training.asr.tensors import load_tensors, save_tensors
 
 SHAPE = dict(pieces=17, layers=2, channels=32, heads=2, inner=48)
+LANGUAGE, FUSED = dict(pieces=17, layers=2, channels=24, heads=3, inner=40), 0.4
 FRAMES = 70
 TEXTS = [[1, 2, 5, 9, 4, 0], [1, 2, 5, 9, 7, 3, 3, 8], [1, 2, 6], [1, 2, 5, 10, 16]]
 
@@ -86,38 +91,67 @@ def seeded(seed, **other):
     return net
 
 
-def stored(net, small):
+@torch.no_grad()
+def language(seed, **other):
+    """A language network that is as sure as the speller."""
+    torch.manual_seed(seed)
+    net = PieceLanguage(**LANGUAGE | other, drop=0).eval()
+    torch.nn.init.normal_(net.place)
+    torch.nn.init.normal_(net.piece.weight, std=0.5)
+    for block in net.blocks:
+        for p in block.parameters():
+            p.mul_(1.5)
+    return net
+
+
+def stored(net, small, prefix="speller."):
     """Tensors as a pack has them, matrices in INT8 if `small`."""
     out = {}
     for key, w in packed(net.state_dict()).items():
         if small and is_matrix(key, w):
-            out["speller." + key], out[f"speller.{key}.scale"] = quantise(w)
+            out[prefix + key], out[f"{prefix}{key}.scale"] = quantise(w)
         else:
-            out["speller." + key] = w
+            out[prefix + key] = w
+    return out
+
+
+def small_of(net, kind, shape):
+    """The same network as INT8 plays it."""
+    small = kind(**shape).eval()
+    small.load_state_dict(rounded(net.state_dict()))
+    return small
+
+
+def golden(name, player, heard, ctc):
+    """What `player` tells of TEXTS and of searches."""
+    on, width = torch.ones(1, FRAMES, dtype=torch.bool), max(map(len, TEXTS))
+    logp = torch.zeros(len(TEXTS), width, SHAPE["pieces"])
+    for row, text in enumerate(TEXTS):
+        logp[row, :len(text)] = player(torch.tensor([text]), heard, on)[0]
+    out = {"golden.heard": heard[0], "golden.logp": logp, "golden.ctc": ctc}
+    out["golden.texts"] = torch.tensor([t + [-1] * (width - len(t)) for t in TEXTS], dtype=torch.int32)
+    for kind, found, value in (("beam", beam(player, heard, on), "logp"), ("joint", beam(player, heard, on, told_by(ctc)), "score")):
+        longest = max(len(text) for *_, text in found)
+        out[f"golden.{kind}_texts"] = torch.tensor([text + [-1] * (longest - len(text)) for *_, text in found], dtype=torch.int32)
+        out[f"golden.{kind}_{value}"] = torch.tensor([way[value == "logp"] for way in found])
+        print(name, kind, [(round(way[0], 2), "".join(PIECES[k] for k in way[2])) for way in found])
     return out
 
 
 @torch.no_grad()
 def main():
     net = seeded(21)
-    small = Speller(**SHAPE).eval()
-    small.load_state_dict(rounded(net.state_dict()))
-    heard, on = torch.randn(1, FRAMES, SHAPE["channels"]), torch.ones(1, FRAMES, dtype=torch.bool)
-    width = max(map(len, TEXTS))
+    spellers = dict(f32=net, i8=small_of(net, Speller, SHAPE))
+    heard = torch.randn(1, FRAMES, SHAPE["channels"])
     ctc = (1.5 * torch.randn(STEPS, len(ALPHABET) + 1)).log_softmax(-1)
-    texts = torch.tensor([t + [-1] * (width - len(t)) for t in TEXTS], dtype=torch.int32)
-    for name, player in (("f32", net), ("i8", small)):
-        logp = torch.zeros(len(TEXTS), width, SHAPE["pieces"])
-        for row, text in enumerate(TEXTS):
-            logp[row, :len(text)] = player(torch.tensor([text]), heard, on)[0]
-        out = {"golden.heard": heard[0], "golden.texts": texts, "golden.logp": logp, "golden.ctc": ctc}
-        for kind, found, value in (("beam", beam(player, heard, on), "logp"), ("joint", beam(player, heard, on, told_by(ctc)), "score")):
-            longest = max(len(text) for *_, text in found)
-            out[f"golden.{kind}_texts"] = torch.tensor([text + [-1] * (longest - len(text)) for *_, text in found], dtype=torch.int32)
-            out[f"golden.{kind}_{value}"] = torch.tensor([way[value == "logp"] for way in found])
-            print(name, kind, [(round(way[0], 2), "".join(PIECES[k] for k in way[2])) for way in found])
-        out |= stored(net, name == "i8")
-        save_tensors(f"{HERE}/speller_{name}.safetensors", out, {k: str(v) for k, v in SHAPE.items()})
+    told = language(23)
+    languages = dict(f32=told, i8=small_of(told, PieceLanguage, LANGUAGE))
+    notes = lambda shape: {k: str(v) for k, v in shape.items()}
+    for name, player in spellers.items():
+        both = lambda numbers, heard, on: player(numbers, heard, on) + FUSED * languages[name](numbers)
+        save_tensors(f"{HERE}/speller_{name}.safetensors", golden(name, player, heard, ctc) | stored(net, name == "i8"), notes(SHAPE))
+        save_tensors(f"{HERE}/language_{name}.safetensors", golden(f"{name}, both", both, heard, ctc) | stored(told, name == "i8", "language."), notes(LANGUAGE))
+    save_tensors(f"{HERE}/hybrid_language_i8.safetensors", stored(language(24, pieces=LETTERS), True, "language."), notes(LANGUAGE | dict(pieces=LETTERS)))
     both = load_tensors(f"{HERE}/listener_i8.safetensors") | stored(seeded(22, pieces=LETTERS), True)
     save_tensors(f"{HERE}/hybrid_i8.safetensors", {k: v for k, v in both.items() if not k.startswith("golden.")}, {})
 

@@ -1,10 +1,12 @@
-// The attention decoder equals PyTorch on golden data (tests/golden/asr, training/asr/speller.py),
-// however the tree of texts is cut into runs.
+// The attention decoder, alone and with a language network, equals PyTorch on golden data
+// (tests/golden/asr, training/asr/speller.py, piece_lm.py), however the tree of texts is cut into
+// runs.
 #include "asr/speller.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,44 +19,48 @@ namespace {
 
 constexpr SpellerConfig kConfig = {
     .pieces = 17, .layers = 2, .channels = 32, .heads = 2, .inner = 48};
+constexpr PieceLanguageConfig kLanguage = {
+    .layers = 2, .channels = 24, .heads = 3, .inner = 40, .weight = 0.4f};
 
 struct Case {
   const char* name;
   Precision precision;
   const char* isa;
   double bound;
+  bool language = false;
 };
 
 class SpellerGolden : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    const bool f32 = GetParam().precision == Precision::kF32;
-    auto weights = Weights::load(test::kGolden + (f32 ? "speller_f32" : "speller_i8") +
-                                 std::string(".safetensors"));
-    ASSERT_TRUE(weights.ok()) << weights.status().to_string();
-    weights_ = *weights;
+    const std::string kind = GetParam().precision == Precision::kF32 ? "f32" : "i8";
+    weights_ = test::golden_weights("speller_" + kind);
     options_.config = kConfig;
+    if (GetParam().language) {
+      language_ = test::golden_weights("language_" + kind);
+      options_.config.language = kLanguage;
+    }
+    golden_ = language_ ? language_ : weights_;
     options_.precision = GetParam().precision;
     options_.max_isa = GetParam().isa;
     options_.max_frames = 128;
     options_.max_nodes = 40;
     options_.max_run = 16;
     create();
-    const auto heard = weights_->tensor("golden.heard")->f32();
-    heard_.assign(heard.begin(), heard.end());
+    heard_ = test::golden_tensor(*golden_, "golden.heard");
     read_texts();
   }
 
   void create() {
-    auto made = Speller::create(*weights_, options_);
+    auto made = Speller::create(*weights_, options_, language_.get());
     ASSERT_TRUE(made.ok()) << made.status().to_string();
     speller_ = std::move(*made);
   }
 
   // Nodes of all texts, each shared beginning once; expected_: of each node.
   void read_texts() {
-    const TensorView texts = *weights_->tensor("golden.texts");
-    const auto logp = weights_->tensor("golden.logp")->f32();
+    const TensorView texts = *golden_->tensor("golden.texts");
+    const auto logp = golden_->tensor("golden.logp")->f32();
     ASSERT_EQ(texts.dtype, DType::kI32);
     const auto* numbers = static_cast<const std::int32_t*>(texts.data);
     const auto width = static_cast<std::size_t>(texts.dims[1]);
@@ -89,7 +95,7 @@ class SpellerGolden : public testing::TestWithParam<Case> {
     return out;
   }
 
-  std::shared_ptr<const Weights> weights_;
+  std::shared_ptr<const Weights> weights_, language_, golden_;  // golden_: one of these
   SpellerOptions options_;
   std::unique_ptr<Speller> speller_;
   std::vector<float> heard_, expected_;
@@ -156,7 +162,7 @@ TEST_P(SpellerGolden, TheBeamFindsTheTextsOfAPlainSearch) {
     const auto got = most_probable_texts(*speller_, {.width = 3, .most = 7});
     ASSERT_TRUE(got.ok()) << got.status().to_string();
     SCOPED_TRACE(turn);
-    expect_found(*weights_, "beam", "logp", *got, 0, 10 * GetParam().bound);
+    expect_found(*golden_, "beam", "logp", *got, 0, 10 * GetParam().bound);
   }
 }
 
@@ -194,7 +200,7 @@ TEST_P(SpellerGolden, WithCtcItFindsWhatBothThinkBest) {
     for (const char c : name)
       letters.back().push_back(static_cast<std::uint8_t>(alphabet.find(c) + 1));
   }
-  const auto ctc = weights_->tensor("golden.ctc")->f32();
+  const auto ctc = golden_->tensor("golden.ctc")->f32();
   const std::size_t classes = alphabet.size() + 1;
   CtcDecoderConfig config;
   config.alphabet = alphabet;
@@ -214,19 +220,27 @@ TEST_P(SpellerGolden, WithCtcItFindsWhatBothThinkBest) {
         {&decoder, &scorer, &letters, 1});
     ASSERT_TRUE(got.ok()) << got.status().to_string();
     SCOPED_TRACE(turn);
-    expect_found(*weights_, "joint", "score", *got, 0.5f * tops, 10 * GetParam().bound);
+    expect_found(*golden_, "joint", "score", *got, 0.5f * tops, 10 * GetParam().bound);
   }
 }
 
 // INT8 rounds activations to 16 bits before a product.
-INSTANTIATE_TEST_SUITE_P(Paths, SpellerGolden,
-                         testing::Values(Case{"f32_native", Precision::kF32, "", 2e-5},
-                                         Case{"f32_avx2", Precision::kF32, "avx2", 2e-5},
-                                         Case{"f32_portable", Precision::kF32, "portable", 2e-5},
-                                         Case{"int8_native", Precision::kInt8, "", 2e-3},
-                                         Case{"int8_avx2", Precision::kInt8, "avx2", 2e-3},
-                                         Case{"int8_portable", Precision::kInt8, "portable", 2e-3}),
-                         [](const auto& path) { return path.param.name; });
+constexpr double kF32 = 2e-5, kInt8 = 2e-3;
+INSTANTIATE_TEST_SUITE_P(
+    Paths, SpellerGolden,
+    testing::Values(Case{"f32_native", Precision::kF32, "", kF32},
+                    Case{"f32_avx2", Precision::kF32, "avx2", kF32},
+                    Case{"f32_portable", Precision::kF32, "portable", kF32},
+                    Case{"int8_native", Precision::kInt8, "", kInt8},
+                    Case{"int8_avx2", Precision::kInt8, "avx2", kInt8},
+                    Case{"int8_portable", Precision::kInt8, "portable", kInt8},
+                    Case{"language_f32_native", Precision::kF32, "", kF32, true},
+                    Case{"language_f32_avx2", Precision::kF32, "avx2", kF32, true},
+                    Case{"language_f32_portable", Precision::kF32, "portable", kF32, true},
+                    Case{"language_int8_native", Precision::kInt8, "", kInt8, true},
+                    Case{"language_int8_avx2", Precision::kInt8, "avx2", kInt8, true},
+                    Case{"language_int8_portable", Precision::kInt8, "portable", kInt8, true}),
+    [](const auto& path) { return path.param.name; });
 
 class SpellerLimits : public SpellerGolden {};
 
@@ -292,8 +306,76 @@ TEST_P(SpellerLimits, WeightsOfAnotherShapeAreNamed) {
       << more.status().to_string();
 }
 
+class LanguageNetwork : public SpellerGolden {
+ protected:
+  std::string error(const PieceLanguageConfig& language, const Weights* weights) {
+    options_.config.language = language;
+    const auto made = Speller::create(*weights_, options_, weights);
+    return made.ok() ? "" : made.status().message();
+  }
+  static PieceLanguageConfig with(int PieceLanguageConfig::*field, int value) {
+    PieceLanguageConfig config = kLanguage;
+    config.*field = value;
+    return config;
+  }
+};
+
+TEST_P(LanguageNetwork, WhatDoesNotFitIsNamed) {
+  const auto says = [&](const std::string& got, const std::string& part) {
+    EXPECT_NE(got.find(part), std::string::npos) << "'" << got << "' lacks '" << part << "'";
+  };
+  using Config = PieceLanguageConfig;
+  const Weights* own = language_.get();
+  EXPECT_EQ(error(kLanguage, own), "");
+  says(error(with(&Config::layers, 1), own),
+       "language_f32.safetensors: has language.blocks.1.key.weight, but the language network has 1 "
+       "layers");
+  says(error(with(&Config::layers, 3), own), "language.blocks.2.norm1.weight");
+  says(error(with(&Config::channels, 27), own),
+       "language.piece.weight is [17, 24], wanted [17, 27]");
+  says(error(with(&Config::inner, 41), own),
+       "language.blocks.0.up.weight is [40, 24], wanted [41, 24]");
+  says(error(with(&Config::heads, 5), own), "24 channels, wanted a multiple of its heads, 5");
+  says(error(with(&Config::heads, 0), own), "24 channels, wanted a multiple of its heads, 0");
+  says(error(kLanguage, weights_.get()), "language.piece.weight");
+  const auto letters = test::golden_weights("hybrid_language_i8");
+  says(error(kLanguage, letters.get()), "language.piece.weight is [57, 24], wanted [17, 24]");
+  says(error(kLanguage, nullptr), "a language network of 2 layers without weights");
+  says(error({}, own), "a language network of 0 layers with weights");
+}
+
+// With and without it, and with another weight, in one folder of plans.
+TEST_P(LanguageNetwork, PlansAreNotTakenForOneAnother) {
+  options_.plans.dir = testing::TempDir() + "language_network_plans";
+  std::filesystem::create_directories(options_.plans.dir);
+  const auto told = [&](const Weights* language, float weight) {
+    options_.config.language = language ? kLanguage : PieceLanguageConfig();
+    if (language) options_.config.language.weight = weight;
+    auto made = Speller::create(*weights_, options_, language);
+    EXPECT_TRUE(made.ok()) << made.status().to_string();
+    if (made.ok()) speller_ = std::move(*made);
+    return grown(16);
+  };
+  std::vector<std::vector<float>> rows;
+  for (const int turn : {0, 1}) {
+    expect_near(told(language_.get(), kLanguage.weight), expected_, GetParam().bound);
+    rows.push_back(told(nullptr, 0));
+    EXPECT_EQ(told(language_.get(), 0), rows.back()) << turn;
+    rows.push_back(told(language_.get(), 2 * kLanguage.weight));
+  }
+  std::filesystem::remove_all(options_.plans.dir);
+  EXPECT_EQ(rows[0], rows[2]);
+  EXPECT_EQ(rows[1], rows[3]);
+  for (std::size_t i = 0; i < expected_.size(); ++i)
+    ASSERT_NEAR(rows[0][i] + rows[1][i], 2 * expected_[i], 4 * GetParam().bound) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(F32, LanguageNetwork,
+                         testing::Values(Case{"f32", Precision::kF32, "", kF32, true}),
+                         [](const auto& path) { return path.param.name; });
+
 INSTANTIATE_TEST_SUITE_P(F32, SpellerLimits,
-                         testing::Values(Case{"f32", Precision::kF32, "", 2e-5}),
+                         testing::Values(Case{"f32", Precision::kF32, "", kF32}),
                          [](const auto& path) { return path.param.name; });
 
 }  // namespace
