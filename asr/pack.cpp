@@ -89,11 +89,12 @@ Status check_alphabet(const std::string& alphabet) {
   return {};
 }
 
-// [files]: weights and lm name files; "NAME" = {bytes, sha256} says what a file must be.
+// [files]: weights, lm, pieces and language name files; "NAME" = {bytes, sha256} says what a file
+// must be.
 Status read_files(const toml::table& t, const std::string& dir, PackManifest& m) {
-  std::string weights = "weights.safetensors", lm, pieces;
+  std::string weights = "weights.safetensors", lm, pieces, language;
   const std::map<std::string_view, std::string*> named = {
-      {"weights", &weights}, {"lm", &lm}, {"pieces", &pieces}};
+      {"weights", &weights}, {"lm", &lm}, {"pieces", &pieces}, {"language", &language}};
   if (const toml::table* files = t["files"].as_table()) {
     for (const auto& [name, value] : *files) {
       const std::string where = "files." + std::string(name.str());
@@ -103,8 +104,9 @@ Status read_files(const toml::table& t, const std::string& dir, PackManifest& m)
       }
       const toml::table* entry = value.as_table();
       if (!entry)
-        return invalid_argument(where + ": unknown key; known: weights, lm, pieces, and names of " +
-                                "files with {bytes, sha256}");
+        return invalid_argument(where +
+                                ": unknown key; known: weights, lm, pieces, language, and names " +
+                                "of files with {bytes, sha256}");
       const auto bytes = (*entry)["bytes"].value<std::int64_t>();
       const std::string path = (fs::path(dir) / std::string(name.str())).string();
       std::error_code error;
@@ -116,8 +118,12 @@ Status read_files(const toml::table& t, const std::string& dir, PackManifest& m)
     }
   }
   m.weights_path = (fs::path(dir) / weights).string();
-  m.lm_path = lm.empty() ? "" : (fs::path(dir) / lm).string();
-  m.pieces_path = pieces.empty() ? "" : (fs::path(dir) / pieces).string();
+  const auto path_of = [&](const std::string& name) {
+    return name.empty() ? "" : (fs::path(dir) / name).string();
+  };
+  m.lm_path = path_of(lm);
+  m.pieces_path = path_of(pieces);
+  m.language_path = path_of(language);
   return {};
 }
 
@@ -170,6 +176,32 @@ Status read_speller(const toml::table& t, PackManifest& m) {
   return {};
 }
 
+// The language network beside it, whose weights are a file of their own.
+Status read_language(const toml::table& t, PackManifest& m) {
+  PieceLanguageConfig& c = m.language;
+  const Key language[] = {{"layers", &c.layers, 1, 32, true},
+                          {"channels", &c.channels, 4, 4096, true},
+                          {"heads", &c.heads, 1, 64, true},
+                          {"inner", &c.inner, 1, 16384, true},
+                          {"weight", &c.weight, 0, 100, true}};
+  if (!t["language_network"]) {
+    if (!m.language_path.empty())
+      return invalid_argument(
+          "files.language: is of a language network; [language_network] is missing");
+    return {};
+  }
+  ANTIPHON_RETURN_IF_ERROR(read_section(t, "language_network", language));
+  if (m.language_path.empty())
+    return invalid_argument("language_network: needs files.language, which is missing");
+  if (m.speller_layers == 0)
+    return invalid_argument("language_network: needs [speller], which is missing");
+  if (c.channels % c.heads != 0)
+    return invalid_argument("language_network.channels: is " + std::to_string(c.channels) +
+                            ", wanted a multiple of language_network.heads, " +
+                            std::to_string(c.heads));
+  return {};
+}
+
 Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
   if (const auto kind = t["kind"].value<std::string>(); kind && *kind != "asr")
     return invalid_argument("kind: is '" + *kind + "', wanted 'asr'");
@@ -214,6 +246,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
   ANTIPHON_RETURN_IF_ERROR(check_alphabet(m.decoder.alphabet));
   ANTIPHON_RETURN_IF_ERROR(read_files(t, dir, m));
   ANTIPHON_RETURN_IF_ERROR(read_speller(t, m));
+  ANTIPHON_RETURN_IF_ERROR(read_language(t, m));
   m.acoustic.classes = static_cast<int>(m.decoder.alphabet.size()) + 1;
   m.mel.mel_bins = m.acoustic.mel_bins;
   m.decoder.commit_steps *= m.acoustic.outputs_per_step;  // the decoder's step is a row

@@ -7,6 +7,7 @@
 #include "asr/ctc_decoder.h"
 #include "asr/hybrid_decoder.h"
 #include "asr/log_mel.h"
+#include "asr/piece_language.h"
 #include "engine/base/status.h"
 
 namespace antiphon::asr {
@@ -20,7 +21,9 @@ struct PackManifest {
   CtcDecoderConfig decoder;
   int speller_layers = 0;  // of the attention decoder that finals are spelled by; 0: there is none
   HybridConfig hybrid;
-  std::string weights_path, lm_path, pieces_path;  // lm_path, pieces_path empty: none
+  PieceLanguageConfig language;  // beside the attention decoder
+  std::string weights_path;
+  std::string lm_path, pieces_path, language_path;  // empty: none
 
   // The same network as finals hear by it.
   AcousticConfig final_acoustic() const;

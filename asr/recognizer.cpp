@@ -93,7 +93,7 @@ class RecognizerImpl final : public Recognizer {
 
 constexpr int kMostPieces = 100;  // of hasty speech in HybridDecoder::kMostFrames
 
-// The attention decoder of a pack that has one.
+// The attention decoder of a pack that has one, with its language network if there is one.
 Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifest,
                                                      const Weights& weights,
                                                      const RecognizerConfig& config) {
@@ -104,7 +104,8 @@ Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifes
                     .layers = manifest.speller_layers,
                     .channels = manifest.acoustic.channels,
                     .heads = manifest.acoustic.heads,
-                    .inner = manifest.acoustic.inner};
+                    .inner = manifest.acoustic.inner,
+                    .language = manifest.language};
   options.max_frames = HybridDecoder::kMostFrames;
   options.max_nodes = kMostPieces * (manifest.hybrid.beam + manifest.hybrid.texts);
   options.precision = config.precision;
@@ -112,7 +113,12 @@ Result<std::unique_ptr<HybridDecoder>> create_hybrid(const PackManifest& manifes
   options.plans = config.plans;
   options.team = config.team;
   options.logger = config.logger;
-  ANTIPHON_ASSIGN_OR_RETURN(std::unique_ptr<Speller> speller, Speller::create(weights, options));
+  std::shared_ptr<const Weights> language;
+  if (manifest.language.layers > 0) {
+    ANTIPHON_ASSIGN_OR_RETURN(language, Weights::load(manifest.language_path));
+  }
+  ANTIPHON_ASSIGN_OR_RETURN(std::unique_ptr<Speller> speller,
+                            Speller::create(weights, options, language.get()));
   return std::make_unique<HybridDecoder>(std::move(speller), std::move(pieces),
                                          manifest.decoder.alphabet, manifest.hybrid, config.logger);
 }

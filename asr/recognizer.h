@@ -12,7 +12,7 @@
 namespace antiphon::asr {
 
 struct RecognizerConfig {
-  std::string pack_dir;  // models/asr-en: manifest.toml, weights.safetensors, lm.bin
+  std::string pack_dir;  // models/asr-en: manifest.toml and the files that it names
   std::string vad_dir;   // models/vad
   Precision precision = Precision::kInt8;
   int max_streams = 64;  // state slots; open() refuses more

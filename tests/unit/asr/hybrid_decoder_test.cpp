@@ -218,6 +218,32 @@ class HybridPack : public testing::Test {
     test::write_file(dir_ + "/manifest.toml", text.replace(at, from.size(), to));
     return error();
   }
+  // The manifest with a language network of this weight, whose weights are written as well.
+  std::string with_language(const std::string& weight) {
+    test::write_file(dir_ + "/language.safetensors",
+                     test::read_file(test::kGolden + "hybrid_language_i8.safetensors"));
+    std::string text = manifest();
+    return text.replace(text.find("[files]\n"), 8,
+                        "[language_network]\nlayers = 2\nchannels = 24\nheads = 3\ninner = 40\n"
+                        "weight = " +
+                            weight + "\n[files]\nlanguage = \"language.safetensors\"\n");
+  }
+  // Its texts of somebody who says two words, best first.
+  std::vector<TranscriptAlternative> texts_by(const std::string& manifest) {
+    test::write_file(dir_ + "/manifest.toml", manifest);
+    const auto recognizer = create_recognizer(config_);
+    EXPECT_TRUE(recognizer.ok()) << recognizer.status().to_string();
+    if (!recognizer.ok()) return {};
+    RecognizerOptions options;
+    options.endpointing = options.partials = options.written = false;
+    options.num_alternatives = 8;
+    auto stream = std::move((*recognizer)->open(options)).value();
+    test::hear(**recognizer, *stream, test::say("two teas"));
+    const auto events = test::finish(**recognizer, *stream);
+    EXPECT_FALSE(events.empty());
+    if (events.empty()) return {};
+    return events.back().transcript.alternatives;
+  }
   static void expect_has(const std::string& text, const std::string& part) {
     EXPECT_NE(text.find(part), std::string::npos) << "'" << text << "' lacks '" << part << "'";
   }
@@ -310,6 +336,70 @@ TEST_F(HybridPack, APauseIsSpelledAndTellsTheFinal) {
     finals.push_back(events.back().transcript.spoken);
   }
   EXPECT_NE(finals[0], finals[1]) << "the speller had no say";
+}
+
+TEST_F(HybridPack, ALanguageNetworkHasASay) {
+  const auto alone = texts_by(manifest()), unheard = texts_by(with_language("0")),
+             both = texts_by(with_language("0.5"));
+  ASSERT_EQ(unheard.size(), alone.size());
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_EQ(unheard[i].text, alone[i].text);
+    EXPECT_EQ(unheard[i].confidence, alone[i].confidence);
+  }
+  ASSERT_FALSE(both.empty());
+  const auto same = [](const TranscriptAlternative& a, const TranscriptAlternative& b) {
+    return a.text == b.text && std::abs(a.confidence - b.confidence) < 1e-3f;
+  };
+  EXPECT_FALSE(std::equal(both.begin(), both.end(), alone.begin(), alone.end(), same));
+}
+
+TEST_F(HybridPack, ALanguageNetworkThatDoesNotFitIsRefused) {
+  const auto error_of = [&](const std::string& from, const std::string& to) {
+    std::string text = with_language("0.4");
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    test::write_file(dir_ + "/manifest.toml", text.replace(at, from.size(), to));
+    return error();
+  };
+  const std::string file = dir_ + "/language.safetensors";
+  for (const char* line :
+       {"layers = 2\nchannels", "channels = 24", "heads = 3", "inner = 40", "weight = 0.4"}) {
+    const std::string key = std::string(line).substr(0, std::string(line).find(' '));
+    const bool first = key == "layers";
+    expect_has(error_of(line, first ? "channels" : ""),
+               "manifest.toml: language_network." + key + ": is missing");
+  }
+  expect_has(error_of("weight = 0.4", "weight = -1"), "language_network.weight: is -1, wanted");
+  expect_has(error_of("weight = 0.4", "weight = nan"), "language_network.weight");
+  expect_has(error_of("weight = 0.4", "weight = 101"), "language_network.weight: is 101");
+  expect_has(error_of("heads = 3", "heads = 0"), "language_network.heads: is 0, wanted an integer");
+  expect_has(error_of("heads = 3", "heads = 5"),
+             "language_network.channels: is 24, wanted a multiple of language_network.heads, 5");
+  expect_has(error_of("inner = 40", "inner = 40\npieces = 57"),
+             "language_network: unknown key 'pieces'; known: layers, channels");
+  expect_has(error_of("language = \"language.safetensors\"\n", ""),
+             "language_network: needs files.language, which is missing");
+  expect_has(error_of("language = \"language.safetensors\"", "language = 3"),
+             "files.language: wanted a string");
+  expect_has(error_of("[language_network]\nlayers = 2\nchannels = 24\nheads = 3\ninner = 40\n"
+                      "weight = 0.4\n",
+                      ""),
+             "files.language: is of a language network; [language_network] is missing");
+  std::string no_speller = with_language("0.4");
+  const std::size_t from = no_speller.find("[speller]"), to = no_speller.find("[language_network]");
+  no_speller.erase(from, to - from).erase(no_speller.find("pieces = \"pieces.txt\"\n"));
+  test::write_file(dir_ + "/manifest.toml", no_speller);
+  expect_has(error(), "language_network: needs [speller], which is missing");
+  expect_has(error_of("inner = 40", "inner = 41"),
+             file + ": language.blocks.0.up.weight is [40, 24], wanted [41, 24]");
+  expect_has(error_of("[language_network]\nlayers = 2", "[language_network]\nlayers = 1"),
+             "has language.blocks.1.key.weight, but the language network has 1 layers");
+  test::write_file(dir_ + "/manifest.toml", with_language("0.4"));
+  EXPECT_EQ(error(), "");
+  test::write_file(file, test::read_file(test::kGolden + "language_i8.safetensors"));
+  expect_has(error(), file + ": language.piece.weight is [17, 24], wanted [57, 24]");
+  std::filesystem::remove(file);
+  expect_has(error(), file);
 }
 
 TEST_F(HybridPack, WhatIsMissingOrWrongIsNamed) {
