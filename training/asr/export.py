@@ -1,18 +1,20 @@
 """A checkpoint -> the pack: weights in INT8, manifest with settings of the decoder, accuracy and hashes.
 
     python3 -m training.asr.export CHECKPOINT.pt PACK --lm LM.anlm --alpha 0.6 --beta 1.0 --accuracy NAME=NUMBER... [--f16 FILE] [--pieces PIECES.txt]
+        [--language LANGUAGE.safetensors --language-network-weight 0.3]
 
 PACK/weights.safetensors: every matrix NAME as I8 [out, in, ...] with NAME.scale F32 [out], so that w = NAME * scale of
 its row, symmetric, codes within [-127, 127]; everything else F32. --f16: the same names in F16, beside the pack.
 Names and shapes are the network's own (model.py); LSTM rows stand in PyTorch's order of gates: input, forget, cell, output.
 The two biases of an LSTM are summed into NAME lstms.K.bias. --pieces: the vocabulary of a network with an attention decoder (speller.py),
-whose tensors are there as speller.NAME.
+whose tensors are there as speller.NAME. --language: the language network beside it (piece_lm.py), PACK/language.safetensors; one that is there stays.
 """
 import argparse
 import hashlib
 import json
 import os
 import shutil
+import tomllib
 
 import torch
 
@@ -20,9 +22,10 @@ from ..common.text import CHARS
 from .evaluate import load_net
 from .model import LOOKAHEAD, MELS
 from .pieces import Pieces
-from .tensors import save_tensors
+from .tensors import notes_of, save_tensors
 
-BUDGET_BYTES = 18_000_000, 4_000_000  # weights and manifest; language model
+BUDGET_BYTES = 18_000_000, 4_000_000  # weights and manifest; language model and language network together
+LANGUAGE = "language.safetensors"
 
 
 def is_matrix(name, w):
@@ -110,9 +113,47 @@ def copy_pieces(shape, a):
         shutil.copyfile(a.pieces, to)
 
 
+def copy_language(shape, a):
+    """The language network into the pack; one for another vocabulary is refused, also one that is there already."""
+    to = os.path.join(a.pack, LANGUAGE)
+    if not shape.get("spells"):
+        if a.language:
+            raise SystemExit(f"--language: {a.checkpoint} has no attention decoder")
+        return
+    path = a.language or to
+    if not os.path.exists(path) and not a.language:
+        if a.language_network_weight is not None:
+            raise SystemExit(f"--language-network-weight: {a.pack} has no {LANGUAGE}; --language FILE is missing")
+        return
+    if int(notes_of(path)["pieces"]) != shape["pieces"]:
+        raise SystemExit(f"{path}: {notes_of(path)['pieces']} pieces, the checkpoint has {shape['pieces']}")
+    if os.path.abspath(path) != os.path.abspath(to):
+        shutil.copyfile(path, to)
+
+
+def kept_weight(folder):
+    """That a pack's manifest gives its language network so far, or none."""
+    path = os.path.join(folder, "manifest.toml")
+    if not os.path.exists(path):
+        return None
+    with open(path, "rb") as f:
+        return tomllib.load(f).get("language_network", {}).get("weight")
+
+
+def language_network(folder, shape, weight):
+    """Lines of [language_network], which only packs with a file of it have."""
+    path = os.path.join(folder, LANGUAGE)
+    if not shape.get("spells") or not os.path.exists(path):
+        return []
+    notes = notes_of(path)
+    return ["[language_network]", *[f"{k} = {notes[k]}" for k in ("layers", "channels", "heads", "inner")], f"weight = {weight}", ""]
+
+
 def manifest(folder, shape, a):
     """manifest.toml as asr/pack.cpp reads it."""
     files = [f for f in sorted(os.listdir(folder)) if f != "manifest.toml"]
+    weight = next(w for w in (a.language_network_weight, kept_weight(folder), 0.3) if w is not None)
+    language = language_network(folder, shape, weight)
     lines = ['name = "asr-en"', 'kind = "asr"', "version = 1", 'language = "en"', f"licence = {quoted(a.licence)}",
              f"source = {quoted('trained by training/asr: ' + a.source)}"] + [f"note = {quoted(a.note)}"] * bool(a.note)
     lines += ["", "[pack]", 'name = "asr-en"', "", "[network]",
@@ -120,8 +161,8 @@ def manifest(folder, shape, a):
              f"outputs_per_step = {shape.get('outputs', 1)}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
              f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}",
              f"unknown_letter = {a.unknown_letter}", *[f"phrase_gain = {a.phrase_gain}"] * (a.phrase_gain != 1), f"delay_ms = {a.delay}", "",
-             *speller(shape, a), "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)
-    lines += ['pieces = "pieces.txt"'] * bool(shape.get("spells"))
+             *speller(shape, a), *language, "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)
+    lines += ['pieces = "pieces.txt"'] * bool(shape.get("spells")) + [f'language = "{LANGUAGE}"'] * bool(language)
     for name in files:
         with open(os.path.join(folder, name), "rb") as f:
             content = f.read()
@@ -148,6 +189,8 @@ def options():
     ap.add_argument("--spell-texts", type=int, default=12, help="of CTC's beam that it judges")
     ap.add_argument("--ctc-weight", type=float, default=0.2, help="of CTC beside it")
     ap.add_argument("--language-weight", type=float, default=0.5, help="of the language model beside it")
+    ap.add_argument("--language", help="the language network of piece_lm.py export; default: the pack's own stays, if it has one")
+    ap.add_argument("--language-network-weight", type=float, help="of it beside the attention decoder; default: the pack's own, else 0.3")
     ap.add_argument("--delay", type=float, default=0.0, help="milliseconds by which word times are late, see word_times.py")
     ap.add_argument("--source", default="teacher speech of Kokoro-82M (Apache-2.0) and the corpora of its README")
     ap.add_argument("--licence", default="Apache-2.0", help="'Apache-2.0, MIT' where the encoder began with Whisper's: LICENSE.whisper stays in the pack")
@@ -161,6 +204,7 @@ def main():
     os.makedirs(a.pack, exist_ok=True)
     net, saved = load_net(a.checkpoint, "cpu")
     copy_pieces(saved["shape"], a)
+    copy_language(saved["shape"], a)
     tensors, notes = {}, {k: str(v) for k, v in saved["shape"].items()}
     for name, w in packed(net.state_dict()).items():
         if is_matrix(name, w):
@@ -175,7 +219,8 @@ def main():
         shutil.copyfile(a.lm, model)
     manifest(a.pack, saved["shape"], a)
     print(json.dumps(dict(bytes=sizes, tensors={k: [str(v.dtype)[6:], *v.shape] for k, v in tensors.items()})))
-    for size, most in ((sizes["int8"], BUDGET_BYTES[0]), (os.path.getsize(model) if os.path.exists(model) else 0, BUDGET_BYTES[1])):
+    models = [path for path in (model, os.path.join(a.pack, LANGUAGE)) if os.path.exists(path)]
+    for size, most in ((sizes["int8"], BUDGET_BYTES[0]), (sum(map(os.path.getsize, models)), BUDGET_BYTES[1])):
         if size > most:
             raise SystemExit(f"{size} bytes, budget {most}")
 

@@ -5,12 +5,14 @@
 OUT_DIR/NAME.safetensors, NAME being the pack's folder: weights_sha256 I32 [8], pcm I32 [n] of 16-bit samples, features F32 [T, 80],
 logp F32 [outputs T / 4, 29] with the pack's weights expanded to f32, all arithmetic f32. T = 4 ceil(n / 640); zeros follow the last sample.
 Of a pack with an attention decoder also heard F32 [T / 2, C], the frames that it hears, pieces I32 [n + 2], <begin> <text> and the words of the utterance, and
-spelled F32 [n + 2, pieces], log-probabilities of what follows each.
+spelled F32 [n + 2, pieces], log-probabilities of what follows each; with a language network (piece_lm.py) its own times the manifest's weight are added, and
+language_sha256 I32 [8] tells of which file.
 With a checkpoint it also says what INT8 costs beside the f32 weights. The utterance is the beginning of one of Common Voice (CC0).
 """
 import argparse
 import json
 import os
+import tomllib
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,7 @@ from ..common.text import clean
 from .evaluate import greedy, load_net
 from .listener import network
 from .model import SYMBOLS, LogMel
+from .piece_lm import load as load_language
 from .pieces import Pieces
 from .speller import LEAD
 from .tensors import load_tensors, notes_of, save_tensors
@@ -68,6 +71,18 @@ def utterance(data):
     raise KeyError(f"{CORPUS}: no utterance of {SECONDS[0]} to {SECONDS[1]} s")
 
 
+def spelled(net, pack, pieces, heard, on):
+    """What pack_golden_test wants of an attention decoder and the language network that may be beside it."""
+    parts = dict(heard=heard[0], pieces=pieces.int(), spelled=net.speller(pieces[None], heard, on)[0])
+    with open(os.path.join(pack, "manifest.toml"), "rb") as f:
+        manifest = tomllib.load(f)
+    if name := manifest["files"].get("language"):
+        path = os.path.join(pack, name)
+        parts["spelled"] = parts["spelled"] + manifest["language_network"]["weight"] * load_language(path)(pieces[None])[0]
+        parts["language_sha256"] = sha256_of(path)
+    return parts
+
+
 @torch.no_grad()
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -88,7 +103,7 @@ def main():
     if getattr(net, "speller", None):
         heard, on = net.told(torch.tensor([mel.shape[2] // 4]))
         pieces = torch.tensor([*LEAD, *Pieces(os.path.join(a.pack, "pieces.txt")).split(text)])
-        parts |= dict(heard=heard[0], pieces=pieces.int(), spelled=net.speller(pieces[None], heard, on)[0])
+        parts |= spelled(net, a.pack, pieces, heard, on)
     said = dict(name=name, bytes=save_tensors(os.path.join(a.out, name + ".safetensors"), parts, dict(text=text)),
                 text=text, heard=greedy(logp.argmax(-1)[None], [len(logp)])[0])
     if a.checkpoint:

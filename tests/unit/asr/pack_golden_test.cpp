@@ -122,9 +122,16 @@ TEST_P(AsrPackGolden, TheAttentionDecoderEqualsPyTorch) {
   SpellerOptions options;
   options.config.pieces = pieces->size();
   options.config.layers = manifest->speller_layers;
+  options.config.language = manifest->language;
+  std::shared_ptr<const Weights> language;
+  if (!manifest->language_path.empty()) {
+    ASSERT_TRUE(golden->made_from("language_sha256", "asr-en/language.safetensors"));
+    language = *Weights::load(manifest->language_path);
+  }
   options.precision = GetParam().precision;
   options.max_isa = GetParam().isa;
-  const auto speller = Speller::create(**Weights::load(manifest->weights_path), options);
+  const auto speller =
+      Speller::create(**Weights::load(manifest->weights_path), options, language.get());
   ASSERT_TRUE(speller.ok()) << speller.status().to_string();
   ASSERT_TRUE((*speller)->hear(golden->f32("heard")).ok());
   std::vector<SpelledNode> nodes;
