@@ -8,7 +8,9 @@
 // `speaker` and `split` may be there to choose by. --heard scores what somebody else heard, by the
 // same rules: FOLDER/CORPUS.tsv with columns id and heard (bench/peers/whisper_wer.py writes it).
 // --words FILE writes every heard word with its confidence and whether it was said
-// (training/asr/confidence.py).
+// (training/asr/confidence.py). --candidates FILE writes the texts that the final was chosen from,
+// best first, with each one's share among them, which is exp(its score) over the sum of all of
+// theirs; at most 32, and none of an utterance that was heard in several turns.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -32,8 +34,8 @@ namespace fs = std::filesystem;
 struct Options {
   cli::ModelOptions models;
   std::vector<std::string> corpora, speakers, splits;
-  std::string heard;  // folder
-  std::string words;  // file
+  std::string heard;              // folder
+  std::string words, candidates;  // files
   std::string hot_file;
   float hot_boost = 4;
   std::vector<std::string> hot;  // words
@@ -174,10 +176,34 @@ void write_words(std::FILE* out, const std::string& corpus, const Utterance& u,
                  static_cast<double>(confidence[i]), right[i] ? 1 : 0);
 }
 
+// corpus, id, said, candidate, share
+void write_candidates(std::FILE* out, const std::string& corpus, const Utterance& u,
+                      const std::vector<Transcript>& got) {
+  if (got.size() != 1) return;
+  for (const TranscriptAlternative& a : got.front().alternatives)
+    std::fprintf(out, "%s\t%s\t%s\t%s\t%.9g\n", corpus.c_str(), u.id.c_str(), u.text.c_str(),
+                 a.text.c_str(), static_cast<double>(a.confidence));
+}
+
+// Tables that are asked for; null: not.
+struct Tables {
+  using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+  File words{nullptr, &std::fclose}, candidates{nullptr, &std::fclose};
+};
+
+Status open_table(const std::string& path, const char* head, Tables::File& file) {
+  if (path.empty()) return {};
+  file.reset(std::fopen(path.c_str(), "w"));
+  if (!file) return not_found(path + ": cannot be written");
+  std::fprintf(file.get(), "%s\n", head);
+  return {};
+}
+
 Status score_one(Assistant& assistant, const Utterance& u, std::span<const float> pcm, int rate_hz,
                  const Options& options, Score& score, std::vector<Transcript>& got) {
   RecognizerOptions recognizer;
   recognizer.endpointing = recognizer.partials = recognizer.written = false;
+  if (!options.candidates.empty()) recognizer.num_alternatives = 32;
   for (const std::string& word : options.hot)
     recognizer.hotwords.push_back({word, options.hot_boost});
   const auto begin = std::chrono::steady_clock::now();
@@ -198,7 +224,7 @@ Status score_one(Assistant& assistant, const Utterance& u, std::span<const float
 }
 
 Result<Score> score_corpus(Assistant& assistant, const std::string& path, const Options& options,
-                           std::FILE* words) {
+                           const Tables& tables) {
   ANTIPHON_ASSIGN_OR_RETURN(const std::vector<Utterance> utterances, read_table(path, options));
   Score score;
   cli::Recording recording;
@@ -218,7 +244,9 @@ Result<Score> score_corpus(Assistant& assistant, const std::string& path, const 
     ANTIPHON_RETURN_IF_ERROR(score_one(assistant, u,
                                        std::span(recording.samples).subspan(u.start, count),
                                        recording.rate_hz, options, score, got));
-    if (words) write_words(words, fs::path(path).stem().string(), u, got);
+    const std::string corpus = fs::path(path).stem().string();
+    if (tables.words) write_words(tables.words.get(), corpus, u, got);
+    if (tables.candidates) write_candidates(tables.candidates.get(), corpus, u, got);
   }
   return score;
 }
@@ -260,14 +288,14 @@ int run(const Options& options) {
   AssistantConfig config = options.models.config(cli::Stage::kRecognize);
   const auto assistant = Assistant::create(config);
   if (!assistant.ok()) return cli::fail(assistant.status());
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> words(nullptr, &std::fclose);
-  if (!options.words.empty()) {
-    words.reset(std::fopen(options.words.c_str(), "w"));
-    if (!words) return cli::fail(not_found(options.words + ": cannot be written"));
-    std::fprintf(words.get(), "corpus\tid\tword\tconfidence\tright\n");
-  }
+  Tables tables;
+  Status opened = open_table(options.words, "corpus\tid\tword\tconfidence\tright", tables.words);
+  if (opened.ok())
+    opened =
+        open_table(options.candidates, "corpus\tid\tsaid\tcandidate\tshare", tables.candidates);
+  if (!opened.ok()) return cli::fail(opened);
   for (const std::string& path : options.corpora) {
-    const auto score = score_corpus(**assistant, path, options, words.get());
+    const auto score = score_corpus(**assistant, path, options, tables);
     if (!score.ok()) return cli::fail(score.status());
     print(path, *score,
           {{"audio_s", score->audio_s},
@@ -296,6 +324,8 @@ int main(int argc, char** argv) {
   app.add_option("--heard", options.heard, "Folder of tables of what a peer heard");
   app.add_option("--words", options.words,
                  "File for every heard word, how sure it was, and whether it was said");
+  app.add_option("--candidates", options.candidates,
+                 "File for the texts that each final was chosen from, with their shares");
   app.add_flag("--show", options.show, "Print what was heard wrongly");
   options.models.add_to(app);
   CLI11_PARSE(app, argc, argv);
