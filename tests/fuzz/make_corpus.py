@@ -64,6 +64,9 @@ def make_manifests():
         'pitch_flows = 2\n')
     put("manifest", "vocoder-voices", 'kind = "vocoder"\n[vocoder]\nflows = 6\nlayers = 10\nchannels = 256\n[voices.am_puck]\n'
         'adapter = "manifest.toml"\npitch_channels = 64\npitch_layers = 3\npitch_flows = 2\n')
+    put("manifest", "asr-language", 'kind = "asr"\n[network]\nmel_bins = 80\nwidth = 24\nlayers = 2\nblocks = 2\nahead = 2\nfinal_ahead = 6\n'
+        '[speller]\nlayers = 2\n[language_network]\nlayers = 2\nchannels = 24\nheads = 3\ninner = 40\nweight = 0.3\n'
+        '[files]\nweights = "w"\npieces = "p"\nlanguage = "l"\n')
     put("manifest", "coffee", (ROOT / "models/assistants/coffee.toml").read_bytes())
     put("manifest", "responses", (ROOT / "models/nlu-en/responses.toml").read_bytes())
     put("manifest", "server", '[server]\nport = 8080\n[limits]\nmax_sessions = 4\n[models]\nplans = "p"\n')
