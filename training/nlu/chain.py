@@ -19,14 +19,10 @@ def starts(names):
     return np.array([n[0] != "I" for n in names])
 
 
-def words_first(tags):
-    """Where the labels are: tags [B, T] (-1: none) -> sentences with any [R], places [R, W], tags [R, W] (-1: behind the end)."""
-    has = tags >= 0
-    rows = has.any(1).nonzero()[:, 0]
-    has, tags = has[rows], tags[rows]
-    width = int(has.sum(1).max()) if len(rows) else 0
-    places = torch.argsort((~has).to(torch.int8), dim=1, stable=True)[:, :width]
-    return rows, places, tags.gather(1, places)
+def words_first(tags, width):
+    """Where the labels are: tags [B, T] (-1: none) -> places [B, width], tags [B, width] (-1: behind the last)."""
+    places = torch.argsort((tags < 0).to(torch.int8), dim=1, stable=True)[:, :width]
+    return places, tags.gather(1, places)
 
 
 class Chain:
@@ -38,19 +34,26 @@ class Chain:
         self.first_t = torch.from_numpy(self.first).to(device)
 
     def loss(self, next, logits, tags):
-        """Sum over sentences of -log p(tags), f64. next f32 [L, L], logits f32 [B, W, L] (labels that cannot be: NEVER), tags i64 [B, W], -1 behind the end."""
+        """Sum over sentences of -log p(tags), f64. next f32 [L, L], logits f32 [B, W, L] (labels that cannot be: NEVER), tags i64 [B, W], -1 behind the end.
+
+        The sum over labellings goes from word to word in probabilities, scaled to 1 at each; the scales are constants for the gradient.
+        """
         logits, next = logits.double(), next.double()
         keep, clamped = tags >= 0, tags.clamp_min(0)
         said = logits.gather(2, clamped[..., None])[..., 0]
-        steps = next[clamped[:, :-1], clamped[:, 1:]]
+        pairs = clamped[:, :-1] * len(next) + clamped[:, 1:]
+        steps = next.reshape(-1).gather(0, pairs.reshape(-1)).view_as(pairs)
         score = (said * keep).sum(1) + (steps * keep[:, 1:]).sum(1)
         weight = next.exp() * self.may_t
-        total = logits[:, 0] + NEVER * ~self.first_t
-        for t in range(1, logits.shape[1]):
-            top = total.amax(1, keepdim=True)
-            later = ((total - top).exp() @ weight).clamp_min(1e-300).log() + top + logits[:, t]
-            total = torch.where(keep[:, t, None], later, total)
-        return (total.logsumexp(1) - score)[keep[:, 0]].sum()
+        top = logits.detach().amax(2, keepdim=True)
+        first, *later = (logits - top).exp().unbind(1)
+        share, scales = first * self.first_t, []
+        for t, likely in enumerate(later, 1):
+            share = torch.where(keep[:, t, None], (share @ weight) * likely, share)
+            scales.append(share.detach().sum(1))
+            share = share / scales[-1][:, None]
+        total = share.sum(1).log() + (top[..., 0] * keep).sum(1) + (torch.stack(scales).log().sum(0) if scales else 0.0)
+        return ((total - score) * keep[:, 0]).sum()
 
     def best(self, next, logits, mask):
         """The best labelling of one sentence: next [L, L], logits [W, L], mask bool [L] -> i64 [W], rows of the labels."""

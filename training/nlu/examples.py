@@ -57,17 +57,22 @@ def masks(domains, owners, shared):
 
 def padded(lists, fill, width=None):
     """i64 [B, longest] of lists of unequal length."""
-    width = width or -(-max(len(x) for x in lists) // 8) * 8
+    width = width or wide_enough(max(len(x) for x in lists))
     out = np.full((len(lists), width), fill, np.int64)
     for i, x in enumerate(lists):
         out[i, :len(x)] = x
     return torch.from_numpy(out)
 
 
-def utterance_batch(data, rows):
+def wide_enough(number, widths=()):
+    """The least of `widths`, in ascending order, that holds so many pieces; beyond them a multiple of 8."""
+    return next((w for w in widths if w >= number), -(-number // 8) * 8)
+
+
+def utterance_batch(data, rows, widths=()):
     """-> ids, keep, tags (-1: not trained), all [B, T]; [CLS] and [SEP] around each utterance."""
     n = data.utt_n[rows].astype(np.int64)
-    width = -(-(int(n.max()) + 2) // 8) * 8
+    width = wide_enough(int(n.max()) + 2, widths)
     places = np.arange(width)[None] - 1
     inside = (places >= 0) & (places < n[:, None])
     at = np.where(inside, data.utt_at[rows][:, None] + places, 0)
@@ -103,9 +108,9 @@ def question_row(question, context):
     return ids, [0] * (len(question) + 2) + [1] * (len(context) + 1)
 
 
-def question_batch(data, rows, rng, other=0.3):
+def question_batch(data, rows, rng, other=0.3, widths=()):
     """-> ids, types, keep [B, T], start, end [B] (0: no answer). A share `other` of them gets a paragraph of another question."""
-    ids, types, begins, ends = [], [], [], []
+    asked, told, begins, ends = [], [], [], []
     for i in rows:
         q, c, begin, end = data.part("q", "ids", i), int(data.q_ctx[i]), int(data.q_begin[i]), int(data.q_end[i])
         if rng.random() < other:
@@ -117,10 +122,14 @@ def question_batch(data, rows, rng, other=0.3):
                 cut = min(max(cut, end + 1 - room), begin)
             context = context[cut:cut + room]
             begin, end = (begin - cut, end - cut) if begin >= cut and end < cut + room else (-1, -1)
-        row, kind = question_row(q, context)
-        ids.append(row)
-        types.append(kind)
+        asked.append(q)
+        told.append(context)
         begins.append(begin + len(q) + 2 if begin >= 0 else 0)
         ends.append(end + len(q) + 2 if begin >= 0 else 0)
-    batch = padded(ids, PAD)
-    return batch, padded(types, 0, batch.shape[1]), padded([np.ones(len(x)) for x in ids], 0, batch.shape[1]).bool(), torch.tensor(begins), torch.tensor(ends)
+    longest = max(len(q) + len(c) + 3 for q, c in zip(asked, told))
+    ids, types, keep = np.full((3, len(rows), wide_enough(longest, widths)), [[[PAD]], [[0]], [[0]]], np.int64)
+    for k, (q, c) in enumerate(zip(asked, told)):  # as question_row
+        first, n = len(q) + 2, len(q) + len(c) + 3
+        ids[k, 0], ids[k, 1:first - 1], ids[k, first - 1], ids[k, first:n - 1], ids[k, n - 1] = CLS, q, SEP, c, SEP
+        types[k, first:n] = keep[k, :n] = 1
+    return *map(torch.from_numpy, (ids, types, keep.astype(bool))), torch.tensor(begins), torch.tensor(ends)

@@ -7,6 +7,8 @@ Parameter names of the encoder are Hugging Face's: bert.embeddings.*, bert.encod
     qa       qa.weight @ h -> [B, T, 2]: start and end; position 0 ([CLS]) for both says that there is no answer
     embed    that mean, scaled to length 1 -> [B, 384]: all-MiniLM-L6-v2's sentence embedding, kept by distillation
 """
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -15,47 +17,56 @@ WIDTH, HEADS, LAYERS, INNER, POSITIONS = 384, 12, 6, 1536, 512
 EPSILON = 1e-12
 
 
-def norm():
-    return nn.LayerNorm(WIDTH, eps=EPSILON)
+class Geometry(NamedTuple):
+    """Of the encoder; as it ships."""
+    width: int = WIDTH
+    heads: int = HEADS
+    layers: int = LAYERS
+    inner: int = INNER
+
+
+def norm(width):
+    return nn.LayerNorm(width, eps=EPSILON)
 
 
 class Embeddings(nn.Module):
-    def __init__(self, pieces):
+    def __init__(self, pieces, width):
         super().__init__()
-        self.word_embeddings = nn.Embedding(pieces, WIDTH)
-        self.position_embeddings = nn.Embedding(POSITIONS, WIDTH)
-        self.token_type_embeddings = nn.Embedding(2, WIDTH)
-        self.LayerNorm = norm()
+        self.word_embeddings = nn.Embedding(pieces, width)
+        self.position_embeddings = nn.Embedding(POSITIONS, width)
+        self.token_type_embeddings = nn.Embedding(2, width)
+        self.LayerNorm = norm(width)
 
     def forward(self, ids, types):
-        x = self.word_embeddings(ids) + self.position_embeddings.weight[:ids.shape[1]] + self.token_type_embeddings(types)
-        return self.LayerNorm(x)
+        first, second = self.token_type_embeddings.weight
+        of_type = torch.where(types[..., None] > 0, second, first)  # a look-up's gradient is slow where rows are so few
+        return self.LayerNorm(self.word_embeddings(ids) + self.position_embeddings.weight[:ids.shape[1]] + of_type)
 
 
 class SelfAttention(nn.Module):
     """Names as Hugging Face: self.{query,key,value}, output.{dense,LayerNorm}."""
 
-    def __init__(self, drop):
+    def __init__(self, size, drop):
         super().__init__()
-        self.drop = drop
-        self.self = nn.ModuleDict({k: nn.Linear(WIDTH, WIDTH) for k in ("query", "key", "value")})
-        self.output = nn.ModuleDict({"dense": nn.Linear(WIDTH, WIDTH), "LayerNorm": norm()})
+        self.heads, self.drop = size.heads, drop
+        self.self = nn.ModuleDict({k: nn.Linear(size.width, size.width) for k in ("query", "key", "value")})
+        self.output = nn.ModuleDict({"dense": nn.Linear(size.width, size.width), "LayerNorm": norm(size.width)})
 
     def forward(self, x, mask):
-        b, t, _ = x.shape
-        q, k, v = (self.self[n](x).view(b, t, HEADS, WIDTH // HEADS).transpose(1, 2) for n in ("query", "key", "value"))
+        b, t, width = x.shape
+        q, k, v = (self.self[n](x).view(b, t, self.heads, width // self.heads).transpose(1, 2) for n in ("query", "key", "value"))
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=self.drop if self.training else 0.0)
-        y = self.output["dense"](y.transpose(1, 2).reshape(b, t, WIDTH))
+        y = self.output["dense"](y.transpose(1, 2).reshape(b, t, width))
         return self.output["LayerNorm"](x + F.dropout(y, self.drop, self.training))
 
 
 class Layer(nn.Module):
-    def __init__(self, drop):
+    def __init__(self, size, drop):
         super().__init__()
         self.drop = drop
-        self.attention = SelfAttention(drop)
-        self.intermediate = nn.ModuleDict({"dense": nn.Linear(WIDTH, INNER)})
-        self.output = nn.ModuleDict({"dense": nn.Linear(INNER, WIDTH), "LayerNorm": norm()})
+        self.attention = SelfAttention(size, drop)
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(size.width, size.inner)})
+        self.output = nn.ModuleDict({"dense": nn.Linear(size.inner, size.width), "LayerNorm": norm(size.width)})
 
     def forward(self, x, mask):
         x = self.attention(x, mask)
@@ -64,13 +75,13 @@ class Layer(nn.Module):
 
 
 class Bert(nn.Module):
-    """ids, types i64 [B, T], keep bool [B, T] (false: padding) -> [B, T, 384]."""
+    """ids, types i64 [B, T], keep bool [B, T] (false: padding) -> [B, T, width]."""
 
-    def __init__(self, pieces, drop=0.1):
+    def __init__(self, pieces, drop=0.1, size=Geometry()):
         super().__init__()
         self.drop = drop
-        self.embeddings = Embeddings(pieces)
-        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer(drop) for _ in range(LAYERS))})
+        self.embeddings = Embeddings(pieces, size.width)
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer(size, drop) for _ in range(size.layers))})
 
     def forward(self, ids, types, keep):
         x = F.dropout(self.embeddings(ids, types), self.drop, self.training)
@@ -86,18 +97,27 @@ def mean_pool(hidden, keep):
 
 
 class Understanding(nn.Module):
-    def __init__(self, pieces, intents, labels, drop=0.1):
+    def __init__(self, pieces, intents, labels, drop=0.1, size=Geometry()):
         super().__init__()
-        self.drop = drop
-        self.bert = Bert(pieces, drop)
-        self.intent = nn.ModuleDict({"dense": nn.Linear(2 * WIDTH, WIDTH), "out": nn.Linear(WIDTH, intents)})
-        self.slots = nn.Linear(WIDTH, labels)
+        self.drop, width = drop, size.width
+        self.bert = Bert(pieces, drop, size)
+        self.intent = nn.ModuleDict({"dense": nn.Linear(2 * width, width), "out": nn.Linear(width, intents)})
+        self.slots = nn.Linear(width, labels)
         self.slot_next = nn.Parameter(torch.zeros(labels, labels))
-        self.qa = nn.Linear(WIDTH, 2)
+        self.qa = nn.Linear(width, 2)
 
     def load_start(self, weights):
         """The encoder from {name without "bert.": tensor}."""
         self.bert.load_state_dict({k: v.float() for k, v in weights.items()})
+
+    @torch.no_grad()
+    def begin_anew(self):
+        """The encoder as BERT began: normal weights of 0.02, no biases."""
+        for part in self.bert.modules():
+            if isinstance(part, (nn.Linear, nn.Embedding)):
+                part.weight.normal_(0, 0.02)
+            if isinstance(part, nn.Linear):
+                part.bias.zero_()
 
     def utterance(self, ids, keep):
         """-> intent logits [B, intents], slot logits [B, T, labels], sentence embedding [B, 384] of length 1, hidden."""

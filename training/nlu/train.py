@@ -6,6 +6,10 @@
 OUT/last.pt, from which the next goes on with weights, optimiser, step, clock and random states. OUT/log.jsonl gets a line
 every 50 steps and the accuracies on validation data, OUT/log.png draws it, OUT/final.pt holds averaged weights (F16, packed.py) for export.
 
+Other processes draw and pad the batches ahead (batches.py). On a GPU the losses and gradients of a batch are one CUDA graph for each width that
+occurs; the last batch of a round, which is smaller, and all batches where capture fails go without. Another geometry than the one that
+ships begins anew, without the start network's embeddings to keep.
+
 --w-agree: two views of each utterance, with other pieces hidden and other units dropped, must agree on intent and labels
 (R-Drop, arXiv 2106.14448). --round: how often one round takes a form of each kind (examples.KINDS), the ones taken drawn anew.
 """
@@ -19,12 +23,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .chain import NEVER, Chain, words_first
-from .examples import KINDS, Prepared, by_length, drawn_again, question_batch, utterance_batch
+from .batches import QUESTION_WIDTHS, UTTERANCE_WIDTHS, Batches, question_shapes, unpacked, utterance_shapes
+from .chain import NEVER, Chain
+from .examples import KINDS, Prepared, utterance_batch
 from .measure import measure
-from .model import Understanding, mean_pool
+from .model import Geometry, Understanding, mean_pool
 from .packed import save_packed
-from .tokenizer import MASK
+
+LOSSES = ("intent", "slots", "embed", "agree", "qa")
+KEPT_OUT = 50  # of so many made questions one, with --compare
 
 
 def learning_rate(share, floor=0.01, warm=0.06):
@@ -61,37 +68,66 @@ def disagreement(log_p):
     return 0.5 * ((a.exp() - b.exp()) * (a - b)).sum(-1)
 
 
+class Graph:
+    """Work on one vector of i32 as a CUDA graph."""
+
+    def __init__(self, work, shapes, pool):
+        self.flat = torch.ones(sum(math.prod(s) for s in shapes), dtype=torch.int32, device="cuda")
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            work(self.flat)
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, pool=pool, capture_error_mode="thread_local"):
+            work(self.flat)
+
+    def __call__(self, flat):
+        self.flat.copy_(flat, non_blocking=True)
+        self.graph.replay()
+
+
 class Trainer:
     """Owns network, average, teacher's embeddings, optimiser, clock and random states."""
 
     def __init__(self, a):
-        from safetensors.torch import load_file
         torch.manual_seed(1)  # new heads begin alike whatever the seed: their trainings can then be averaged
-        self.a, self.data, self.rng = a, Prepared(a.prepared), np.random.default_rng(a.seed)
-        labels = self.data.labels
-        self.net = Understanding(len(self.data.tokenizer.pieces), len(labels["intents"]), len(labels["slots"]), a.drop).to(a.device)
-        self.net.load_start(load_file(os.path.join(a.prepared, "minilm.safetensors")))
+        self.a, self.data = a, Prepared(a.prepared)
+        labels, size = self.data.labels, Geometry(a.width, a.heads, a.layers, a.inner)
+        self.net = Understanding(len(self.data.tokenizer.pieces), len(labels["intents"]), len(labels["slots"]), a.drop, size)
+        ships = size == Geometry()
+        if ships:
+            from safetensors.torch import load_file
+            self.net.load_start(load_file(os.path.join(a.prepared, "minilm.safetensors")))
+        else:
+            self.net.begin_anew()
+        self.net.to(a.device)
         torch.manual_seed(a.seed)
-        self.oos = len(labels["intents"]) - 1
         self.domain_intents = torch.from_numpy(self.data.domain_intents).to(a.device)
         self.domain_slots = torch.from_numpy(self.data.domain_slots).to(a.device)
         self.chain = Chain(labels["slots"], a.device)
-        self.rows = self.data.rows("train")
+        rows = self.data.rows("train")
         if a.examples:
-            self.rows = self.rng.permutation(self.rows)[:a.examples]
+            rows = np.random.default_rng(a.seed).permutation(rows)[:a.examples]
         self.net.eval()
-        self.teacher = start_embeddings(self.net, self.data, self.rows, a.device)
-        self.question_rows = np.concatenate([np.flatnonzero(self.data.q_real == 0), np.repeat(np.flatnonzero(self.data.q_real), a.real_questions)])
+        self.teacher = start_embeddings(self.net, self.data, rows, a.device) if ships else None
+        made, asked = np.flatnonzero(self.data.q_real == 0), np.repeat(np.flatnonzero(self.data.q_real), a.real_questions)
+        self.kept_out = made[::KEPT_OUT]
+        if a.compare:
+            made = np.setdiff1d(made, self.kept_out)
+        self.batches = Batches(a, self.data, rows, np.concatenate([made, asked]))
         self.opt = torch.optim.AdamW(groups(self.net, a), a.lr, betas=(0.9, 0.98), fused=a.device == "cuda")
         self.live = self.net.state_dict()
         self.average = {k: v.detach().clone().float() for k, v in self.live.items()}
         self.autocast = torch.autocast(a.device, {"fp16": torch.float16}.get(a.amp, torch.bfloat16), enabled=a.amp in ("bf16", "fp16"))
         self.scaler = torch.amp.GradScaler(a.device, enabled=a.amp == "fp16")
         torch.backends.cuda.matmul.allow_tf32 = a.amp != "fp32"
+        self.sums = torch.zeros(len(LOSSES), device=a.device)
+        self.graphs, self.static = {}, a.device == "cuda" and not a.no_graph
         self.step, self.elapsed = 0, 0.0
 
     def save(self, path):
-        random = {"torch": torch.get_rng_state(), "numpy": self.rng.bit_generator.state, "cuda": torch.cuda.get_rng_state() if self.a.device == "cuda" else None}
+        random = {"torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state() if self.a.device == "cuda" else None}
         torch.save({"net": self.net.state_dict(), "average": self.average, "opt": self.opt.state_dict(), "scaler": self.scaler.state_dict(),
                     "step": self.step, "elapsed": self.elapsed, "random": random}, path + ".part")
         os.replace(path + ".part", path)
@@ -104,121 +140,154 @@ class Trainer:
         self.scaler.load_state_dict(s["scaler"])
         self.step, self.elapsed = s["step"], s["elapsed"]
         torch.set_rng_state(s["random"]["torch"])
-        self.rng.bit_generator.state = s["random"]["numpy"]
         if s["random"]["cuda"] is not None and self.a.device == "cuda":
             torch.cuda.set_rng_state(s["random"]["cuda"])
 
-    def sent(self, *tensors):
-        """To the device; from pinned memory, so that the host need not wait for what the device still has to do."""
-        if self.a.device != "cuda":
-            return [x.to(self.a.device) for x in tensors]
-        return [(x.pin_memory() if x.numel() else x).to("cuda", non_blocking=True) for x in tensors]
+    def capture(self, log):
+        """Graphs of every width, the widest first: its memory then does for all. What they compute meanwhile is thrown away."""
+        a, began, pool = self.a, time.time(), torch.cuda.graph_pool_handle()
+        self.net.train()
+        for p in self.net.parameters():
+            p.grad = torch.zeros_like(p)
+        wanted = [(self.learn_utterances, a.batch, w, utterance_shapes(a.batch, w, self.batches.views)) for w in reversed(UTTERANCE_WIDTHS)]
+        wanted += [(self.learn_questions, a.question_batch, w, question_shapes(a.question_batch, w)) for w in reversed(QUESTION_WIDTHS)]
+        try:
+            for work, rows, width, shapes in wanted:
+                self.graphs[work, rows, width] = Graph(lambda flat: work(flat, rows, width), shapes, pool)
+            torch.cuda.synchronize()
+            log({"graphs": len(self.graphs), "took_s": round(time.time() - began, 1)})
+        except Exception as error:
+            self.graphs = {}
+            log({"graphs": 0, "why": str(error)[:300]})
+        self.sums.zero_()
 
-    def utterances(self, picks):
-        """A batch on the device: pieces, places kept, domains, intents, the start network's embeddings, words (words_first); with --w-agree each row twice."""
-        rows = self.rows[picks]
-        domain = self.data.utt_domain[rows].astype(np.int64)
-        intent = self.data.utt_intent[rows].astype(np.int64)
-        # A bank's questions are out of scope for the home and media domains.
-        moved = (domain == 3) & (self.rng.random(len(rows)) < 0.15)
-        domain = np.where(moved, self.rng.integers(0, 2, len(rows)), domain)
-        intent = np.where(moved & (intent >= 0), self.oos, intent)
-        ids, keep, tags = utterance_batch(self.data, rows)
-        views = 2 if self.a.w_agree else 1
-        ids, keep, tags, domain, intent, picks = (torch.cat([x] * views) for x in (ids, keep, tags, *map(torch.from_numpy, (domain, intent, picks))))
-        hide = (torch.rand(ids.shape) < self.a.hide) & (ids > MASK)
-        *words, ids, keep, domain, intent, picks = self.sent(*words_first(tags), torch.where(hide, MASK, ids), keep, domain, intent, picks)
-        return ids, keep, domain, intent, self.teacher[picks].float(), words
+    def learn(self, work, batch):
+        """Adds the gradients of a batch by its graph, if there is one."""
+        rows, width, flat = batch
+        graph = self.graphs.get((work, rows, width))
+        if graph:
+            graph(flat)
+        else:
+            work(flat.to(self.a.device, non_blocking=True), rows, width)
 
-    def losses(self, picks, ask):
-        """Of a batch of utterances and, where ask is not None, of questions."""
-        ids, keep, domain, intent, teacher, words = self.utterances(picks)
-        asked = None if ask is None else self.sent(*question_batch(self.data, self.question_rows[ask], self.rng))
+    def learn_utterances(self, flat, rows, width):
+        self.opt.zero_grad(set_to_none=not self.static)
+        self.backward(self.utterance_losses(flat, rows, width, self.batches.views))
+
+    def learn_questions(self, flat, rows, width):
+        self.backward({"qa": self.question_loss(flat, rows, width)})
+
+    def backward(self, losses):
+        for name, loss in losses.items():
+            self.sums[LOSSES.index(name)].add_(loss.detach())
+        self.scaler.scale(sum(getattr(self.a, "w_" + k) * v for k, v in losses.items())).backward()
+
+    def utterance_losses(self, flat, rows, width, views, taught=True):
+        """flat: batches.utterance_shapes. taught: of training rows, whose embeddings by the start network there are."""
+        ids, number, *rest = unpacked(flat, utterance_shapes(rows, width, views))
+        number, places, tags, domain, intent, picks = (torch.cat([x] * views) for x in (number, *rest))
+        keep = torch.arange(width, device=flat.device) <= number[:, None] + 1
         with self.autocast:
             logits, slots, embed, _ = self.net.utterance(ids, keep)
-            answers = None if ask is None else self.net.question(*asked[:3])[:2]
-        losses, apart = self.intent_loss(logits, domain, intent)
-        labels, labels_apart = self.slot_loss(slots, words, domain)
-        losses = {"intent": losses, "slots": labels, "embed": (1 - (embed * teacher).sum(-1)).mean()}
-        if self.a.w_agree:
-            losses["agree"] = apart + labels_apart
-        if answers:  # cross entropy of start and end; position 0 where there is no answer
-            losses["qa"] = 0.5 * sum(F.cross_entropy(x, place) for x, place in zip(answers, asked[3:]))
+        losses, apart = {}, {}
+        losses["intent"], apart["intent"] = self.intent_loss(logits, domain, intent, views)
+        losses["slots"], apart["slots"] = self.slot_loss(slots, places, tags, domain, views)
+        if taught and self.teacher is not None:
+            losses["embed"] = (1 - (embed * self.teacher[picks].float()).sum(-1)).mean()
+        if views == 2:
+            losses["agree"] = apart["intent"] + apart["slots"]
         return losses
 
-    def intent_loss(self, logits, domain, intent):
+    def question_loss(self, flat, rows, width):
+        """Cross entropy of start and end; position 0 where there is no answer. flat: batches.question_shapes."""
+        ids, types, keep, *ends = unpacked(flat, question_shapes(rows, width))
+        with self.autocast:
+            answers = self.net.question(ids, types, keep > 0)[:2]
+        return 0.5 * sum(F.cross_entropy(x, place) for x, place in zip(answers, ends))
+
+    def intent_loss(self, logits, domain, intent, views):
         """Over the labels of each example's domain, and how far both views are apart."""
         mask = self.domain_intents[domain]
         log_p = F.log_softmax(logits.float().masked_fill(~mask, -30.0), -1)
         smooth = mask.float() * self.a.smooth / mask.sum(-1, keepdim=True)
         taught = (intent >= 0).float()
-        target = smooth + (1 - self.a.smooth) * F.one_hot(intent.clamp_min(0), logits.shape[-1])
+        target = smooth + (1 - self.a.smooth) * (torch.arange(logits.shape[-1], device=logits.device) == intent[:, None])
         total = taught.sum().clamp_min(1)
         loss = (-(target * log_p).sum(-1) * taught).sum() / total
-        return loss, 2 * (disagreement(log_p) * taught.chunk(2)[0]).sum() / total if self.a.w_agree else 0.0
+        return loss, 2 * (disagreement(log_p) * taught.chunk(2)[0]).sum() / total if views == 2 else 0.0
 
-    def slot_loss(self, slots, words, domain):
-        """Of the whole labelling, a word, and how far both views of a word are apart; 0 where no sentence of the batch has labels. words: words_first()."""
-        rows, places, tags = words
-        if not tags.numel():
-            return slots.sum() * 0.0, 0.0
-        logits = slots[rows].float().gather(1, places[..., None].expand(-1, -1, slots.shape[-1]))
-        logits = logits.masked_fill(~self.domain_slots[domain[rows]][:, None], NEVER)
-        number = (tags >= 0).sum()
+    def slot_loss(self, slots, places, tags, domain, views):
+        """Of the whole labelling, a word, and how far both views of a word are apart. places, tags: words_first()."""
+        logits = slots.float().gather(1, places[..., None].expand(-1, -1, slots.shape[-1]))
+        logits = logits.masked_fill(~self.domain_slots[domain][:, None], NEVER)
+        number = (tags >= 0).sum().clamp_min(1)
         loss = (self.chain.loss(self.net.slot_next, logits, tags) / number).float()
-        if not self.a.w_agree:
+        if views == 1:
             return loss, 0.0
         apart = disagreement(F.log_softmax(logits, -1)) * (tags.chunk(2)[0] >= 0)
         return loss, 2 * apart.sum() / number
 
-    def update(self, losses, share):
+    def update(self, share, asked):
+        """A step by the gradients that are there; without questions their head stays."""
         factor = learning_rate(share)
         for g in self.opt.param_groups:
             g["lr"] = g["peak"] * factor
-        loss = sum(getattr(self.a, "w_" + k) * v for k, v in losses.items())
-        self.opt.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        head = list(self.net.qa.parameters())
+        kept = [p.grad for p in head]
+        for p, grad in zip(head, kept):
+            p.grad = grad if asked else None
         self.scaler.unscale_(self.opt)
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.scaler.step(self.opt)
         self.scaler.update()
+        for p, grad in zip(head, kept):
+            p.grad = grad
         decay = min(self.a.decay, (self.step + 1) / (self.step + 20))
         torch._foreach_lerp_([self.average[k] for k in self.live], list(self.live.values()), 1 - decay)
 
-    def round(self):
-        """Numbers of the training rows that the next round takes, in batches."""
-        taken = drawn_again(self.data.utt_kind[self.rows], self.a.round, self.rng)
-        return (taken[x] for x in by_length(self.data.utt_n[self.rows[taken]], self.a.batch, self.rng))
+    def told(self):
+        """{loss: mean of a step since the last time}; waits for the device."""
+        sums = dict(zip(LOSSES, self.sums.tolist()))
+        self.sums.zero_()
+        sums["qa"] *= self.a.question_every
+        absent = [*([] if self.batches.views == 2 else ["agree"]), *([] if self.teacher is not None else ["embed"])]
+        return {k: round(v / self.a.log_every, 4) for k, v in sums.items() if k not in absent}
 
     def run(self, log):
         a, began, came = self.a, time.time(), self.elapsed
-        batches = asked = iter(())
-        sums = {}
+        ahead = iter(self.batches.ahead(self.step))
+        self.net.train()
         while True:
             self.elapsed = came + time.time() - began
             share = max(self.elapsed / (60 * a.minutes), self.step / a.steps if a.steps else 0)
             if share >= 1 or self.elapsed - came > 60 * a.stop:
                 return share >= 1
-            picks = next(batches, None)
-            if picks is None:
-                batches = self.round()
-                continue
-            ask = next(asked, None) if self.step % a.question_every == 0 else None
-            if ask is None and self.step % a.question_every == 0:
-                lengths = self.data.ctx_n[self.data.q_ctx[self.question_rows]]
-                asked = by_length(lengths, a.question_batch, self.rng)
-                continue
-            self.net.train()
-            losses = self.losses(picks, ask)
-            self.update(losses, share)
+            utterances, questions = next(ahead)
+            self.learn(self.learn_utterances, utterances)
+            if questions:
+                self.learn(self.learn_questions, questions)
+            self.update(share, bool(questions))
             self.step += 1
-            for k, v in losses.items():
-                sums[k] = sums.get(k, 0) + v.detach() * (a.question_every if k == "qa" else 1)
             if self.step % a.log_every == 0:
-                log({"step": self.step, "seconds": round(self.elapsed, 1), "lr": a.lr * learning_rate(share)} | {k: round(float(v) / a.log_every, 4) for k, v in sums.items()})
-                sums = {}
-            if self.step % a.save_every == 0:
+                log({"step": self.step, "seconds": round(self.elapsed, 1), "lr": a.lr * learning_rate(share)} | self.told())
+            if self.step % a.save_every == 0 and not a.compare:
                 self.save(os.path.join(a.out, "last.pt"))
+
+    @torch.no_grad()
+    def held_losses(self, batches=10):
+        """Means over validation utterances and the questions kept out, in the training's arithmetic."""
+        self.net.eval()
+        rng, valid = np.random.default_rng(1), self.data.rows("valid")
+        found = {"intent": [], "slots": [], "qa": []}
+        for rows in rng.permutation(valid)[:batches * self.a.batch].reshape(-1, self.a.batch):
+            labels = (x[rows].astype(np.int64) for x in (self.data.utt_domain, self.data.utt_intent))
+            n, width, flat = self.batches.told(rows, *labels, np.zeros_like(rows))
+            for name, loss in self.utterance_losses(flat.to(self.a.device), n, width, 1, False).items():
+                found[name].append(loss)
+        for rows in np.array_split(self.kept_out, len(self.kept_out) // self.a.question_batch):
+            n, width, flat = self.batches.questions(rows, rng)
+            found["qa"].append(self.question_loss(flat.to(self.a.device), n, width))
+        return {"held_" + name: round(torch.stack(losses).mean().item(), 4) for name, losses in found.items()}
 
 
 def draw(path):
@@ -251,6 +320,8 @@ def arguments():
     parser.add_argument("--steps", type=int, default=0, help="end here if the clock has not ended it")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--amp", choices=("fp32", "tf32", "bf16", "fp16"), default="bf16")
+    for name, number in Geometry()._asdict().items():
+        parser.add_argument("--" + name, type=int, default=number)
     parser.add_argument("--batch", type=int, default=192)
     parser.add_argument("--question-batch", type=int, default=40)
     parser.add_argument("--question-every", type=int, default=1, help="steps from one batch of questions to the next")
@@ -273,7 +344,14 @@ def arguments():
     parser.add_argument("--save-every", type=int, default=1000)
     parser.add_argument("--examples", type=int, default=0, help="train on so many utterances only (a dry run)")
     parser.add_argument("--no-measure", action="store_true", help="leave the accuracies to evaluate.py")
-    return parser.parse_args()
+    parser.add_argument("--jobs", type=int, help="processes that draw batches ahead; default: 0 without a GPU")
+    parser.add_argument("--no-graph", action="store_true")
+    parser.add_argument("--compare", action="store_true",
+                        help="for training/precisions.py: saves nothing, keeps some made questions out, ends with held-out losses and accuracies of few utterances")
+    a = parser.parse_args()
+    if a.jobs is None:
+        a.jobs = min(4, os.cpu_count() - 1) if a.device == "cuda" else 0
+    return a
 
 
 def main():
@@ -292,15 +370,22 @@ def main():
             print(json.dumps(line), file=f)
         print(json.dumps(line), flush=True)
 
-    log({"arguments": vars(a), "step": trainer.step, "utterances": len(trainer.rows), "questions": len(trainer.question_rows)})
+    log({"arguments": vars(a), "step": trainer.step, "utterances": len(trainer.batches.rows), "questions": len(trainer.batches.question_rows)})
+    if trainer.static:
+        trainer.capture(log)
     done = trainer.run(log)
-    trainer.save(last)
+    if not a.compare:
+        trainer.save(last)
+        save_packed(os.path.join(a.out, "final.pt"), trainer.average, done=done, step=trainer.step)
     trainer.net.load_state_dict(trainer.average)
-    save_packed(os.path.join(a.out, "final.pt"), trainer.average, done=done, step=trainer.step)
+    end = {"end": True, "step": trainer.step} | (trainer.held_losses() if a.compare else {})
     if not a.no_measure:
-        figures, thresholds = measure(trainer.net, trainer.data, a.device, ("valid", "valid_spoken"))
-        log({"step": trainer.step} | {k: round(v, 2) for k, v in figures.items()} | {"thresholds": thresholds})
-    draw(log_path)
+        few = {"questions": 0, "most": 400} if a.compare else {}
+        figures, thresholds = measure(trainer.net, trainer.data, a.device, ("valid",) if a.compare else ("valid", "valid_spoken"), **few)
+        end |= {k: round(v, 2) for k, v in figures.items()} | {"thresholds": thresholds}
+    log(end)
+    if not a.compare:
+        draw(log_path)
 
 
 if __name__ == "__main__":

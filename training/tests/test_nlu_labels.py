@@ -49,6 +49,9 @@ class Chains(unittest.TestCase):
             tags[i, :n] = torch.tensor(path)
             want += np.logaddexp.reduce(list(scores.values())) - scores[path]
         self.assertAlmostEqual(want, float(chain.loss(next, x, tags)), places=4)  # f32 logits
+        tags[2] = -1  # a sentence without labels counts for nothing
+        fewer = [i for i in range(6) if i != 2]
+        self.assertAlmostEqual(float(chain.loss(next, x[fewer], tags[fewer])), float(chain.loss(next, x, tags)), places=9)
 
     def test_search_keeps_to_the_mask(self):
         mask = np.array([True, True, True, False, False])
@@ -57,10 +60,9 @@ class Chains(unittest.TestCase):
         self.assertTrue((Chain(NAMES).best(np.zeros((5, 5)), x, mask) < 3).all())
 
     def test_words_first(self):
-        rows, places, tags = words_first(torch.tensor([[-1, 4, -1, 2], [-1, -1, -1, -1], [-1, -1, 0, -1]]))
-        self.assertEqual([0, 2], rows.tolist())
-        self.assertEqual([[1, 3], [2, 0]], places.tolist())
-        self.assertEqual([[4, 2], [0, -1]], tags.tolist())
+        places, tags = words_first(torch.tensor([[-1, 4, -1, 2], [-1, -1, -1, -1], [-1, -1, 0, -1]]), 2)
+        self.assertEqual([[1, 3], [0, 1], [2, 0]], places.tolist())
+        self.assertEqual([[4, 2], [-1, -1], [0, -1]], tags.tolist())
 
 
 @unittest.skipUnless(torch, "no PyTorch or num2words here")

@@ -15,12 +15,36 @@ try:
     import numpy as np
     import torch
 
-    from training.nlu.examples import drawn_again, utterance_batch
+    from training.nlu.batches import QUESTION_WIDTHS, Batches, question_shapes, unpacked, utterance_shapes
+    from training.nlu.examples import drawn_again, question_batch, question_row, utterance_batch
+    from training.nlu.model import Geometry, Understanding
     from training.nlu.packed import load_weights, save_packed
     from training.nlu.tokenizer import CLS, PAD, SEP
     from training.nlu.train import disagreement
 except ImportError:  # PyTorch or num2words
     torch = None
+
+
+def prepared(utterances=40, questions=9):
+    """A stand-in for what prepare.py writes."""
+    rng = np.random.default_rng(3)
+    data = types.SimpleNamespace(labels={"intents": ["a/x", "b/y", "oos"]}, utt_n=rng.integers(1, 20, utterances).astype(np.uint8), ctx_n=rng.integers(30, 400, 5),
+                                 q_n=rng.integers(3, 9, questions).astype(np.uint8), q_ctx=np.arange(questions) % 5, q_real=np.zeros(questions, np.uint8))
+    for kind in ("utt", "ctx", "q"):
+        n = getattr(data, kind + "_n").astype(np.int64)
+        setattr(data, kind + "_at", np.cumsum(n) - n)
+        setattr(data, kind + "_ids", rng.integers(200, 900, n.sum()).astype(np.int16))
+    data.utt_tags = rng.integers(-1, 4, len(data.utt_ids)).astype(np.int16)
+    data.utt_kind, data.utt_domain, data.utt_intent = (rng.integers(low, 3, utterances).astype(np.int16) for low in (0, 0, -1))
+    data.q_begin = np.where(np.arange(questions) % 3, 7, -1)
+    data.q_end = np.where(data.q_begin < 0, -1, 9)
+    data.part = lambda kind, field, i: getattr(data, f"{kind}_{field}")[getattr(data, kind + "_at")[i]:][:int(getattr(data, kind + "_n")[i])]
+    return data
+
+
+def batches(data, jobs=0, views=2):
+    a = types.SimpleNamespace(w_agree=float(views - 1), seed=4, round=[1.0, 0.5, 1.5], batch=8, question_batch=3, question_every=2, hide=0.2, jobs=jobs, device="cpu")
+    return Batches(a, data, np.arange(len(data.utt_n)), np.arange(len(data.q_n)))
 
 
 @unittest.skipUnless(torch, "no PyTorch or num2words here")
@@ -46,6 +70,56 @@ class Training(unittest.TestCase):
         counts = np.bincount(first[first >= 140] - 140, minlength=20)
         self.assertEqual({2, 3}, set(counts.tolist()))
         self.assertNotEqual(first.tolist(), again.tolist())
+
+    def test_batches_are_the_same_after_a_resumption_and_in_any_process(self):
+        data, seen = prepared(), []
+        for first, jobs in ((0, 0), (5, 0), (5, 2)):
+            ahead = iter(batches(data, jobs).ahead(first))
+            seen.append([next(ahead) for _ in range(20 - first)][-12:])
+        for a, b, c in zip(*seen):
+            for kind in (0, 1):
+                self.assertEqual(a[kind] is None, b[kind] is None)
+                if a[kind]:
+                    self.assertEqual(a[kind][:2], b[kind][:2])
+                    self.assertTrue(torch.equal(a[kind][2], b[kind][2]) and torch.equal(a[kind][2], c[kind][2]))
+        self.assertEqual({True, False}, {x[1] is None for x in seen[0]})
+
+    def test_packed_batches(self):
+        data = prepared()
+        rows = np.array([3, 8, 11])
+        n, width, flat = batches(data).told(rows, data.utt_domain[rows].astype(np.int64), data.utt_intent[rows].astype(np.int64), rows)
+        ids, number, places, tags, domain, intent, picks = unpacked(flat, utterance_shapes(n, width, 1))
+        want, keep, told = utterance_batch(data, rows)
+        self.assertTrue(torch.equal(want, ids[:, :want.shape[1]]))
+        self.assertEqual(keep.sum(1).tolist(), (number + 2).tolist())
+        self.assertEqual([t[t >= 0].tolist() for t in told], [t[t >= 0].tolist() for t in tags])
+        self.assertEqual([torch.nonzero(t >= 0)[:, 0].tolist() for t in told], [p[:int((t >= 0).sum())].tolist() for p, t in zip(places, tags)])
+        self.assertEqual([data.utt_intent[rows].tolist(), rows.tolist()], [intent.tolist(), picks.tolist()])
+        asked = np.arange(9)
+        n, width, flat = batches(data).questions(asked, np.random.default_rng(1))
+        self.assertIn(width, QUESTION_WIDTHS)
+        for a, b in zip(question_batch(data, asked, np.random.default_rng(1), widths=QUESTION_WIDTHS), unpacked(flat, question_shapes(n, width))):
+            self.assertTrue(torch.equal(a.long(), b))
+
+    def test_questions_are_laid_out_as_one_row_is(self):
+        data = prepared()
+        data.ctx_n[:] = 30  # whole paragraphs
+        ids, types_, keep, begin, end = question_batch(data, np.arange(9), np.random.default_rng(1), other=0.0)
+        for i in range(9):
+            want, kinds = question_row(data.part("q", "ids", i), data.part("ctx", "ids", data.q_ctx[i]))
+            self.assertEqual([list(map(int, want)), kinds], [ids[i, keep[i]].tolist(), types_[i, keep[i]].tolist()])
+            at = int(data.q_n[i]) + 2
+            self.assertEqual([7 + at, 9 + at] if data.q_begin[i] >= 0 else [0, 0], [int(begin[i]), int(end[i])])
+
+    def test_geometry(self):
+        net = Understanding(50, 3, 5, size=Geometry(16, 2, 1, 24)).eval()
+        net.begin_anew()
+        ids, keep = torch.randint(0, 50, (2, 8)), torch.ones(2, 8, dtype=torch.bool)
+        logits, slots, embed, _ = net.utterance(ids, keep)
+        self.assertEqual([(2, 3), (2, 8, 5), (2, 16)], [tuple(x.shape) for x in (logits, slots, embed)])
+        table, types_ = net.bert.embeddings.token_type_embeddings.weight, ids % 2
+        none = net.bert.embeddings(ids, types_) - net.bert.embeddings.LayerNorm(net.bert.embeddings.word_embeddings(ids) + net.bert.embeddings.position_embeddings.weight[:8] + table[types_])
+        self.assertLess(float(none.abs().max()), 1e-5)
 
     def test_disagreement_is_both_divergences(self):
         torch.manual_seed(5)
