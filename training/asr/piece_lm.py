@@ -218,7 +218,7 @@ def main():
     r.add_argument("--batch", type=int, default=32768, help="pieces"), r.add_argument("--lr", type=float, default=2e-3)
     r.add_argument("--layers", type=int, default=2), r.add_argument("--channels", type=int, default=192)
     r.add_argument("--heads", type=int, default=4), r.add_argument("--inner", type=int, default=768)
-    r.add_argument("--drop", type=float, default=0.05), r.add_argument("--ema", type=float, default=0.998)
+    r.add_argument("--drop", type=float, default=0.08), r.add_argument("--ema", type=float, default=0.998)
     r.add_argument("--amp", choices=["fp32", "tf32", "bf16"], default="bf16"), r.add_argument("--device", default="cuda")
     r.add_argument("--tell", type=float, default=5, help="seconds between lines of the log"), r.add_argument("--seed", type=int, default=3)
     e.add_argument("checkpoint"), e.add_argument("out")
