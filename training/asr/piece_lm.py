@@ -22,7 +22,6 @@ import torch.nn.functional as F
 
 from ..common.log import to_file
 from .export import is_matrix, quantise
-from .lm import read_text
 from .pieces import BEGIN, END, TEXT, Pieces
 from .speller import LEAD, PLACES, attention
 from .tensors import save_tensors
@@ -70,6 +69,7 @@ class PieceLanguage(nn.Module):
 
 def texts(a):
     """Rows of pieces by kind, sentences of each kind that are only measured among them, into one file."""
+    from .lm import read_text  # its num2words is not where a network is trained
     pieces, out, rng = Pieces(a.pieces), {}, random.Random(9)
     for kind, lines in read_text(a.data, a.patterns, a.assistant).items():
         rng.shuffle(lines)
