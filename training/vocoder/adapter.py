@@ -3,7 +3,7 @@ matrices for each; what is small is the voice's own. The voice costs less than a
 
 A voice's file, beside the pack's weights.safetensors, names as in export.py:
   NAME                     stands in place of the pack's NAME, or is new (pitch.*)
-  NAME.down, NAME.up       [rank, in], [rank, out], I8 with F32 scales [rank]: NAME [out, in] is the pack's plus transpose(up) down
+  NAME.down, NAME.up       [rank, in], [rank, out], I8 with F32 scales [rank], or F16: NAME [out, in] is the pack's plus transpose(up) down
 What the pack has in I8 is I8 again after that sum, with new scales (pack.quantised).
 """
 import math

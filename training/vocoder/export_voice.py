@@ -5,7 +5,7 @@
 
 VOCODER.pt: a checkpoint of `training.vocoder.train ... --start PACK/weights.safetensors --voice VOICE --adapt`. What the file holds: adapter.py; names,
 and what is F16 in it: rounding.py. It fits only the weights that it was trained beside, whose digest is in its metadata. DATA: the prefix of the teacher's
-shards, of which a few utterances of the voice tell what the biases take back of rounding.
+shards, of which a few utterances of the voice tell how to round.
 """
 import argparse
 import hashlib
@@ -19,7 +19,7 @@ from training.tts.speech import load
 from training.vocoder import adapter
 from training.vocoder.export import tensors as packed, unpacked
 from training.vocoder.model import of
-from training.vocoder.rounding import corrected, mels_of, stored
+from training.vocoder.rounding import mels_of, packed_voice
 
 BUDGET = 1_000_000
 
@@ -65,9 +65,8 @@ def main():
     net.load_state_dict({k: v.float() for k, v in saved["net"].items()})
     base, path = (os.path.join(a.pack, name) for name in ("weights.safetensors", f"{a.voice}.safetensors"))
     check_base(net, base)
-    voice, (raw, _) = adapter.balanced(voice_tensors(net)), pack.load(base)
-    voice = corrected(voice, raw, mels_of(*load(a.data, "cpu"), a.voice))
-    pack.save(path, stored(voice), dict(base_sha256=digest(base)))
+    voice = packed_voice(voice_tensors(net), pack.load(base)[0], mels_of(*load(a.data, "cpu"), a.voice))
+    pack.save(path, voice, dict(base_sha256=digest(base)))
     config, size = saved["config"], os.path.getsize(path)
     lines = [f'adapter = "{a.voice}.safetensors"']
     if net.pitch:

@@ -26,7 +26,7 @@ from training.vocoder.discriminators import Discriminators
 from training.vocoder.export import unpacked
 from training.vocoder.model import SIGMA, SIGMA_BESIDE, gated_layer, harmonics, of
 from training.vocoder.predicted import Predicted
-from training.vocoder.rounding import corrected, mels_of
+from training.vocoder.rounding import mels_of, unpacked_voice
 
 PAD = 2048  # samples around a segment, so that its mel frames are whole
 GEOMETRY = dict(channels=256, layers=10, flows=6)
@@ -308,8 +308,7 @@ def main():
     if pitch:
         gen.pitch.load_state_dict(pitch["net"])
     if a.start_voice and not a.resume:
-        voice, base = read(a.start_voice)[0], load_pack(a.start)[0]
-        restore(gen, corrected(voice, base, mels_of(rows, audio, a.voice), share=-1.0))
+        restore(gen, unpacked_voice(load_pack(a.start_voice)[0], load_pack(a.start)[0], mels_of(rows, audio, a.voice)))
     predicted = Predicted(a.predicted, rows, audio) if a.predicted else None
     batches = Batches(rows, audio, a.batch, a.frames + (2 if a.tiny else MARGIN), predicted, a.predicted_share)
     step = Step(gen, dis, batches, dtype, a.frames, a.mean)
