@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 try:
     import torch
 
-    from training.asr import export, piece_lm
+    from training.asr import average, export, piece_lm
     from training.asr.export import packed, rounded
     from training.asr.golden import restored
     from training.asr.listener import network
@@ -125,6 +125,22 @@ class Export(unittest.TestCase):
                 self.exported(SHAPE | dict(pieces=len(PIECES) + 1, spells=2), *options)
         with self.assertRaisesRegex(SystemExit, "no attention decoder"):
             self.exported(SHAPE, "--pieces", self.path("pieces.txt"))
+
+    def test_the_mean_of_two_trainings(self):
+        net, _ = self.exported(SHAPE)
+        torch.manual_seed(6)
+        other = network(SHAPE)
+        torch.save(dict(shape=SHAPE, ema=other.state_dict(), step=7, elapsed=1.0), self.path("other.pt"))
+        with mock.patch.object(sys, "argv", ["average", self.path("mean.pt"), self.path("other.pt"), self.path("pack", "weights.safetensors"), "--share", "0.25"]):
+            average.main()
+        got, pack = torch.load(self.path("mean.pt")), restored(self.path("pack", "weights.safetensors")).state_dict()
+        self.assertEqual((SHAPE, 7), (got["shape"], got["step"]))
+        for name, w in other.state_dict().items():
+            self.assertTrue(torch.allclose(0.25 * w.float() + 0.75 * pack[name].float(), got["ema"][name], atol=1e-6), name)
+
+    def test_another_network_has_no_mean(self):
+        with self.assertRaisesRegex(ValueError, r"a: \(2,\) and \(3,\); wanted two trainings of one network"):
+            average.mean({"a": torch.zeros(2)}, {"a": torch.zeros(3)}, 0.5)
 
 
 if __name__ == "__main__":
