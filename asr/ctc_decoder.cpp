@@ -129,7 +129,9 @@ std::int32_t CtcDecoder::extend(std::int32_t letter, std::uint8_t symbol) {
     }
   }
   if (c == ' ') made.extra += close_word(letter, made.lm, made.phrases);
-  made.extra += hot_words_.advance(made.hot, c, at_word_start);
+  const float boost = hot_words_.advance(made.hot, c, at_word_start);
+  made.extra += boost;
+  made.boosts += boost;
   return child;
 }
 
@@ -295,12 +297,16 @@ std::vector<DecodedWord> CtcDecoder::words_of(const std::string& text) const {
 float CtcDecoder::ending(std::int32_t letter) const {
   const Letter& last = letters_[letter];
   LmState lm = last.lm;
-  HotWords::State hot = last.hot;
   std::int32_t phrases = last.phrases;
-  float gain = hot_words_.finish(hot);
+  float gain = last_boost(letter);
   if (last.c != ' ') gain += close_word(letter, lm, phrases) - last.ahead;
   if (lm_ && letter != LetterTree::kRoot) gain += config_.lm_weight * lm_->end(lm);
   return gain;
+}
+
+float CtcDecoder::last_boost(std::int32_t letter) const {
+  HotWords::State hot = letters_[letter].hot;
+  return hot_words_.finish(hot);
 }
 
 // The beam with its last words closed, best first.
@@ -354,12 +360,13 @@ float CtcDecoder::score_language(std::string_view text) const {
   float score = 0;
   std::size_t word_start = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    score += hot_words_.advance(at.hot, text[i], i == word_start);
+    score += config_.hot_gain * hot_words_.advance(at.hot, text[i], i == word_start);
     if (text[i] != ' ') continue;
     score += score_word(text.substr(word_start, i - word_start), at.lm, at.phrases);
     word_start = i + 1;
   }
-  score += score_word(text.substr(word_start), at.lm, at.phrases) + hot_words_.finish(at.hot);
+  score += score_word(text.substr(word_start), at.lm, at.phrases) +
+           config_.hot_gain * hot_words_.finish(at.hot);
   return lm_ ? score + config_.lm_weight * lm_->end(at.lm) : score;
 }
 
@@ -384,7 +391,7 @@ std::int32_t CtcDecoder::longer(std::int32_t text, std::uint8_t letter) {
 }
 
 float CtcDecoder::whole_language_score(std::int32_t text) const {
-  return letters_[text].extra + ending(text);
+  return language_score(text) + ending(text) + (config_.hot_gain - 1) * last_boost(text);
 }
 
 }  // namespace antiphon::asr

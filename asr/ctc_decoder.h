@@ -28,8 +28,9 @@ struct CtcDecoderConfig {
   float phrase_share = 0.1f;   // of a word's probability that the phrase model decides
   float phrase_gain = 1.0f;    // times what a word's score gains by that; an attention decoder that
                                // halves it wants 2
-  int commit_steps = 40;       // hypotheses that disagree on words older than this are dropped
-  float delay_ms = 0;          // by which the network hears letters late; word times leave it out
+  float hot_gain = 1.0f;  // times hot words' boosts, where texts are scored for others' searches
+  int commit_steps = 40;  // hypotheses that disagree on words older than this are dropped
+  float delay_ms = 0;     // by which the network hears letters late; word times leave it out
   ConfidenceWeights confidence;
 };
 
@@ -74,17 +75,20 @@ class CtcDecoder {
   std::vector<DecodedText> best_texts(int count) const;
   // When the words of a text were heard, and how surely.
   std::vector<DecodedWord> words_of(const std::string& text) const;
-  // Each text's, as the beam would score it if it forgot nothing: all alignments of all steps since
-  // reset() count. texts: words of the alphabet's letters with single spaces. `heard` is -infinity
-  // for anything else, an empty text, more letters than the steps can tell, or a step that hears
-  // none of them. Allocates; num_steps x letters time.
+  // Each text's, as the beam would score it if it forgot nothing and hot_gain were 1: all
+  // alignments of all steps since reset() count. texts: words of the alphabet's letters with single
+  // spaces. `heard` is -infinity for anything else, an empty text, more letters than the steps can
+  // tell, or a step that hears none of them. Allocates; num_steps x letters time.
   std::vector<TextScore> scores(std::span<const std::string> texts) const;
   // Texts letter by letter, for searches of others: the text of no letters is kNoText, every other
   // one is the child of a shorter one. They live until the next advance() or reset().
   static constexpr std::int32_t kNoText = LetterTree::kRoot;
   std::int32_t longer(std::int32_t text, std::uint8_t letter);
-  // Of a beginning of texts, with what its last word can become at best; of a whole text.
-  float language_score(std::int32_t text) const { return letters_[text].extra; }
+  // Of a beginning of texts, with what its last word can become at best; of a whole text. Hot words
+  // count hot_gain times, here and in scores().
+  float language_score(std::int32_t text) const {
+    return letters_[text].extra + (config_.hot_gain - 1) * letters_[text].boosts;
+  }
   float whole_language_score(std::int32_t text) const;
   bool has_hot_words() const { return !hot_words_.empty(); }
   int num_steps() const { return step_; }
@@ -110,6 +114,7 @@ class CtcDecoder {
   float score_word(std::string_view word, LmState& lm, std::int32_t& phrases) const;
   float score_language(std::string_view text) const;
   float ending(std::int32_t letter) const;
+  float last_boost(std::int32_t letter) const;
   float look_ahead(std::int32_t letter) const;
   void prune();
   void commit();

@@ -27,6 +27,7 @@ std::int32_t LetterTree::add(std::int32_t parent, std::uint8_t symbol, char c) {
   letter.symbol = symbol;
   letter.c = c;
   letter.extra = above.extra;
+  letter.boosts = above.boosts;
   letter.ahead = above.ahead;
   letter.words = above.words;
   letter.lm = above.lm;

@@ -23,6 +23,7 @@ struct Letter {
   char c = ' ';
   std::int32_t step = 0;     // at which it was tried first
   float extra = 0;           // language model, word bonus, hot words, and `ahead`
+  float boosts = 0;          // of it: what hot words earned
   float ahead = 0;           // of it: what the word in progress can become at best
   WordRange words;           // of the language model that begin like the word in progress
   LmState lm;                // before the word in progress

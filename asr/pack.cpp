@@ -230,6 +230,7 @@ Status read_all(const toml::table& t, const std::string& dir, PackManifest& m) {
                          {"word_bonus", &m.decoder.word_bonus, -20, 20},
                          {"phrase_share", &m.decoder.phrase_share, 0, 0.99},
                          {"phrase_gain", &m.decoder.phrase_gain, 0, 10},
+                         {"hot_gain", &m.decoder.hot_gain, 0, 10},
                          {"commit_steps", &m.decoder.commit_steps, 1, 10000},
                          {"delay_ms", &m.decoder.delay_ms, -500, 500}};
   ANTIPHON_RETURN_IF_ERROR(read_section(t, "pack", pack));

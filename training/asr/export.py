@@ -160,7 +160,8 @@ def manifest(folder, shape, a):
              f"mel_bins = {MELS}", f"width = {shape['width']}", f"layers = {shape['layers']}", *geometry(shape),
              f"outputs_per_step = {shape.get('outputs', 1)}", f'alphabet = "{CHARS}"  # classes 1 and on; 0 is the blank', "", "[decoder]",
              f"beam_width = {a.beam}", f"lm_weight = {a.alpha}", f"word_bonus = {a.beta}", f"unknown_word = {a.unknown}",
-             f"unknown_letter = {a.unknown_letter}", *[f"phrase_gain = {a.phrase_gain}"] * (a.phrase_gain != 1), f"delay_ms = {a.delay}", "",
+             f"unknown_letter = {a.unknown_letter}", *[f"{k} = {v}" for k, v in (("phrase_gain", a.phrase_gain), ("hot_gain", a.hot_gain)) if v != 1],
+             f"delay_ms = {a.delay}", "",
              *speller(shape, a), *language, "[files]", 'weights = "weights.safetensors"'] + ['lm = "lm.anlm"'] * ("lm.anlm" in files)
     lines += ['pieces = "pieces.txt"'] * bool(shape.get("spells")) + [f'language = "{LANGUAGE}"'] * bool(language)
     for name in files:
@@ -184,6 +185,7 @@ def options():
     ap.add_argument("--unknown", type=float, default=-4.0, help="for each word that the model does not know")
     ap.add_argument("--unknown-letter", type=float, default=-1.0, help="and for each of its letters")
     ap.add_argument("--phrase-gain", type=float, default=1.0, help="times what an assistant's phrases give a word; with an attention decoder 2")
+    ap.add_argument("--hot-gain", type=float, default=1.0, help="times hot words' boosts beside an attention decoder")
     ap.add_argument("--pieces", help="vocabulary of the attention decoder (pieces.py)")
     ap.add_argument("--spell-beam", type=int, default=6, help="texts that it spells side by side")
     ap.add_argument("--spell-texts", type=int, default=12, help="of CTC's beam that it judges")

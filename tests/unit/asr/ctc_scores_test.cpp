@@ -253,5 +253,39 @@ TEST(CtcScores, AreThoseOfABeamThatForgetsNothing) {
   }
 }
 
+// With hot_gain texts score as if boosts were larger; the beam's own scores do not.
+TEST(CtcScores, HotWordsCountMoreInSearchesOfOthers) {
+  const HotWord listed[] = {{"tea", 1.5f}, {"latte", -1}}, twice[] = {{"tea", 3}, {"latte", -2}};
+  CtcDecoderConfig config = config_of(test::kAlphabet);
+  const std::string heard = "a tea e";
+  const auto log_probs = in_doubt(heard, 3);
+  const auto made = [&](std::span<const HotWord> words, float gain) {
+    config.hot_gain = gain;
+    CtcDecoder decoder(config, nullptr, *HotWords::create(words, test::kAlphabet));
+    decoder.advance(log_probs, static_cast<int>(heard.size()));
+    return decoder;
+  };
+  CtcDecoder gained = made(listed, 2), plain = made(listed, 1), doubled = made(twice, 1);
+  const std::string texts[] = {"a tea", "a", "tea tea", "latte"};
+  const auto got = gained.scores(texts), want = doubled.scores(texts);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_NEAR(got[i].language, want[i].language, 1e-4f) << texts[i];
+    std::int32_t at = CtcDecoder::kNoText, other = CtcDecoder::kNoText;
+    for (const char c : texts[i]) {
+      const auto letter = static_cast<std::uint8_t>(test::kAlphabet.find(c) + 1);
+      at = gained.longer(at, letter);
+      other = doubled.longer(other, letter);
+      EXPECT_NEAR(gained.language_score(at), doubled.language_score(other), 1e-4f) << texts[i];
+    }
+    EXPECT_NEAR(gained.whole_language_score(at), want[i].language, 1e-4f) << texts[i];
+  }
+  const auto ours = gained.finish(5), theirs = plain.finish(5);
+  ASSERT_EQ(ours.size(), theirs.size());
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    EXPECT_EQ(ours[i].text, theirs[i].text);
+    EXPECT_EQ(ours[i].log_score, theirs[i].log_score);
+  }
+}
+
 }  // namespace
 }  // namespace antiphon::asr
