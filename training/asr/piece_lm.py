@@ -5,7 +5,7 @@ arXiv 1503.03535): a Transformer of a few layers.
     python3 -m training.asr.piece_lm train TEXTS.npz OUT --minutes 3
     python3 -m training.asr.piece_lm export OUT/language.pt PACK/language.safetensors
 
-TEXTS.npz: what lm.py learns from, and what people of the training corpora say, split into pieces. Normalises first, as the decoder does; a text is <begin> <text> p1 ... pn <end>. OUT/language.jsonl
+TEXTS.npz: what lm.py learns from, split into pieces. Normalises first, as the decoder does; a text is <begin> <text> p1 ... pn <end>. OUT/language.jsonl
 tells the perplexity a word (and end) of the sentences of each kind that train nothing, the same as lm.py keeps out.
 """
 import argparse
@@ -13,7 +13,6 @@ import json
 import math
 import os
 import random
-import re
 import time
 
 import numpy as np
@@ -21,17 +20,14 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from ..common.data import corpus_rows
 from ..common.log import to_file
-from ..common.text import KeptOut, clean
 from .export import is_matrix, quantise
 from .pieces import BEGIN, END, TEXT, Pieces
 from .speller import LEAD, PLACES, attention
 from .tensors import save_tensors
 
 LENGTHS = 8, 12, 16, 20, 24, 32, 40, 48, 64  # of the rows of a batch: a text with what stands before and behind it
-WEIGHTS = "books=1,dialogue=1,commands=3,patterns=1,assistant=1,people=5"
-PEOPLE = "librispeech_mini", "commonvoice_delta", "commonvoice_v1_dev", "speechocean762"
+WEIGHTS = "books=1,dialogue=1,commands=3,patterns=1,assistant=1"
 
 
 class LanguageBlock(nn.Module):
@@ -71,21 +67,13 @@ class PieceLanguage(nn.Module):
         return (self.norm(x) @ self.piece.weight.T).float().log_softmax(-1)
 
 
-def said_by_people(data):
-    """What speakers say who train the recogniser, each sentence once, as clean() writes it."""
-    kept = KeptOut()
-    said = (r["text"] for c in PEOPLE for r in corpus_rows(data, c) if not kept.row(c, r))
-    return list(dict.fromkeys(clean(t) for t in said if t and not re.search(r"\d", t) and not kept.text(t)))
-
-
 def texts(a):
     """Rows of pieces by kind, sentences of each kind that are only measured among them, into one file."""
     from .lm import read_text  # its num2words is not where a network is trained
     pieces, out, rng = Pieces(a.pieces), {}, random.Random(9)
-    for kind, lines in (read_text(a.data, a.patterns, a.assistant) | dict(people=said_by_people(a.data))).items():
+    for kind, lines in read_text(a.data, a.patterns, a.assistant).items():
         rng.shuffle(lines)
-        measured = min(a.test, len(lines) // 20)
-        for part, some in (("test", lines[:measured]), ("train", lines[measured:])):
+        for part, some in (("test", lines[:a.test]), ("train", lines[a.test:])):
             rows = [pieces.split(line) for line in some]
             kept = [(r, line) for r, line in zip(rows, some) if r and len(r) + len(LEAD) + 1 <= LENGTHS[-1]]
             out[f"{part}.{kind}.lengths"] = np.array([len(r) for r, _ in kept], np.uint8)
@@ -161,8 +149,6 @@ def train(a):
     weights = {k: float(v) for k, v in (part.split("=") for part in a.weights.split(","))}
     batches = Batches(saved, weights, a.batch, a.device)
     net = PieceLanguage(int(saved["count"]), a.layers, a.channels, a.heads, a.inner, a.drop).to(a.device)
-    if a.start:
-        net.load_state_dict(load(a.start).state_dict())
     mean = {k: v.detach().clone() for k, v in net.state_dict().items()}
     plain = [p for k, p in net.named_parameters() if p.dim() < 2]
     heavy = [p for k, p in net.named_parameters() if p.dim() >= 2]
@@ -228,7 +214,6 @@ def main():
     t.add_argument("--patterns", type=int, default=120000), t.add_argument("--assistant", default="models/assistants/coffee.toml")
     t.add_argument("--test", type=int, default=2000, help="sentences of each kind that are only measured")
     r.add_argument("texts"), r.add_argument("out"), r.add_argument("--weights", default=WEIGHTS, help="how often a kind's sentences count")
-    r.add_argument("--start", help="checkpoint or pack's file to go on from")
     r.add_argument("--minutes", type=float, default=3), r.add_argument("--max-steps", type=int, default=10 ** 9)
     r.add_argument("--batch", type=int, default=32768, help="pieces"), r.add_argument("--lr", type=float, default=2e-3)
     r.add_argument("--layers", type=int, default=2), r.add_argument("--channels", type=int, default=192)
