@@ -109,13 +109,13 @@ def log_probability(net, rows):
 class Batches:
     """Rows of one length and about `size` pieces, at random; a kind's rows count as often as its weight says."""
 
-    def __init__(self, saved, weights, size, device):
+    def __init__(self, saved, weights, size, device, seed):
         parts = {kind: rows_of(saved, "train." + kind, device) for kind in weights}
         self.rows = {n: torch.cat([parts[kind][n] for kind in weights]) for n in LENGTHS}
         share = {n: torch.cat([torch.full((len(parts[kind][n]),), w, device=device) for kind, w in weights.items()]) for n in LENGTHS}
         self.until = {n: s.cumsum(0, dtype=torch.float64) for n, s in share.items()}
-        amount = np.array([float(self.until[n][-1]) * n for n in LENGTHS])
-        self.chance, self.size, self.rng = amount / amount.sum(), size, np.random.default_rng(3)
+        amount = np.array([float(share[n].sum()) * n for n in LENGTHS])
+        self.chance, self.size, self.rng = amount / amount.sum(), size, np.random.default_rng(seed)
 
     def next(self):
         n = int(self.rng.choice(LENGTHS, p=self.chance))
@@ -147,7 +147,7 @@ def train(a):
     torch.backends.cuda.matmul.allow_tf32 = a.amp != "fp32"
     saved = dict(np.load(a.texts))
     weights = {k: float(v) for k, v in (part.split("=") for part in a.weights.split(","))}
-    batches = Batches(saved, weights, a.batch, a.device)
+    batches = Batches(saved, weights, a.batch, a.device, a.seed)
     net = PieceLanguage(int(saved["count"]), a.layers, a.channels, a.heads, a.inner, a.drop).to(a.device)
     mean = {k: v.detach().clone() for k, v in net.state_dict().items()}
     plain = [p for k, p in net.named_parameters() if p.dim() < 2]
