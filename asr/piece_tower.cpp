@@ -7,6 +7,12 @@ std::string kept_name(const std::string& kind, int part, int layer) {
   return kind + (part == 0 ? "keys." : "values.") + std::to_string(layer);
 }
 
+Value kept_input(Network& net, const std::string& name, const char* rows, int channels) {
+  const Value x = net.input(name, DType::kF32, {1, rows, channels});
+  net.output("kept_" + name, x);
+  return x;
+}
+
 Value PieceTower::linear(const std::string& name, Value x) {
   const Value w = net_.weight(weights_, prefix_ + name + ".weight");
   const std::string bias = prefix_ + name + ".bias";
@@ -27,7 +33,7 @@ Value PieceTower::begin(const TextInputs& texts) {
 
 // x after what was run before; the output is x alone.
 Value PieceTower::with_past(const std::string& name, Value x) {
-  const Value past = net_.input("past_" + name, DType::kF32, {1, "P", channels_});
+  const Value past = kept_input(net_, "past_" + name, "P", channels_);
   net_.output(name, x);
   return net_.concat({past, x}, 1);
 }

@@ -15,6 +15,9 @@ namespace antiphon::asr {
 // Names of the keys (part 0) and values (1) of a layer; kind: whose and what of.
 std::string kept_name(const std::string& kind, int part, int layer);
 
+// An input that is an output too, so that what a run is given stays for the next (Context::input).
+Value kept_input(Network& net, const std::string& name, const char* rows, int channels);
+
 // S pieces: numbers and places i32 [1, S]; seen [1, S, P + S], added to scores.
 struct TextInputs {
   Value numbers, places, seen;
@@ -36,7 +39,7 @@ class PieceTower {
 
   // Pieces at their places, [1, S, channels].
   Value begin(const TextInputs& texts);
-  // x and attention of layer i to the text so far: inputs past_KEYS and past_VALUES [1, P,
+  // x and attention of layer i to the text so far: kept inputs past_KEYS and past_VALUES [1, P,
   // channels], outputs KEYS and VALUES [1, S, channels], which are kept_name()s of `kind`.
   Value to_text(int i, const std::string& kind, Value x);
   // x and two layers of the block i behind `norm_name`.

@@ -25,13 +25,6 @@ std::int64_t run_of(std::int64_t n) {
   return size;
 }
 
-Status put(Context& context, const std::string& name, std::span<const std::int64_t> dims,
-           std::span<const float> values) {
-  ANTIPHON_ASSIGN_OR_RETURN(void* at, context.input(name, dims));
-  std::copy(values.begin(), values.end(), static_cast<float*>(at));
-  return {};
-}
-
 BuildOptions build_options(const SpellerOptions& o) {
   BuildOptions build;
   build.precision = o.precision;
@@ -76,7 +69,6 @@ Result<std::unique_ptr<Speller>> Speller::create(const Weights& weights,
                               "speller_memory");
   if (!memory.ok()) return memory.status().with_context(weights.path());
   ANTIPHON_ASSIGN_OR_RETURN(speller->memory_, Context::create(*memory, options.team));
-  speller->heard_.resize(static_cast<std::size_t>(2 * options.config.layers));
   speller->add_past("", options.config.layers, options.config.channels);
   speller->add_past(kLanguageKind, told.layers, told.channels);
   speller->tree_.reserve(static_cast<std::size_t>(options.max_nodes));
@@ -84,11 +76,10 @@ Result<std::unique_ptr<Speller>> Speller::create(const Weights& weights,
 }
 
 void Speller::add_past(const std::string& kind, int layers, int channels) {
-  const auto floats = static_cast<std::size_t>(filled(options_.max_nodes, kPastBlock) * channels);
   for (int layer = 0; layer < layers; ++layer)
     for (int part = 0; part < 2; ++part) {
       const std::string name = kept_name(kind, part, layer);
-      past_.push_back({"past_" + name, name, channels, std::vector<float>(floats)});
+      past_.push_back({.input = "past_" + name, .output = name, .channels = channels});
     }
 }
 
@@ -107,13 +98,8 @@ Status Speller::hear(std::span<const float> frames) {
   ANTIPHON_ASSIGN_OR_RETURN(void* at, memory_->input("heard", dims));
   auto* heard = std::copy(frames.begin(), frames.end(), static_cast<float*>(at));
   std::fill_n(heard, static_cast<std::size_t>(padded_ - frames_) * channels, 0.0f);
-  ANTIPHON_RETURN_IF_ERROR(memory_->run());
-  for (int layer = 0; layer < options_.config.layers; ++layer)
-    for (int part = 0; part < 2; ++part) {
-      const auto values = memory_->output(kept_name("heard_", part, layer))->f32();
-      heard_[static_cast<std::size_t>(2 * layer + part)].assign(values.begin(), values.end());
-    }
-  return {};
+  told_ = false;
+  return memory_->run();
 }
 
 Status Speller::check(std::span<const SpelledNode> nodes) const {
@@ -162,22 +148,41 @@ Status Speller::write_tree(std::span<const SpelledNode> nodes, std::int64_t run,
   return {};
 }
 
-Status Speller::write_memory(std::int64_t past) {
-  const std::int64_t mask_dims[] = {1, padded_},
-                     heard_dims[] = {1, padded_, options_.config.channels};
+// Once a turn what its frames mean to every layer; a mask of them for every run.
+Status Speller::write_memory() {
+  const std::int64_t mask_dims[] = {1, padded_}, dims[] = {1, padded_, options_.config.channels};
   ANTIPHON_ASSIGN_OR_RETURN(void* mask, texts_->input("heard", mask_dims));
   std::fill(std::fill_n(static_cast<float*>(mask), frames_, 0.0f),
             static_cast<float*>(mask) + padded_, kOutside);
   for (int layer = 0; layer < options_.config.layers; ++layer)
-    for (int part = 0; part < 2; ++part)
-      ANTIPHON_RETURN_IF_ERROR(put(*texts_, kept_name("heard_", part, layer), heard_dims,
-                                   heard_[static_cast<std::size_t>(2 * layer + part)]));
-  for (const Past& kept : past_) {
+    for (int part = 0; part < 2; ++part) {
+      const std::string name = kept_name("heard_", part, layer);
+      ANTIPHON_ASSIGN_OR_RETURN(void* at, texts_->input(name, dims));
+      if (told_) continue;
+      const auto values = memory_->output(name)->f32();
+      std::copy(values.begin(), values.end(), static_cast<float*>(at));
+    }
+  return {};
+}
+
+// Rows of earlier nodes are there; those behind them mean nothing, but are numbers.
+Status Speller::write_past(std::int64_t before, std::int64_t past) {
+  for (Past& kept : past_) {
     const std::int64_t dims[] = {1, past, kept.channels};
-    const auto floats = static_cast<std::size_t>(past * kept.channels);
-    ANTIPHON_RETURN_IF_ERROR(put(*texts_, kept.input, dims, std::span(kept.rows).first(floats)));
+    ANTIPHON_ASSIGN_OR_RETURN(void* at, texts_->input(kept.input, dims));
+    kept.rows = static_cast<float*>(at);
+    std::fill_n(kept.rows + before * kept.channels, (past - before) * kept.channels, 0.0f);
   }
   return {};
+}
+
+Status Speller::write_inputs(std::span<const SpelledNode> nodes) {
+  const auto count = static_cast<std::int64_t>(nodes.size()),
+             before = static_cast<std::int64_t>(tree_.size()) - count;
+  const std::int64_t past = filled(before + count, kPastBlock);  // with room for what they tell
+  ANTIPHON_RETURN_IF_ERROR(write_tree(nodes, run_of(count), past));
+  ANTIPHON_RETURN_IF_ERROR(write_memory());
+  return write_past(before, past);
 }
 
 Result<std::span<const float>> Speller::grow(std::span<const SpelledNode> nodes) {
@@ -195,16 +200,14 @@ Result<std::span<const float>> Speller::grow(std::span<const SpelledNode> nodes)
                                std::to_string(SpellerConfig::kPlaces) + " pieces"));
     tree_.push_back({node.piece, node.parent, depth});
   }
-  const std::int64_t run = run_of(static_cast<std::int64_t>(nodes.size())),
-                     past = filled(before, kPastBlock);
-  Status status = write_tree(nodes, run, past);
-  if (status.ok()) status = write_memory(past);
+  Status status = write_inputs(nodes);
   if (status.ok()) status = texts_->run();
   if (!status.ok()) return give_up(std::move(status));
-  for (Past& kept : past_) {
+  told_ = true;
+  for (const Past& kept : past_) {
     const auto values = texts_->output(kept.output)->f32();
     std::copy_n(values.begin(), static_cast<std::int64_t>(nodes.size()) * kept.channels,
-                kept.rows.begin() + before * kept.channels);
+                kept.rows + before * kept.channels);
   }
   const auto rows = texts_->output("log_probs")
                         ->f32()

@@ -72,26 +72,28 @@ class Speller {
     std::int32_t piece, parent, depth;
   };
 
-  // Keys or values of a layer: of the tree, [max_nodes, channels].
+  // Keys or values of a layer for pieces of the tree.
   struct Past {
     std::string input, output;
     std::int64_t channels;
-    std::vector<float> rows;
+    float* rows = nullptr;  // the input's, [1, past, channels]
   };
 
   Speller() = default;
   void add_past(const std::string& kind, int layers, int channels);
+  Status write_inputs(std::span<const SpelledNode> nodes);
   Status check(std::span<const SpelledNode> nodes) const;
   Status write_tree(std::span<const SpelledNode> nodes, std::int64_t run, std::int64_t past);
-  Status write_memory(std::int64_t past);
+  Status write_memory();
+  Status write_past(std::int64_t before, std::int64_t past);
 
   SpellerOptions options_;
   std::unique_ptr<Context> memory_, texts_;
   std::vector<Place> tree_;
-  std::int64_t frames_ = 0, padded_ = 0;   // of the turn; with those that fill its shape
-  std::vector<std::vector<float>> heard_;  // keys, then values of each layer: [padded, channels]
-  std::vector<Past> past_;                 // of both networks
-  std::vector<float> rows_;                // what grow() gave of its nodes, [nodes, pieces]
+  std::int64_t frames_ = 0, padded_ = 0;  // of the turn; with those that fill its shape
+  bool told_ = false;                     // what memory_ made of them is in texts_'s inputs
+  std::vector<Past> past_;                // of both networks
+  std::vector<float> rows_;               // what grow() gave of its nodes, [nodes, pieces]
 };
 
 }  // namespace antiphon::asr

@@ -22,8 +22,7 @@ Value spelled(Network& net, const Weights& weights, const SpellerConfig& config,
     const Value ask = tower.linear(b + "ask", tower.norm(b + "norm2", x));
     Value memory[2];
     for (const int part : {0, 1})
-      memory[part] =
-          net.input(kept_name("heard_", part, i), DType::kF32, {1, "T", config.channels});
+      memory[part] = kept_input(net, kept_name("heard_", part, i), "T", config.channels);
     const Value answer = net.attention(ask, memory[0], memory[1], config.heads, heard);
     x = tower.inner(i, "norm3", net.add(x, tower.linear(b + "answer", answer)));
   }

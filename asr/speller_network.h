@@ -16,7 +16,8 @@ Network speller_memory_network(const Weights& weights, const SpellerConfig& conf
 // seen [1, S, P + S], added to the scores of pieces, kOutside (acoustic_network.h) where one is not
 // an ancestor; heard [1, T], the same for frames; heard_keys.K, heard_values.K [1, T, channels];
 // past_keys.K, past_values.K [1, P, channels] -> log_probs [1, S, pieces] of what comes after each,
-// keys.K and values.K [1, S, channels].
+// keys.K and values.K [1, S, channels]; what was heard and what was run before also as kept_NAME,
+// so that it stays in the inputs.
 //
 // With a language network (config.language, `language` its weights) log_probs are the attention
 // decoder's and, times language.weight, its own, and it has past_language_keys.K,

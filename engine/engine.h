@@ -162,9 +162,10 @@ class Context {
                                                  ThreadTeam* team);
   virtual ~Context() = default;
   // Writable memory of an input for the extents given (in the order of its symbols as declared).
-  // Set every input, then run. kInvalidArgument: unknown name, rank or static extent that does not
-  // match, extent outside the profile; the message names the input, wanted and got, and no input
-  // counts as set any more.
+  // Set every input, then run. What is written to an input that is an output too, before a run or
+  // after it, stays for later runs, whose extents may differ. kInvalidArgument: unknown name, rank
+  // or static extent that does not match, extent outside the profile; the message names the input,
+  // wanted and got, and no input counts as set any more.
   virtual Result<void*> input(std::string_view name, std::span<const std::int64_t> dims) = 0;
   // slots: one for each item of the batch; empty for a plan without state. The pool may be another
   // plan's: states are found by name, and those that this plan does not have are left untouched.

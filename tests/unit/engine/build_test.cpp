@@ -92,6 +92,40 @@ TEST_F(Build, PartsOfAValueAreReadWhereTheyLie) {
   }
 }
 
+// An input that is an output too is nobody else's memory: what was written stays for later runs,
+// whatever is bound beside it.
+TEST_F(Build, InputsThatAreOutputsKeepWhatIsWritten) {
+  Network net("kept");
+  const Value past = net.input("past", DType::kF32, {1, "T", 96});
+  const Value x = net.input("x", DType::kF32, {1, "S", 96});
+  net.output("kept", past);
+  Value y = net.concat({past, x}, 1);
+  for (int i = 0; i < 3; ++i) y = net.relu(net.add(y, y));  // temporaries enough to lie over it
+  net.output("y", y);
+  options_.profile["S"] = {1, 2, 64};
+  const auto plan = build(std::move(net), options_);
+  ASSERT_TRUE(plan.ok()) << plan.status().to_string();
+  const auto context = std::move(Context::create(*plan, nullptr)).value();
+  const auto bound = [&](const char* name, std::int64_t rows) {
+    const std::int64_t dims[] = {1, rows, 96};
+    return static_cast<float*>(*context->input(name, dims));
+  };
+  std::fill_n(bound("past", 40), 40 * 96, 1.0f);
+  for (const std::int64_t rows : {40, 8, 64, 41}) {
+    float* const kept = bound("past", rows);
+    if (rows == 64) std::fill_n(kept + 40 * 96, 24 * 96, 1.0f);
+    for (const std::int64_t more : {3, 64}) {
+      EXPECT_EQ(bound("past", rows), kept);
+      std::fill_n(bound("x", more), more * 96, 2.0f);
+      ASSERT_TRUE(context->run().ok());
+      const auto got = context->output("y")->f32();
+      const auto fed = static_cast<std::ptrdiff_t>(rows * 96);
+      EXPECT_EQ(std::count(got.begin(), got.begin() + fed, 8.0f), fed) << rows << ' ' << more;
+      EXPECT_EQ(std::count(got.begin() + fed, got.end(), 16.0f), more * 96);
+    }
+  }
+}
+
 TEST_F(Build, APlanThatFitsIsLoadedAndOneThatDoesNotIsBuiltAgain) {
   EXPECT_EQ(load_or_build_with(options_), "");
   EXPECT_EQ(load_or_build_with(options_), "") << "loaded";
