@@ -24,7 +24,7 @@ from ..common.log import to_file
 from .export import is_matrix, quantise
 from .pieces import BEGIN, END, TEXT, Pieces
 from .speller import LEAD, PLACES, attention
-from .tensors import save_tensors
+from .tensors import load_tensors, notes_of, save_tensors
 
 LENGTHS = 8, 12, 16, 20, 24, 32, 40, 48, 64  # of the rows of a batch: a text with what stands before and behind it
 WEIGHTS = "books=1,dialogue=1,commands=3,patterns=1,assistant=1"
@@ -140,44 +140,87 @@ def perplexities(net, saved, kinds, device):
     return out
 
 
-def train(a):
-    torch.manual_seed(a.seed)
-    os.makedirs(a.out, exist_ok=True)
-    log, began = to_file(os.path.join(a.out, "language.jsonl")), time.time()
-    torch.backends.cuda.matmul.allow_tf32 = a.amp != "fp32"
-    saved = dict(np.load(a.texts))
-    weights = {k: float(v) for k, v in (part.split("=") for part in a.weights.split(","))}
-    batches = Batches(saved, weights, a.batch, a.device, a.seed)
-    net = PieceLanguage(int(saved["count"]), a.layers, a.channels, a.heads, a.inner, a.drop).to(a.device)
-    mean = {k: v.detach().clone() for k, v in net.state_dict().items()}
-    plain = [p for k, p in net.named_parameters() if p.dim() < 2]
-    heavy = [p for k, p in net.named_parameters() if p.dim() >= 2]
-    opt = torch.optim.AdamW([dict(params=heavy, weight_decay=0.01), dict(params=plain, weight_decay=0.0)], a.lr, betas=(0.9, 0.98), fused=a.device == "cuda")
-    context = torch.autocast(a.device, torch.bfloat16, enabled=a.amp == "bf16")
-    log(dict(kind="start", parameters=sum(p.numel() for p in net.parameters()), loaded_s=round(time.time() - began, 1), settings={k: v for k, v in vars(a).items() if k != "run"}))
-    mark, step, told = time.time(), 0, 0.0
-    while (share := (time.time() - mark) / (60 * a.minutes)) < 1 and step < a.max_steps:
-        for group in opt.param_groups:
-            group["lr"] = a.lr * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
-        with context:
-            logp, there = log_probability(net, batches.next())
+class Trainer:
+    """Owns network, average, optimiser, batches and clock; OUT/last.pt holds them, and the next run with the same OUT goes on from it."""
+
+    def __init__(self, a):
+        torch.manual_seed(a.seed)
+        torch.backends.cuda.matmul.allow_tf32 = a.amp != "fp32"
+        self.a, self.saved = a, dict(np.load(a.texts))
+        self.weights = {k: float(v) for k, v in (part.split("=") for part in a.weights.split(","))}
+        self.batches = Batches(self.saved, self.weights, a.batch, a.device, a.seed)
+        self.net = PieceLanguage(int(self.saved["count"]), a.layers, a.channels, a.heads, a.inner, a.drop).to(a.device)
+        self.mean = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        groups = [dict(params=[p for p in self.net.parameters() if (p.dim() >= 2) == heavy], weight_decay=0.01 * heavy) for heavy in (True, False)]
+        self.opt = torch.optim.AdamW(groups, a.lr, betas=(0.9, 0.98), fused=a.device == "cuda")
+        self.context = torch.autocast(a.device, torch.bfloat16, enabled=a.amp == "bf16")
+        self.step, self.elapsed = 0, 0.0
+
+    def state(self):
+        random = dict(torch=torch.get_rng_state(), numpy=self.batches.rng.bit_generator.state,
+                      cuda=torch.cuda.get_rng_state() if self.a.device == "cuda" else None)
+        return dict(net=self.net.state_dict(), mean=self.mean, opt=self.opt.state_dict(), step=self.step, elapsed=self.elapsed, random=random)
+
+    def resume(self, path):
+        s = torch.load(path, map_location="cpu", weights_only=False)
+        self.net.load_state_dict(s["net"])
+        self.mean = {k: v.to(self.a.device) for k, v in s["mean"].items()}
+        self.opt.load_state_dict(s["opt"])
+        self.step, self.elapsed, random = s["step"], s["elapsed"], s["random"]
+        torch.set_rng_state(random["torch"])
+        self.batches.rng.bit_generator.state = random["numpy"]
+        if random["cuda"] is not None and self.a.device == "cuda":
+            torch.cuda.set_rng_state(random["cuda"])
+
+    def learn(self, share):
+        """One step at this share of the clock -> loss, nats a piece."""
+        for group in self.opt.param_groups:
+            group["lr"] = self.a.lr * min(1.0, (self.step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+        with self.context:
+            logp, there = log_probability(self.net, self.batches.next())
         loss = -logp.sum() / there.sum()
-        opt.zero_grad(set_to_none=True)
+        self.opt.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0, foreach=True)
-        opt.step()
-        step += 1
-        with torch.no_grad():
-            torch._foreach_lerp_(list(mean.values()), [v.detach() for v in net.state_dict().values()], 1 - min(a.ema, (1 + step) / (10 + step)))
-        if time.time() - told > a.tell:
-            told = time.time()
-            log(dict(step=step, loss=round(float(loss.detach()), 4), seconds=round(told - mark, 1)))
-    averaged = PieceLanguage(**net.shape, drop=0).to(a.device)
-    averaged.load_state_dict(mean)
-    log(dict(kind="end", step=step, perplexity=perplexities(averaged, saved, weights, a.device)))
-    path = os.path.join(a.out, "language.pt")
-    torch.save(dict(shape=net.shape, net={k: v.half() for k, v in mean.items()}, step=step), path + ".part")
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0, foreach=True)
+        self.opt.step()
+        self.step += 1
+        keep = min(self.a.ema, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.mean.values()), [v.detach() for v in self.net.state_dict().values()], 1 - keep)
+        return loss.detach()
+
+    def averaged(self):
+        net = PieceLanguage(**self.net.shape, drop=0).to(self.a.device)
+        net.load_state_dict(self.mean)
+        return net
+
+
+def save(state, path):
+    torch.save(state, path + ".part")
     os.replace(path + ".part", path)
+
+
+def train(a):
+    os.makedirs(a.out, exist_ok=True)
+    log, began, last = to_file(os.path.join(a.out, "language.jsonl")), time.time(), os.path.join(a.out, "last.pt")
+    t = Trainer(a)
+    if os.path.exists(last):
+        t.resume(last)
+    log(dict(kind="start", parameters=sum(p.numel() for p in t.net.parameters()), loaded_s=round(time.time() - began, 1), step=t.step,
+             settings={k: v for k, v in vars(a).items() if k != "run"}))
+    mark, came = time.time(), t.elapsed
+    told = kept = came
+    while (share := t.elapsed / (60 * a.minutes)) < 1 and t.step < a.max_steps:
+        loss = t.learn(share)
+        t.elapsed = came + time.time() - mark
+        if t.elapsed - told > a.tell:
+            told = t.elapsed
+            log(dict(step=t.step, loss=round(float(loss), 4), seconds=round(told, 1)))
+        if t.elapsed - kept > a.save:
+            kept = t.elapsed
+            save(t.state(), last)
+    save(t.state(), last)
+    log(dict(kind="end", step=t.step, perplexity=perplexities(t.averaged(), t.saved, t.weights, a.device)))
+    save(dict(shape=t.net.shape, net={k: v.half() for k, v in t.mean.items()}, step=t.step), os.path.join(a.out, "language.pt"))
 
 
 def load(path):
@@ -186,7 +229,6 @@ def load(path):
         saved = torch.load(path, map_location="cpu")
         shape, state = saved["shape"], saved["net"]
     else:
-        from .tensors import load_tensors, notes_of
         raw, shape = load_tensors(path), {k: int(v) for k, v in notes_of(path).items()}
         state = {k.removeprefix("language."): v.float() * (raw[k + ".scale"][:, None] if k + ".scale" in raw else 1) for k, v in raw.items() if not k.endswith(".scale")}
     net = PieceLanguage(**shape, drop=0).eval()
@@ -220,6 +262,7 @@ def main():
     r.add_argument("--heads", type=int, default=4), r.add_argument("--inner", type=int, default=768)
     r.add_argument("--drop", type=float, default=0.08), r.add_argument("--ema", type=float, default=0.998)
     r.add_argument("--amp", choices=["fp32", "tf32", "bf16"], default="bf16"), r.add_argument("--device", default="cuda")
+    r.add_argument("--save", type=float, default=60, help="seconds between checkpoints")
     r.add_argument("--tell", type=float, default=5, help="seconds between lines of the log"), r.add_argument("--seed", type=int, default=3)
     e.add_argument("checkpoint"), e.add_argument("out")
     for parser, run in ((t, texts), (r, train), (e, export)):

@@ -4,7 +4,9 @@
 """
 import os
 import sys
+import tempfile
 import unittest
+from unittest import mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
@@ -12,6 +14,7 @@ try:
     import numpy as np
     import torch
 
+    from training.asr import piece_lm
     from training.asr.piece_lm import LENGTHS, Batches, PieceLanguage, log_probability, perplexities, rows_of
     from training.asr.pieces import END
     from training.asr.speller import LEAD
@@ -63,6 +66,22 @@ class PieceLm(unittest.TestCase):
         drawn = torch.cat([batches.next()[:, len(LEAD)] for _ in range(4)])
         self.assertAlmostEqual((drawn == 5).float().mean().item(), 0.75, delta=0.03)
         self.assertEqual(set(batches.rows), set(LENGTHS))
+
+    def test_a_training_goes_on_where_it_was(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = lambda *names: os.path.join(folder, *names)
+            np.savez(path("texts.npz"), count=PIECES, **saved(train_a=[[k, 3 + k % 7] for k in range(3, PIECES)], test_a=[[4, 5]]))
+
+            def train(out, steps):
+                line = ["piece_lm", "train", path("texts.npz"), path(out), "--weights", "a=1", "--batch", "64", "--device", "cpu", "--amp", "fp32",
+                        "--layers", "1", "--channels", "12", "--heads", "3", "--inner", "16", "--lr", "0.05", "--minutes", "1e9", "--max-steps", str(steps)]
+                with mock.patch.object(sys, "argv", line), mock.patch("builtins.print"):
+                    piece_lm.main()
+                return torch.load(path(out, "language.pt"))
+            whole, _, parted = train("whole", 6), train("parts", 2), train("parts", 6)
+            self.assertEqual(6, parted["step"])
+            for name, w in whole["net"].items():
+                self.assertTrue(torch.equal(w, parted["net"][name]), name)
 
 
 if __name__ == "__main__":
