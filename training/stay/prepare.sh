@@ -54,12 +54,14 @@ done
     --untold training/asr/pseudo_texts.tsv
 mkdir -p "$stage/sample/speech"
 cp "$stage"/speech/commonvoice_v6_sample.* "$stage/sample/speech/"
-if [ -n "${WHISPER:-}" ]; then # what encoder and attention decoder begin with, and the pack to go on from
-    mkdir -p "$stage/listener" "$stage/pieces"
+mkdir -p "$stage/listener" "$stage/pieces" "$stage/language" # what words.toml begins with: the pack to go on from; texts for its language network
+cp models/asr-en/weights.safetensors "$stage/listener/begin.safetensors"
+cp models/asr-en/pieces.txt "$stage/pieces/pieces.txt"
+"$python" -m training.asr.piece_lm texts "$stage/language/texts.npz" --data "$data"
+if [ -n "${WHISPER:-}" ]; then # what encoder and attention decoder begin with, and pieces of their own
     "$python" -m training.asr.pieces "$stage/pieces/pieces.txt" --model "$WHISPER" --texts "$stage/sentences/many.tsv.xz" --data "$data"
     "$python" -m training.asr.whisper "$WHISPER" "$stage/listener/three.npz" --data "$data" --pieces "$stage/pieces/pieces.txt" --layers 0 2 3
     "$python" -m training.asr.whisper "$WHISPER" "$stage/listener/listener.npz" --data "$data"
-    cp models/asr-en/weights.safetensors "$stage/listener/begin.safetensors"
 fi
 mkdir -p "$stage/voice" # what voices.toml begins with; by hand: listener/begin.pt, the small checkpoint that the recogniser's pack was made of, and that pack's pieces.txt for pieces/pieces.txt
 cp models/tts-en/weights.safetensors "$stage/voice/tts.safetensors"
