@@ -85,21 +85,23 @@ void Speller::add_past(const std::string& kind, int layers, int channels) {
 
 Status Speller::hear(std::span<const float> frames) {
   const auto channels = static_cast<std::size_t>(options_.config.channels);
-  frames_ = static_cast<std::int64_t>(frames.size() / channels);
+  const auto count = static_cast<std::int64_t>(frames.size() / channels);
   tree_.clear();
   rows_.clear();
-  if (frames.empty() || frames.size() % channels != 0 || frames_ > options_.max_frames) {
-    const std::int64_t got = std::exchange(frames_, 0);
-    return invalid_argument("speller: " + std::to_string(got) + " frames of a turn, wanted 1 to " +
+  frames_ = 0;  // until they are heard
+  if (frames.empty() || frames.size() % channels != 0 || count > options_.max_frames)
+    return invalid_argument("speller: " + std::to_string(count) +
+                            " frames of a turn, wanted 1 to " +
                             std::to_string(options_.max_frames));
-  }
-  padded_ = filled(frames_, kFrameBlock);
+  padded_ = filled(count, kFrameBlock);
   const std::int64_t dims[] = {1, padded_, options_.config.channels};
   ANTIPHON_ASSIGN_OR_RETURN(void* at, memory_->input("heard", dims));
   auto* heard = std::copy(frames.begin(), frames.end(), static_cast<float*>(at));
-  std::fill_n(heard, static_cast<std::size_t>(padded_ - frames_) * channels, 0.0f);
+  std::fill_n(heard, static_cast<std::size_t>(padded_ - count) * channels, 0.0f);
+  ANTIPHON_RETURN_IF_ERROR(memory_->run());
+  frames_ = count;
   told_ = false;
-  return memory_->run();
+  return {};
 }
 
 Status Speller::check(std::span<const SpelledNode> nodes) const {

@@ -360,7 +360,7 @@ TEST(CtcDecoder, UnknownWordsCostByTheirLength) {
   EXPECT_NEAR(score(0) - score(-0.5f), 0.5f * 4, 1e-4f);
 }
 
-TEST(HotWords, BoostDecidesBetweenEquals) {
+TEST(CtcDecoder, ABoostDecidesBetweenEquals) {
   const std::string alphabet = " abcdefghijklmnopqrstuvwxyz";
   // "mocha" and "mocka" are equally likely at the fourth letter.
   auto log_probs = spell("moc_a", alphabet);
@@ -375,37 +375,6 @@ TEST(HotWords, BoostDecidesBetweenEquals) {
   CtcDecoder boosted(small_config(alphabet), nullptr, *HotWords::create(words, alphabet));
   boosted.advance(log_probs, 5);
   EXPECT_EQ(boosted.finish(1).front().text, "mocha");
-}
-
-TEST(HotWords, EarnedScoreIsTakenBack) {
-  const std::string alphabet = " abcdefghijklmnopqrstuvwxyz";
-  const HotWord words[] = {{"latte macchiato", 6.0f}};
-  const HotWords hot = *HotWords::create(words, alphabet);
-  const auto total = [&](const std::string& text) {
-    HotWords::State state;
-    float sum = 0;
-    bool start = true;
-    for (const char c : text) {
-      sum += hot.advance(state, c, start && c != ' ');
-      start = c == ' ';
-    }
-    return sum + hot.finish(state);
-  };
-  EXPECT_NEAR(total("latte"), 0, 1e-5);
-  EXPECT_NEAR(total("latte please"), 0, 1e-5);
-  EXPECT_NEAR(total("a latte macchiato"), 6, 1e-5);
-  EXPECT_NEAR(total("latte macchiato latte macchiato"), 12, 1e-5);
-  EXPECT_NEAR(total("latte macchiatos"), 0, 1e-5);
-  EXPECT_NEAR(total("platte macchiato"), 0, 1e-5);
-}
-
-TEST(HotWords, BadPhrasesAreNamed) {
-  const std::string alphabet = " abc";
-  const HotWord no_letters[] = {{"123", 1}}, too_strong[] = {{"abc", 21}};
-  EXPECT_NE(HotWords::create(no_letters, alphabet).status().message().find("123"),
-            std::string::npos);
-  EXPECT_NE(HotWords::create(too_strong, alphabet).status().message().find("abc"),
-            std::string::npos);
 }
 
 }  // namespace
