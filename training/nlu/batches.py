@@ -23,9 +23,9 @@ def unpacked(flat, shapes):
     return [x.view(s).long() for x, s in zip(flat.split([int(np.prod(s)) for s in shapes]), shapes)]
 
 
-def utterance_shapes(rows, width, views):
-    """ids of every view; pieces without special ones; places of the words and their labels (words_first); domain, intent and number of the training row."""
-    return [(views * rows, width), (rows,), (rows, width - 2), (rows, width - 2), (rows,), (rows,), (rows,)]
+def utterance_shapes(rows, width, views, plain=False):
+    """ids of every view and, with `plain`, once more with nothing hidden; pieces without special ones; places of the words and their labels (words_first); domain, intent and number of the training row."""
+    return [((views + plain) * rows, width), (rows,), (rows, width - 2), (rows, width - 2), (rows,), (rows,), (rows,)]
 
 
 def question_shapes(rows, width):
@@ -38,7 +38,8 @@ class Batches(torch.utils.data.Dataset):
 
     def __init__(self, a, data, rows, question_rows):
         self.a, self.data, self.rows, self.question_rows = a, data, rows, question_rows
-        self.views, self.oos = 2 if a.w_agree else 1, len(data.labels["intents"]) - 1
+        self.views, self.plain = 2 if a.w_agree else 1, bool(a.teachers)
+        self.oos = len(data.labels["intents"]) - 1
 
     def rng(self, *key):
         return np.random.default_rng([self.a.seed, *key])
@@ -84,11 +85,12 @@ class Batches(torch.utils.data.Dataset):
         return self.told(rows, domain, intent, picks, rng)
 
     def told(self, rows, domain, intent, picks, rng=None):
-        """Utterances with these labels; without rng no piece is hidden and there is one view."""
+        """Utterances with these labels; without rng no piece is hidden and there is one view alone."""
         ids, keep, tags = utterance_batch(self.data, rows, UTTERANCE_WIDTHS)
         if rng:
-            ids = torch.cat([ids] * self.views)
-            ids = torch.where(torch.from_numpy(rng.random(ids.shape) < self.a.hide) & (ids > MASK), MASK, ids)
+            seen = torch.cat([ids] * self.views)
+            hidden = torch.from_numpy(rng.random(seen.shape) < self.a.hide) & (seen > MASK)
+            ids = torch.cat([torch.where(hidden, MASK, seen), *([ids] if self.plain else [])])
         width = ids.shape[1]
         return len(rows), width, packed([ids, keep.sum(1) - 2, *words_first(tags, width - 2), *map(torch.from_numpy, (domain, intent, picks))])
 

@@ -11,7 +11,8 @@ occurs; the last batch of a round, which is smaller, and all batches where captu
 ships begins anew, without the start network's embeddings to keep.
 
 --w-agree: two views of each utterance, with other pieces hidden and other units dropped, must agree on intent and labels
-(R-Drop, arXiv 2106.14448). --round: how often one round takes a form of each kind (examples.KINDS), the ones taken drawn anew.
+(R-Drop, arXiv 2106.14448). --teachers: other trainings, whose mean probabilities are followed beside the labels
+(taught.py). --round: how often one round takes a form of each kind (examples.KINDS), the ones taken drawn anew.
 """
 import argparse
 import json
@@ -26,11 +27,13 @@ import torch.nn.functional as F
 from .batches import QUESTION_WIDTHS, UTTERANCE_WIDTHS, Batches, question_shapes, unpacked, utterance_shapes
 from .chain import NEVER, Chain
 from .examples import KINDS, Prepared, utterance_batch
+from .graph import Graph
 from .measure import measure
 from .model import Geometry, Understanding, mean_pool
 from .packed import save_packed
+from .taught import Teachers, behind, disagreement
 
-LOSSES = ("intent", "slots", "embed", "agree", "qa")
+LOSSES = ("intent", "slots", "embed", "agree", "qa", "follow_intent", "follow_slots", "follow_qa")
 KEPT_OUT = 50  # of so many made questions one, with --compare
 
 
@@ -62,29 +65,9 @@ def start_embeddings(net, data, rows, device, size=1024):
     return out
 
 
-def disagreement(log_p):
-    """Mean of both divergences of the first half of the rows from the second, row by row. log_p [2 B, ..., labels] -> [B, ...]."""
-    a, b = log_p.chunk(2)
-    return 0.5 * ((a.exp() - b.exp()) * (a - b)).sum(-1)
-
-
-class Graph:
-    """Work on one vector of i32 as a CUDA graph."""
-
-    def __init__(self, work, shapes, pool):
-        self.flat = torch.ones(sum(math.prod(s) for s in shapes), dtype=torch.int32, device="cuda")
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            work(self.flat)
-        torch.cuda.current_stream().wait_stream(side)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, pool=pool, capture_error_mode="thread_local"):
-            work(self.flat)
-
-    def __call__(self, flat):
-        self.flat.copy_(flat, non_blocking=True)
-        self.graph.replay()
+def mean_over(x, there):
+    """Of those elements that are there."""
+    return (x * there).sum() / there.sum().clamp_min(1)
 
 
 class Trainer:
@@ -94,7 +77,8 @@ class Trainer:
         torch.manual_seed(1)  # new heads begin alike whatever the seed: their trainings can then be averaged
         self.a, self.data = a, Prepared(a.prepared)
         labels, size = self.data.labels, Geometry(a.width, a.heads, a.layers, a.inner)
-        self.net = Understanding(len(self.data.tokenizer.pieces), len(labels["intents"]), len(labels["slots"]), a.drop, size)
+        make = lambda: Understanding(len(self.data.tokenizer.pieces), len(labels["intents"]), len(labels["slots"]), a.drop, size)
+        self.net = make()
         ships = size == Geometry()
         if ships:
             from safetensors.torch import load_file
@@ -102,6 +86,7 @@ class Trainer:
         else:
             self.net.begin_anew()
         self.net.to(a.device)
+        self.teachers = Teachers(a.teachers, make, a.device)
         torch.manual_seed(a.seed)
         self.domain_intents = torch.from_numpy(self.data.domain_intents).to(a.device)
         self.domain_slots = torch.from_numpy(self.data.domain_slots).to(a.device)
@@ -149,7 +134,7 @@ class Trainer:
         self.net.train()
         for p in self.net.parameters():
             p.grad = torch.zeros_like(p)
-        wanted = [(self.learn_utterances, a.batch, w, utterance_shapes(a.batch, w, self.batches.views)) for w in reversed(UTTERANCE_WIDTHS)]
+        wanted = [(self.learn_utterances, a.batch, w, utterance_shapes(a.batch, w, self.batches.views, self.batches.plain)) for w in reversed(UTTERANCE_WIDTHS)]
         wanted += [(self.learn_questions, a.question_batch, w, question_shapes(a.question_batch, w)) for w in reversed(QUESTION_WIDTHS)]
         try:
             for work, rows, width, shapes in wanted:
@@ -172,60 +157,70 @@ class Trainer:
 
     def learn_utterances(self, flat, rows, width):
         self.opt.zero_grad(set_to_none=not self.static)
-        self.backward(self.utterance_losses(flat, rows, width, self.batches.views))
+        self.backward(self.utterance_losses(flat, rows, width, self.batches.views, self.batches.plain))
 
     def learn_questions(self, flat, rows, width):
-        self.backward({"qa": self.question_loss(flat, rows, width)})
+        self.backward(self.question_losses(flat, rows, width))
 
     def backward(self, losses):
         for name, loss in losses.items():
             self.sums[LOSSES.index(name)].add_(loss.detach())
         self.scaler.scale(sum(getattr(self.a, "w_" + k) * v for k, v in losses.items())).backward()
 
-    def utterance_losses(self, flat, rows, width, views, taught=True):
+    def utterance_losses(self, flat, rows, width, views, plain=False, taught=True):
         """flat: batches.utterance_shapes. taught: of training rows, whose embeddings by the start network there are."""
-        ids, number, *rest = unpacked(flat, utterance_shapes(rows, width, views))
+        ids, number, *rest = unpacked(flat, utterance_shapes(rows, width, views, plain))
+        seen = ids[:views * rows]
         number, places, tags, domain, intent, picks = (torch.cat([x] * views) for x in (number, *rest))
         keep = torch.arange(width, device=flat.device) <= number[:, None] + 1
         with self.autocast:
-            logits, slots, embed, _ = self.net.utterance(ids, keep)
-        losses, apart = {}, {}
-        losses["intent"], apart["intent"] = self.intent_loss(logits, domain, intent, views)
-        losses["slots"], apart["slots"] = self.slot_loss(slots, places, tags, domain, views)
+            logits, slots, embed, _ = self.net.utterance(seen, keep)
+        log_p, slots, words = self.intents(logits, domain), self.words(slots, places, domain), tags >= 0
+        log_slots = F.log_softmax(slots, -1)
+        losses = {"intent": self.intent_loss(log_p, domain, intent), "slots": self.slot_loss(slots, tags)}
         if taught and self.teacher is not None:
             losses["embed"] = (1 - (embed * self.teacher[picks].float()).sum(-1)).mean()
+        first = slice(0, rows)
         if views == 2:
-            losses["agree"] = apart["intent"] + apart["slots"]
+            known = (intent >= 0)[first]
+            losses["agree"] = mean_over(disagreement(log_p), known) + mean_over(disagreement(log_slots), words[first])
+        if plain:
+            with self.autocast:
+                theirs = self.teachers.utterance(ids[views * rows:], keep[first], lambda x: self.intents(x, domain[first]),
+                                                 lambda x: self.words(x, places[first], domain[first]))
+            p, p_slots = (torch.cat([x] * views) for x in theirs)
+            losses |= {"follow_intent": behind(log_p, p).mean(), "follow_slots": mean_over(behind(log_slots, p_slots), words)}
         return losses
 
-    def question_loss(self, flat, rows, width):
+    def question_losses(self, flat, rows, width):
         """Cross entropy of start and end; position 0 where there is no answer. flat: batches.question_shapes."""
         ids, types, keep, *ends = unpacked(flat, question_shapes(rows, width))
         with self.autocast:
             answers = self.net.question(ids, types, keep > 0)[:2]
-        return 0.5 * sum(F.cross_entropy(x, place) for x, place in zip(answers, ends))
+            theirs = self.teachers.question(ids, types, keep > 0) if self.teachers.nets else ()
+        losses = {"qa": 0.5 * sum(F.cross_entropy(x, place) for x, place in zip(answers, ends))}
+        if theirs:
+            losses["follow_qa"] = 0.5 * sum(behind(F.log_softmax(x, -1), p).mean() for x, p in zip(answers, theirs))
+        return losses
 
-    def intent_loss(self, logits, domain, intent, views):
-        """Over the labels of each example's domain, and how far both views are apart."""
-        mask = self.domain_intents[domain]
-        log_p = F.log_softmax(logits.float().masked_fill(~mask, -30.0), -1)
-        smooth = mask.float() * self.a.smooth / mask.sum(-1, keepdim=True)
-        taught = (intent >= 0).float()
-        target = smooth + (1 - self.a.smooth) * (torch.arange(logits.shape[-1], device=logits.device) == intent[:, None])
-        total = taught.sum().clamp_min(1)
-        loss = (-(target * log_p).sum(-1) * taught).sum() / total
-        return loss, 2 * (disagreement(log_p) * taught.chunk(2)[0]).sum() / total if views == 2 else 0.0
+    def intents(self, logits, domain):
+        """Log-probabilities over the labels of each example's domain."""
+        return F.log_softmax(logits.float().masked_fill(~self.domain_intents[domain], -30.0), -1)
 
-    def slot_loss(self, slots, places, tags, domain, views):
-        """Of the whole labelling, a word, and how far both views of a word are apart. places, tags: words_first()."""
+    def words(self, slots, places, domain):
+        """Logits of the words, [B, W, labels]; places: words_first()."""
         logits = slots.float().gather(1, places[..., None].expand(-1, -1, slots.shape[-1]))
-        logits = logits.masked_fill(~self.domain_slots[domain][:, None], NEVER)
-        number = (tags >= 0).sum().clamp_min(1)
-        loss = (self.chain.loss(self.net.slot_next, logits, tags) / number).float()
-        if views == 1:
-            return loss, 0.0
-        apart = disagreement(F.log_softmax(logits, -1)) * (tags.chunk(2)[0] >= 0)
-        return loss, 2 * apart.sum() / number
+        return logits.masked_fill(~self.domain_slots[domain][:, None], NEVER)
+
+    def intent_loss(self, log_p, domain, intent):
+        mask = self.domain_intents[domain]
+        smooth = mask.float() * self.a.smooth / mask.sum(-1, keepdim=True)
+        target = smooth + (1 - self.a.smooth) * (torch.arange(mask.shape[-1], device=mask.device) == intent[:, None])
+        return mean_over(-(target * log_p).sum(-1), intent >= 0)
+
+    def slot_loss(self, slots, tags):
+        """Of the whole labelling, a word."""
+        return (self.chain.loss(self.net.slot_next, slots, tags) / (tags >= 0).sum().clamp_min(1)).float()
 
     def update(self, share, asked):
         """A step by the gradients that are there; without questions their head stays."""
@@ -249,9 +244,10 @@ class Trainer:
         """{loss: mean of a step since the last time}; waits for the device."""
         sums = dict(zip(LOSSES, self.sums.tolist()))
         self.sums.zero_()
-        sums["qa"] *= self.a.question_every
-        absent = [*([] if self.batches.views == 2 else ["agree"]), *([] if self.teacher is not None else ["embed"])]
-        return {k: round(v / self.a.log_every, 4) for k, v in sums.items() if k not in absent}
+        for name in ("qa", "follow_qa"):
+            sums[name] *= self.a.question_every
+        present = {"intent", "slots", "qa"} | ({"agree"} if self.batches.views == 2 else set()) | ({"embed"} if self.teacher is not None else set())
+        return {k: round(v / self.a.log_every, 4) for k, v in sums.items() if k in present or k.startswith("follow") and self.teachers.nets}
 
     def run(self, log):
         a, began, came = self.a, time.time(), self.elapsed
@@ -282,11 +278,11 @@ class Trainer:
         for rows in rng.permutation(valid)[:batches * self.a.batch].reshape(-1, self.a.batch):
             labels = (x[rows].astype(np.int64) for x in (self.data.utt_domain, self.data.utt_intent))
             n, width, flat = self.batches.told(rows, *labels, np.zeros_like(rows))
-            for name, loss in self.utterance_losses(flat.to(self.a.device), n, width, 1, False).items():
+            for name, loss in self.utterance_losses(flat.to(self.a.device), n, width, 1, taught=False).items():
                 found[name].append(loss)
         for rows in np.array_split(self.kept_out, len(self.kept_out) // self.a.question_batch):
             n, width, flat = self.batches.questions(rows, rng)
-            found["qa"].append(self.question_loss(flat.to(self.a.device), n, width))
+            found["qa"].append(self.question_losses(flat.to(self.a.device), n, width)["qa"])
         return {"held_" + name: round(torch.stack(losses).mean().item(), 4) for name, losses in found.items()}
 
 
@@ -302,7 +298,7 @@ def draw(path):
         lines = [x for x in map(json.loads, f) if "intent" in x]
     if not lines:
         return
-    for k in ("intent", "slots", "embed", "qa", "agree"):
+    for k in LOSSES:
         there = [x for x in lines if k in x]
         plt.plot([x["step"] for x in there], [x[k] for x in there], label=k)
     plt.yscale("log")
@@ -339,6 +335,10 @@ def arguments():
     parser.add_argument("--w-embed", type=float, default=2.0)
     parser.add_argument("--w-qa", type=float, default=0.5)
     parser.add_argument("--w-agree", type=float, default=0.0, help="of two views of each utterance; 0: one view")
+    parser.add_argument("--teachers", nargs="+", default=[], metavar="CHECKPOINT", help="trainings of the same geometry whose mean is followed")
+    parser.add_argument("--w-follow-intent", type=float, default=1.0)
+    parser.add_argument("--w-follow-slots", type=float, default=1.5)
+    parser.add_argument("--w-follow-qa", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--save-every", type=int, default=1000)

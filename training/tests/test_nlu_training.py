@@ -20,7 +20,7 @@ try:
     from training.nlu.model import Geometry, Understanding
     from training.nlu.packed import load_weights, save_packed
     from training.nlu.tokenizer import CLS, PAD, SEP
-    from training.nlu.train import disagreement
+    from training.nlu.taught import Teachers, behind, disagreement
 except ImportError:  # PyTorch or num2words
     torch = None
 
@@ -42,8 +42,8 @@ def prepared(utterances=40, questions=9):
     return data
 
 
-def batches(data, jobs=0, views=2):
-    a = types.SimpleNamespace(w_agree=float(views - 1), seed=4, round=[1.0, 0.5, 1.5], batch=8, question_batch=3, question_every=2, hide=0.2, jobs=jobs, device="cpu")
+def batches(data, jobs=0, views=2, teachers=()):
+    a = types.SimpleNamespace(w_agree=float(views - 1), seed=4, round=[1.0, 0.5, 1.5], batch=8, question_batch=3, question_every=2, hide=0.2, jobs=jobs, device="cpu", teachers=teachers)
     return Batches(a, data, np.arange(len(data.utt_n)), np.arange(len(data.q_n)))
 
 
@@ -127,6 +127,37 @@ class Training(unittest.TestCase):
         want = torch.stack([0.5 * sum(float((a * (a / b).log()).sum()) * torch.ones(()) for a, b in ((x, y), (y, x))) for x, y in zip(p[:2].reshape(-1, 6), p[2:].reshape(-1, 6))])
         self.assertTrue(torch.allclose(want, disagreement(p.log()).reshape(-1), atol=1e-5))
         self.assertEqual(0.0, float(disagreement(torch.cat([p[:2], p[:2]]).log()).abs().max()))
+
+    def test_teachers_see_what_the_views_hide(self):
+        data, key = prepared(), (3, np.arange(8), None)
+        (n, width, flat), _ = batches(data, teachers=["x"])[key]
+        ids = unpacked(flat, utterance_shapes(n, width, 2, True))[0]
+        (_, _, without), _ = batches(data)[key]
+        self.assertTrue(torch.equal(ids[:2 * n], unpacked(without, utterance_shapes(n, width, 2))[0]))
+        want = utterance_batch(data, np.arange(8), (width,))[0]
+        self.assertTrue(torch.equal(want, ids[2 * n:]))
+        self.assertFalse(torch.equal(want, ids[:n]))
+
+    def test_teachers_are_followed_by_their_mean(self):
+        size, keep = Geometry(24, 2, 1, 48), torch.ones(2, 5, dtype=torch.bool)
+        ids, make = torch.randint(5, 40, (2, 5)), lambda: Understanding(40, 3, 5, size=size)
+        nets = [make().eval() for _ in range(2)]
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [os.path.join(folder, f"{i}.pt") for i in range(2)]
+            for net, path in zip(nets, paths):
+                torch.save({"net": net.state_dict()}, path)
+            teachers = Teachers(paths, make, "cpu")
+        first = lambda x: x[..., :2]
+        told = teachers.utterance(ids, keep, first, first)
+        for got, each in zip(told, zip(*(net.utterance(ids, keep)[:2] for net in nets))):
+            self.assertTrue(torch.allclose(got, sum(x[..., :2].softmax(-1) for x in each) / 2, atol=1e-6))
+        half = keep & (torch.arange(5) < 3)
+        for got, each in zip(teachers.question(ids, ids * 0, half), zip(*(net.question(ids, ids * 0, half)[:2] for net in nets))):
+            self.assertTrue(torch.allclose(got, sum(x.softmax(-1) for x in each) / 2, atol=1e-6))
+            self.assertEqual([0.0] * 4, got[:, 3:].flatten().tolist())
+            apart = behind(each[0].log_softmax(-1), got)
+            self.assertTrue(torch.allclose(apart, torch.nn.functional.kl_div(each[0][:, :3].log_softmax(-1), got[:, :3], reduction="none").sum(-1), atol=1e-6))
+            self.assertGreater(float(apart.min().detach()), 0.0)
 
     def test_packed_weights(self):
         torch.manual_seed(6)
