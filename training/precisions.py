@@ -17,7 +17,7 @@ import time
 
 PRECISIONS = "fp32 tf32 bf16 fp16".split()
 HELD = dict(asr=lambda line: line.get("kind") == "held_loss", tts=lambda line: "held_mel" in line,  # the line of what is kept out
-            vocoder=lambda line: "end" in line and "held_mel" in line, nlu=lambda line: "held_intent" in line,
+            vocoder=lambda line: "end" in line and "held_mel" in line, waveglow=lambda line: "end" in line, nlu=lambda line: "held_intent" in line,
             bert_base=lambda line: "held_intent" in line)
 BERT = "training.nlu.train {out} --prepared {prepared} --compare --minutes 1e9 --steps {n} "
 COMMANDS = dict(  # {n}: steps
@@ -26,7 +26,8 @@ COMMANDS = dict(  # {n}: steps
     nlu=(BERT + "--examples 100000 --log-every 50", 500),
     bert_base=(BERT + "--layers 12 --width 768 --inner 3072 --lr 1e-4 --log-every 25", 150),
     tts=("training.tts.train {voice} {out} --rare 1 --minutes {n} --step-s 60 --steps {n} --every 1e9", 300),
-    vocoder=("training.vocoder.train {voice} {out} --minutes {n} --step-s 60 --steps {n} --every 1e9 --held 8", 1500))
+    vocoder=("training.vocoder.train {voice} {out} --minutes {n} --step-s 60 --steps {n} --every 1e9 --held 8", 1500),
+    waveglow=("training.vocoder.waveglow {voice} {out} --minutes {n} --step-s 60 --steps {n} --every 1e9 --held 8", 400))
 
 
 def reading():

@@ -207,7 +207,7 @@ def main():
     recipe = Recipe(net, dtype, a.device.split(":")[0], a.own_share, a.drop_share, not a.no_attention)
     if a.start and not a.resume:
         awaken(recipe, data, data.groups(a.batch_frames, rng)[:20])
-    opt = FlatAdamW(net, betas=(0.9, 0.98), decay=1e-4, clip=1.0, scale=1024.0 if dtype == torch.float16 else 1.0)
+    opt = FlatAdamW(net, betas=(0.9, 0.98), decay=1e-4, clip=1.0, half=dtype == torch.float16)
     clock, count, anew = 0.0, 0, False
     if saved:
         anew = "opt" not in saved or bool(known.missing_keys)  # a voice more: the moments begin anew

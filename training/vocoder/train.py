@@ -81,9 +81,9 @@ class Step:
         self.dtype = dtype or torch.float32
         device = batches.audio.device
         self.spectra = losses.Spectra().to(device)
-        scale = 1024.0 if dtype == torch.float16 else 1.0
-        self.gen_opt = FlatAdamW(gen, betas=(0.8, 0.98), decay=1e-3, clip=5.0, mean=mean, scale=scale)
-        self.dis_opt = FlatAdamW(dis, betas=(0.8, 0.98), decay=1e-3, clip=10.0, scale=scale)
+        half = dtype == torch.float16
+        self.gen_opt = FlatAdamW(gen, betas=(0.8, 0.98), decay=1e-3, clip=5.0, mean=mean, half=half)
+        self.dis_opt = FlatAdamW(dis, betas=(0.8, 0.98), decay=1e-3, clip=10.0, half=half)
         self.columns = torch.arange(crop * HOP_SAMPLES, device=device)
         self.seen = torch.zeros(6, device=device)  # spectral, mel, level dB, judged, deceived, features
 

@@ -126,7 +126,7 @@ class Step:
     def __init__(self, net, batches, dtype):
         self.net, self.batches, self.dtype = net, batches, dtype
         self.device = batches.audio.device
-        self.opt = FlatAdamW(net, betas=(0.9, 0.98), decay=0.0, clip=1.0, scale=1024.0 if dtype == torch.float16 else 1.0)
+        self.opt = FlatAdamW(net, betas=(0.9, 0.98), decay=0.0, clip=1.0, half=dtype == torch.float16)
         self.seen = torch.zeros((), device=self.device)
 
     def __call__(self, _=False):
@@ -185,6 +185,7 @@ def options():
     ap.add_argument("--voice", help="of DATA's speakers; else all")
     ap.add_argument("--minutes", type=float, default=20, help="the whole schedule, over all stays")
     ap.add_argument("--steps", type=int, default=10**9, help="stop after so many steps now")
+    ap.add_argument("--step-s", type=float, default=0, help="let the clock count so many seconds a step: equal schedules at unequal speeds")
     ap.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
     ap.add_argument("--batch", type=int, default=16), ap.add_argument("--frames", type=int, default=32)
     ap.add_argument("--rate", type=float, default=4e-4)
@@ -231,7 +232,7 @@ def main():
             torch.cuda.synchronize()  # the clock is the device's, not the queue's
         if count % 100 == 0 or count - first == 1:
             log(dict(step=count, s=round(now, 1), norm=round(step.opt.norm.item(), 2), loss=round(step.seen.item(), 4)))
-        now = clock + time.time() - began
+        now = clock + ((count - first) * a.step_s or time.time() - began)
         if now - saved_at > a.every:
             saved_at = now
             save(path, step, dict(seconds=now, steps=count), config)
