@@ -96,6 +96,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog="Options that it does not know go to every training, to try this.", allow_abbrev=False)
     ap.add_argument("out"), ap.add_argument("--people"), ap.add_argument("--voice"), ap.add_argument("--many"), ap.add_argument("--prepared")
     ap.add_argument("--networks", nargs="*", default=list(COMMANDS), choices=list(COMMANDS))
+    ap.add_argument("--precisions", nargs="*", default=PRECISIONS, choices=PRECISIONS)
     ap.add_argument("--minutes", type=float, default=20, help="no run begins later")
     ap.add_argument("--steps", type=int, default=0, help="instead of each network's own number, to try this")
     ap.add_argument("--device", default="cuda")
@@ -108,7 +109,7 @@ def main():
             print(json.dumps(line), file=f, flush=True)
 
         for name in a.networks:
-            for precision in PRECISIONS:
+            for precision in a.precisions:
                 if time.time() - began < a.minutes * 60:
                     one(name, precision, a, log)
 
