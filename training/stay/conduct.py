@@ -33,6 +33,7 @@ class Step:
         self.checkpoint, self.resume = checkpoint, resume
         self.shares = False  # by the multi-process service; a training stays out of it, so that it can end
         self.process, self.tries, self.state, self.limit = None, 0, "waiting", 0.0
+        self.total = None  # minutes of its schedule
 
 
 def gpus_here():
@@ -89,8 +90,8 @@ class Stay:
         self.tell(f"{step.name}: begins on GPU {step.gpu}, try {step.tries}")
 
     def minutes(self, step, left, resumed):
-        """The whole schedule of a training, over all its tries: a resumed one goes on by its own saved clock."""
-        if not resumed:
+        """The whole schedule of a training, over all its tries: a resumed one goes on by its own saved clock; one that begins beside a file of another has its own."""
+        if not resumed or step.total is None:
             step.total = max(left - step.load, 1) / 60
         return step.total
 

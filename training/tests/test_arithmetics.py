@@ -1,4 +1,4 @@
-"""Half precision: the optimiser's scale of the loss, and LSTMs whose sequences are packed.
+"""Half precision: the optimiser's scale of the loss; and the parts of a recogniser's step, which are timed.
 
     python3 -m unittest training.tests.test_arithmetics        from the top of the repository; needs PyTorch
 """
@@ -12,7 +12,7 @@ sys.path.insert(0, ROOT)
 try:
     import torch
 
-    from training.common.lstm import run, run_packed
+    from training.asr.parts import parts
     from training.tts.flat_adam import FIRST_SCALE, GROWS, FlatAdamW
 except ImportError:
     torch = None
@@ -62,13 +62,10 @@ class Half(unittest.TestCase):
         again.load(half.state()), whole.load(half.state()), half.load(whole.state())
         self.assertEqual([FIRST_SCALE / 2, 1.0, FIRST_SCALE / 2], [float(x.scale) for x in (again, whole, half)])
 
-    def test_packed_sequences_give_what_plain_ones_do(self):
-        lstm = torch.nn.LSTM(6, 4, batch_first=True)
-        x, state = torch.randn(3, 5, 6), tuple(torch.randn(1, 3, 4) for _ in range(2))
-        for s in (None, state):
-            (want, (h, c)), (y, (packed_h, packed_c)), plain = lstm(x, s), run_packed(lstm, x, s), run(lstm, x, s)
-            for a, b in ((want, y), (h, packed_h), (c, packed_c), (want, plain[0])):
-                self.assertTrue(torch.allclose(a, b, atol=1e-6))
+    def test_parts_of_a_step_run_in_every_type(self):
+        for dtype in (torch.float32, torch.bfloat16):
+            found = [name for name, part in parts("cpu", dtype, rows=2, steps=9, width=16, layers=2) if part() is None]
+            self.assertEqual("convolutions LSTMs look-ahead CTC optimiser".split(), found)
 
 
 if __name__ == "__main__":
