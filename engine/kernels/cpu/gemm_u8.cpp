@@ -28,20 +28,33 @@ constexpr U8Tiles kPortable = {1, kPortableTiles, finish_u8_portable};
 const U8Tiles& tiles_for(const U8Matrix& w) {
 #if defined(__x86_64__)
   if (w.isa >= Isa::kAvx512Vnni) return u8_tiles_vnni();
-  if (w.isa == Isa::kAvx2) return w.wide ? u8_tiles_avx2_wide() : u8_tiles_avx2();
+  if (w.isa == Isa::kAvx2) {
+    if (w.pairs == U8Matrix::Pairs::kFit) return u8_tiles_avx2();
+    return w.pairs == U8Matrix::Pairs::kCentred ? u8_tiles_avx2_centred() : u8_tiles_avx2_apart();
+  }
 #endif
   (void)w;
   return kPortable;
 }
 
-// True: two neighbouring products may leave 16 bits, which AVX2's sum of them saturates to.
-bool needs_wide(const std::int8_t* panels, std::size_t bytes, int levels) {
+U8Matrix::Pairs pairs_of(const std::int8_t* panels, std::size_t bytes, int levels) {
+  bool fit = true, least = false;
   for (std::size_t i = 0; i + 1 < bytes; i += 2) {
     const int a = panels[i], b = panels[i + 1];
-    const int most = std::max(a, 0) + std::max(b, 0), least = std::min(a, 0) + std::min(b, 0);
-    if (levels * most > 32767 || levels * least < -32768) return true;
+    const int high = std::max(a, 0) + std::max(b, 0), low = std::min(a, 0) + std::min(b, 0);
+    fit = fit && levels * high <= 32767 && levels * low >= -32768;
+    least = least || a == -128 || b == -128;
   }
-  return false;
+  if (fit) return U8Matrix::Pairs::kFit;
+  return least ? U8Matrix::Pairs::kApart : U8Matrix::Pairs::kCentred;
+}
+
+// Sums [count][16] get what tiles took off: centre times the weights' sums.
+void add_centre(std::int32_t centre, const std::int32_t* of_weights, std::int64_t count,
+                std::int32_t* sums) {
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t o = 0; o < kPanelRows; ++o)
+      sums[i * kPanelRows + o] += centre * of_weights[o];
 }
 
 void range_portable(const float* x, std::int64_t n, float* low, float* high) {
@@ -170,6 +183,34 @@ void multiply_amx(const Product& p, std::int64_t row_begin, std::int64_t row_end
 }
 #endif
 
+// One row to f32.
+void multiply_row(const Product& p, const U8Tiles& tiles, std::int64_t row_begin,
+                  std::int64_t row_end) {
+  constexpr std::int64_t kBlock = 8 * kPanelRows;
+  alignas(64) std::int32_t sums[kBlock];
+  const U8Row row{p.rows->scale, p.rows->zero - tiles.centre};
+  U8Outputs to = common_outputs(p, row_begin, row_end);
+  to.num_rows = 1;
+  to.rows = &row;
+  for (std::int64_t r = row_begin; r < row_end; r += kBlock) {
+    const std::int64_t r_end = std::min(r + kBlock, row_end);
+    for (std::int64_t panel = r; panel < r_end;) {
+      const std::int8_t* w = p.w.panel(panel / kPanelRows);
+      const bool two = tiles.pair && panel + kPanelRows < r_end;
+      if (two)
+        tiles.pair(w, p.w.panel(panel / kPanelRows + 1), p.x, sums + (panel - r));
+      else
+        tiles.tile[0](w, p.x, sums + (panel - r));
+      panel += two ? 2 * kPanelRows : kPanelRows;
+    }
+    take_panel(p, r, r_end, to);
+    to.outputs = r_end - r;
+    to.residual = p.finish.residual ? p.finish.residual + r : nullptr;
+    to.y = p.sink.y + r;
+    tiles.finish_row(sums, to);
+  }
+}
+
 void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
 #if defined(__x86_64__)
   // Few rows leave most of a tile empty, and weights are read all the same.
@@ -177,6 +218,8 @@ void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
     return multiply_amx(p, row_begin, row_end);
 #endif
   const U8Tiles& tiles = tiles_for(p.w);
+  if (p.num_rows == 1 && tiles.finish_row && !p.sink.bytes && !p.sink.places)
+    return multiply_row(p, tiles, row_begin, row_end);
   U8Outputs to = common_outputs(p, row_begin, row_end), beside = to;
   TappedRows<std::uint8_t> part = p.x;
   alignas(64) std::int32_t sums[2 * kMostU8WideRows * kPanelRows];
@@ -198,6 +241,7 @@ void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
         finish_rows(p, tiles.finish, sums + count * kPanelRows, i, count, second, beside);
       } else {
         tiles.tile[count - 1](panel, part, sums);
+        if (tiles.centre != 0) add_centre(tiles.centre, to.of_weights, count, sums);
       }
       finish_rows(p, tiles.finish, sums, i, count, r, to);
       i += count;
@@ -259,9 +303,22 @@ U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, con
       m.sums[static_cast<std::size_t>(r)] += w[r * cols + c];
     }
   }
-  m.wide = isa == Isa::kAvx2 &&
-           needs_wide(m.panel(0), m.panels.size() - 64, levels > 0 ? levels : u8_levels(isa));
+  if (isa == Isa::kAvx2)
+    m.pairs = pairs_of(m.panel(0), m.panels.size() - 64, levels > 0 ? levels : u8_levels(isa));
   return m;
+}
+
+U8Row range_u8(Isa isa, const float* x, std::int64_t n) {
+  float low = 0, high = 0;
+#if defined(__x86_64__)
+  const auto range = isa == Isa::kPortable ? range_portable : range_avx2;
+#else
+  const auto range = range_portable;
+#endif
+  range(x, n, &low, &high);
+  const float scale = (high - low) / 255.0f;
+  if (u8_inverse(scale) == 0) return {};
+  return {scale, static_cast<std::int32_t>(std::nearbyint(std::min(-low / scale, 255.0f)))};
 }
 
 U8Row quantize_u8(Isa isa, const float* x, std::int64_t n, std::uint8_t* values) {

@@ -26,7 +26,10 @@ struct U8Matrix {
   float most_scale = 0;            // the largest of them; NaN if one is
   std::vector<std::int32_t> sums;  // [rows] of the weights, likewise: what a zero point of 1 adds
   Isa isa = Isa::kPortable;
-  bool wide = false;  // AVX2: two products of bytes may not fit 16 bits
+  // AVX2 adds two products in 16 bits. kFit: they hold them. kCentred: only those of activations
+  // less 128. kApart: not even those, as a weight is -128.
+  enum class Pairs : std::uint8_t { kFit, kCentred, kApart };
+  Pairs pairs = Pairs::kFit;
 
   std::int64_t padded_tap_cols() const { return (cols / taps + grain - 1) / grain * grain; }
   std::int64_t padded_cols() const { return taps * padded_tap_cols(); }
@@ -44,7 +47,7 @@ constexpr std::int64_t kMaxU8Cols = 65536;
 
 // w: [rows, cols] row-major; columns are taps x (cols / taps); cols <= kMaxU8Cols. levels: the
 // largest value of an activation, 0: u8_levels(isa). Above what AVX2 adds in 16 bits for these
-// weights, a tile of half the speed is taken. grain: a multiple of 4; AMX wants kAmxGrain.
+// weights, a slower tile is taken. grain: a multiple of 4; AMX wants kAmxGrain.
 // Allocates.
 U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, const float* scale,
                  Isa isa, int taps = 1, int levels = 0, int grain = 4);
@@ -61,6 +64,11 @@ struct U8Row {
 // levels.
 U8Row quantize_u8(Isa isa, const float* x, std::int64_t n, std::uint8_t* values);
 
+// The numbers that DynamicQuantizeLinear and ONNX Runtime's recurrent layers find for x [n], on
+// every ISA: scale = (max(x, 0) - min(x, 0)) / 255, zero = round(-min(x, 0) / scale). Scale 0 where
+// x is zero, too small or not finite. NaN is left out.
+U8Row range_u8(Isa isa, const float* x, std::int64_t n);
+
 // x [n] -> values [n] for numbers that were found before: round(x / scale) + zero, even ties,
 // within 0..levels; NaN is 0. The same bits on every ISA.
 void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& row,
@@ -71,8 +79,8 @@ void dequantize_u8(Isa isa, const std::uint8_t* values, std::int64_t n, const U8
 // y[i * y_stride + r] = rows[i * rows_stride].scale * w_scale[r] * (sum over c of (q[i][c] - zero)
 // w[r][c]) for i < num_rows and the output rows r in [row_begin, row_end); row_begin a multiple of
 // kPanelRows. tap_cols of x is padded_tap_cols(); what x holds there behind its columns meets zero
-// weights. rows_stride 0: one row's numbers for all. `finish` may be null; without it the same bits
-// on every ISA. No allocation, any thread.
+// weights. rows_stride 0: one row's numbers for all. `finish` may be null. The same bits on every
+// ISA, and of a row in every company. No allocation, any thread.
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row* rows,
              std::int64_t rows_stride, std::int64_t num_rows, float* y, std::int64_t y_stride,
              std::int64_t row_begin, std::int64_t row_end, const GemmFinish* finish = nullptr);

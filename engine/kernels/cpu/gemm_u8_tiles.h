@@ -51,6 +51,9 @@ struct U8Tiles {
   U8Finish finish;
   std::int64_t least_wide = 0, most_wide = 0;  // rows of the wide tiles; 0: there are none
   const U8WideTile* wide = nullptr;            // for least_wide, ... rows
+  std::int32_t centre = 0;                     // what tiles (not wide ones) take off every x
+  U8Finish finish_row = nullptr;               // of one row with many panels to f32, or null
+  U8WideTile pair = nullptr;                   // one row with two panels; null: one by one
 };
 
 constexpr std::int64_t kMostU8Rows = 14, kMostU8WideRows = 12;
@@ -58,8 +61,12 @@ constexpr std::int64_t kMostU8Rows = 14, kMostU8WideRows = 12;
 void finish_u8_portable(const std::int32_t* sums, const U8Outputs& to);
 #if defined(__x86_64__)
 const U8Tiles& u8_tiles_avx2();
-const U8Tiles& u8_tiles_avx2_wide();  // for any bytes
+const U8Tiles& u8_tiles_avx2_centred();  // for any x
+const U8Tiles& u8_tiles_avx2_apart();    // and any weights
 const U8Tiles& u8_tiles_vnni();
+void finish_row_avx2(const std::int32_t* sums, const U8Outputs& to);
+void finish_row_vnni(const std::int32_t* sums, const U8Outputs& to);
+void finish_u8_avx2(const std::int32_t* sums, const U8Outputs& to);
 void finish_plain_bytes_vnni(const std::int32_t* sums, const U8Outputs& to);
 // AMX: begin, blocks of as many rows, end. Sums of up to kAmxRows rows with one panel or two:
 // [panels][kAmxRows][16]. x.tap_cols: a multiple of kAmxGrain.

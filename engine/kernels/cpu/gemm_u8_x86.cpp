@@ -81,39 +81,6 @@ ANTIPHON_AVX2 void tile_avx2(const std::int8_t* w, const TappedRows<std::uint8_t
   }
 }
 
-// The same for any bytes: even and odd columns apart, so that no sum of 16 bits has two products.
-template <int kRows>
-ANTIPHON_AVX2 void tile_avx2_wide(const std::int8_t* w, const TappedRows<std::uint8_t>& x,
-                                  std::int32_t* out) {
-  __m256i sum[kRows][2];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-  const __m256i ones = _mm256_set1_epi16(1), even = _mm256_set1_epi16(0xff);
-  for (int tap = 0; tap < x.taps; ++tap) {
-    const std::uint8_t* row = x.x + tap * x.tap_stride;
-    for (std::int64_t c = 0; c < x.tap_cols; c += 4, w += 64) {
-      const __m256i weights[2] = {_mm256_load_si256(reinterpret_cast<const __m256i*>(w)),
-                                  _mm256_load_si256(reinterpret_cast<const __m256i*>(w + 32))};
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const __m256i value = four256(row + r * x.row_stride + c);
-        const __m256i a = _mm256_and_si256(value, even), b = _mm256_andnot_si256(even, value);
-#pragma GCC unroll 2
-        for (int half = 0; half < 2; ++half) {
-          const __m256i low = _mm256_madd_epi16(_mm256_maddubs_epi16(a, weights[half]), ones);
-          const __m256i high = _mm256_madd_epi16(_mm256_maddubs_epi16(b, weights[half]), ones);
-          sum[r][half] = _mm256_add_epi32(sum[r][half], _mm256_add_epi32(low, high));
-        }
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out + r * kPanelRows), sum[r][0]);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out + r * kPanelRows + 8), sum[r][1]);
-  }
-}
-
 template <int kRows>
 ANTIPHON_VNNI void tile_vnni(const std::int8_t* w, const TappedRows<std::uint8_t>& x,
                              std::int32_t* out) {
@@ -183,7 +150,78 @@ ANTIPHON_VNNI void wide_vnni(const std::int8_t* w, const std::int8_t* second,
     _mm512_store_si512(out + i * kPanelRows, sum[i / kRows][i % kRows]);
 }
 
-ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Outputs& to) {
+ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Outputs& to) {
+  if (to.plain_bytes) return finish_plain_bytes_vnni(sums, to);
+  if (to.bytes && to.inverse == 0) return finish_u8_portable(sums, to);
+  const auto wanted = static_cast<__mmask16>((1u << to.outputs) - 1u);
+  const __m512 none = _mm512_setzero_ps();
+  const __m512 bias = to.bias ? _mm512_maskz_loadu_ps(wanted, to.bias) : none;
+  const __m512 step = _mm512_set1_ps(to.numbers.scale), inverse = _mm512_set1_ps(to.inverse);
+  const __m512 low = _mm512_set1_ps(static_cast<float>(-to.numbers.zero) * to.numbers.scale);
+  const __m512 high =
+      _mm512_set1_ps(static_cast<float>(to.levels - to.numbers.zero) * to.numbers.scale);
+  __m512i share = _mm512_setzero_si512();
+  __m512 factor = none;
+  for (std::int64_t i = 0; i < to.num_rows; ++i, sums += kPanelRows) {
+    const std::int64_t place = to.place(i);
+    if (i == 0 || to.rows_stride != 0) {
+      const U8Row& row = to.rows[i * to.rows_stride];
+      share = _mm512_mullo_epi32(_mm512_set1_epi32(row.zero), _mm512_loadu_si512(to.of_weights));
+      factor = _mm512_mul_ps(_mm512_loadu_ps(to.scales), _mm512_set1_ps(row.scale));
+    }
+    if (place < 0) continue;
+    const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums), share);
+    __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), factor);
+    asm("" : "+v"(v));  // as there
+    if (to.bias) v = _mm512_add_ps(v, bias);
+    if (to.relu) v = _mm512_max_ps(v, none);
+    if (to.residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.residual_of(place)));
+    if (to.relu_last) v = _mm512_max_ps(v, none);
+    if (!to.bytes) {
+      if (wanted == 0xffff)
+        _mm512_storeu_ps(to.y + place * to.stride, v);  // masked, it takes long on some cores
+      else
+        _mm512_mask_storeu_ps(to.y + place * to.stride, wanted, v);
+      continue;
+    }
+    v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v);  // NaN to 0
+    v = _mm512_min_ps(_mm512_max_ps(v, low), high);
+    const __m512 about = _mm512_mul_ps(v, inverse);  // as ByteSteps
+    v = _mm512_fmadd_ps(_mm512_fnmadd_ps(about, step, v), inverse, about);
+    const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(to.numbers.zero));
+    _mm512_mask_cvtepi32_storeu_epi8(to.bytes + place * to.stride, wanted, q);
+  }
+}
+
+constexpr U8Tile kAvx2Tiles[] = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>,
+                                 tile_avx2<4>, tile_avx2<5>, tile_avx2<6>};
+constexpr U8Tile kVnniTiles[] = {tile_vnni<1>,  tile_vnni<2>,  tile_vnni<3>,  tile_vnni<4>,
+                                 tile_vnni<5>,  tile_vnni<6>,  tile_vnni<7>,  tile_vnni<8>,
+                                 tile_vnni<9>,  tile_vnni<10>, tile_vnni<11>, tile_vnni<12>,
+                                 tile_vnni<13>, tile_vnni<14>};
+static_assert(sizeof kVnniTiles / sizeof *kVnniTiles == kMostU8Rows);
+
+}  // namespace
+
+const U8Tiles& u8_tiles_avx2() {
+  static constexpr U8Tiles kTable = {
+      .most_rows = 6, .tile = kAvx2Tiles, .finish = finish_u8_avx2, .finish_row = finish_row_avx2};
+  return kTable;
+}
+const U8Tiles& u8_tiles_vnni() {
+  static constexpr U8WideTile kWide[] = {wide_vnni<6>,  wide_vnni<7>,  wide_vnni<8>, wide_vnni<9>,
+                                         wide_vnni<10>, wide_vnni<11>, wide_vnni<12>};
+  static constexpr U8Tiles kTable = {.most_rows = kMostU8Rows,
+                                     .tile = kVnniTiles,
+                                     .finish = finish_vnni,
+                                     .least_wide = 6,
+                                     .most_wide = kMostU8WideRows,
+                                     .wide = kWide,
+                                     .finish_row = finish_row_vnni};
+  return kTable;
+}
+
+ANTIPHON_AVX2 void finish_u8_avx2(const std::int32_t* sums, const U8Outputs& to) {
   if (to.outputs < kPanelRows || (to.bytes && to.inverse == 0)) return finish_u8_portable(sums, to);
   const ByteSteps steps(to.numbers, to.levels);
   const __m256 none = _mm256_setzero_ps();
@@ -207,6 +245,7 @@ ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Outputs& to) {
     for (int k = 0; k < 2; ++k) {
       const __m256i sum = _mm256_load_si256(reinterpret_cast<const __m256i*>(sums + 8 * k));
       __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(sum, share[k])), factor[k]);
+      asm("" : "+x"(v));  // or the compiler makes one step, one rounding, of this and the next
       if (to.bias) v = _mm256_add_ps(v, _mm256_loadu_ps(to.bias + 8 * k));
       if (to.relu) v = _mm256_max_ps(v, none);
       if (residual) v = _mm256_add_ps(v, _mm256_loadu_ps(residual + 8 * k));
@@ -226,81 +265,25 @@ ANTIPHON_AVX2 void finish_avx2(const std::int32_t* sums, const U8Outputs& to) {
   }
 }
 
-ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Outputs& to) {
-  if (to.plain_bytes) return finish_plain_bytes_vnni(sums, to);
-  if (to.bytes && to.inverse == 0) return finish_u8_portable(sums, to);
-  const auto wanted = static_cast<__mmask16>((1u << to.outputs) - 1u);
-  const __m512 none = _mm512_setzero_ps();
-  const __m512 bias = to.bias ? _mm512_maskz_loadu_ps(wanted, to.bias) : none;
-  const __m512 step = _mm512_set1_ps(to.numbers.scale), inverse = _mm512_set1_ps(to.inverse);
-  const __m512 low = _mm512_set1_ps(static_cast<float>(-to.numbers.zero) * to.numbers.scale);
-  const __m512 high =
-      _mm512_set1_ps(static_cast<float>(to.levels - to.numbers.zero) * to.numbers.scale);
-  __m512i share = _mm512_setzero_si512();
-  __m512 factor = none;
-  for (std::int64_t i = 0; i < to.num_rows; ++i, sums += kPanelRows) {
-    const std::int64_t place = to.place(i);
-    if (i == 0 || to.rows_stride != 0) {
-      const U8Row& row = to.rows[i * to.rows_stride];
-      share = _mm512_mullo_epi32(_mm512_set1_epi32(row.zero), _mm512_loadu_si512(to.of_weights));
-      factor = _mm512_mul_ps(_mm512_loadu_ps(to.scales), _mm512_set1_ps(row.scale));
-    }
-    if (place < 0) continue;
-    const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums), share);
-    __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), factor);
-    if (to.bias) v = _mm512_add_ps(v, bias);
-    if (to.relu) v = _mm512_max_ps(v, none);
-    if (to.residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.residual_of(place)));
-    if (to.relu_last) v = _mm512_max_ps(v, none);
-    if (!to.bytes) {
-      _mm512_mask_storeu_ps(to.y + place * to.stride, wanted, v);
-      continue;
-    }
-    v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v);  // NaN to 0
-    v = _mm512_min_ps(_mm512_max_ps(v, low), high);
-    const __m512 about = _mm512_mul_ps(v, inverse);  // as ByteSteps
-    v = _mm512_fmadd_ps(_mm512_fnmadd_ps(about, step, v), inverse, about);
-    const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(to.numbers.zero));
-    _mm512_mask_cvtepi32_storeu_epi8(to.bytes + place * to.stride, wanted, q);
-  }
-}
-
-constexpr U8Tile kAvx2Tiles[] = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>,
-                                 tile_avx2<4>, tile_avx2<5>, tile_avx2<6>};
-constexpr U8Tile kAvx2WideTiles[] = {tile_avx2_wide<1>, tile_avx2_wide<2>, tile_avx2_wide<3>,
-                                     tile_avx2_wide<4>};
-constexpr U8Tile kVnniTiles[] = {tile_vnni<1>,  tile_vnni<2>,  tile_vnni<3>,  tile_vnni<4>,
-                                 tile_vnni<5>,  tile_vnni<6>,  tile_vnni<7>,  tile_vnni<8>,
-                                 tile_vnni<9>,  tile_vnni<10>, tile_vnni<11>, tile_vnni<12>,
-                                 tile_vnni<13>, tile_vnni<14>};
-static_assert(sizeof kVnniTiles / sizeof *kVnniTiles == kMostU8Rows);
-
-}  // namespace
-
-const U8Tiles& u8_tiles_avx2() {
-  static constexpr U8Tiles kTable = {6, kAvx2Tiles, finish_avx2};
-  return kTable;
-}
-const U8Tiles& u8_tiles_avx2_wide() {
-  static constexpr U8Tiles kTable = {4, kAvx2WideTiles, finish_avx2};
-  return kTable;
-}
-const U8Tiles& u8_tiles_vnni() {
-  static constexpr U8WideTile kWide[] = {wide_vnni<6>,  wide_vnni<7>,  wide_vnni<8>, wide_vnni<9>,
-                                         wide_vnni<10>, wide_vnni<11>, wide_vnni<12>};
-  static constexpr U8Tiles kTable = {kMostU8Rows, kVnniTiles,      finish_vnni,
-                                     6,           kMostU8WideRows, kWide};
-  return kTable;
-}
-
 ANTIPHON_AVX2 void range_avx2(const float* x, std::int64_t n, float* low, float* high) {
   __m256 least = _mm256_set1_ps(*low), most = _mm256_set1_ps(*high);
-  std::int64_t i = 0;
-  for (; i + 8 <= n; i += 8) {
+  __m256 second_least = least, second_most = most;
+  const auto take = [](const float* from, __m256& to_least, __m256& to_most) ANTIPHON_AVX2 {
     // In this order a NaN of x is dropped.
-    least = _mm256_min_ps(_mm256_loadu_ps(x + i), least);
-    most = _mm256_max_ps(_mm256_loadu_ps(x + i), most);
+    to_least = _mm256_min_ps(_mm256_loadu_ps(from), to_least);
+    to_most = _mm256_max_ps(_mm256_loadu_ps(from), to_most);
+  };
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    take(x + i, least, most);
+    take(x + i + 8, second_least, second_most);
   }
+  if (i + 8 <= n) {
+    take(x + i, least, most);
+    i += 8;
+  }
+  least = _mm256_min_ps(least, second_least);
+  most = _mm256_max_ps(most, second_most);
   alignas(32) float lanes[16];
   _mm256_store_ps(lanes, least);
   _mm256_store_ps(lanes + 8, most);

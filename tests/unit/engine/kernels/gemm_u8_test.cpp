@@ -139,6 +139,44 @@ TEST(GemmU8, BytesAreThoseOfTheNumbers) {
         }
 }
 
+// With all that may follow the product, on every ISA, for all that AVX2 tells apart by its weights.
+TEST(GemmU8, ARowAloneHasTheBitsThatItHasAmongOthers) {
+  constexpr std::int64_t kRows = 297, kCols = 20, kNum = 3;
+  std::mt19937_64 random(5);
+  std::uniform_int_distribution<int> byte(0, 255);
+  std::uniform_real_distribution<float> number(0.5e-3f, 3e-3f);
+  std::vector<std::uint8_t> x(kNum * kCols);
+  std::vector<float> scale(kRows), bias(kRows), residual(kNum * kRows);
+  for (std::uint8_t& v : x) v = static_cast<std::uint8_t>(byte(random));
+  for (float& v : scale) v = number(random);
+  for (float& v : bias) v = 100 * (number(random) - 1.5e-3f);
+  for (float& v : residual) v = 100 * (number(random) - 1.5e-3f);
+  const U8Row numbers[kNum] = {{0.0371f, 119}, {0.017f, 0}, {0.023f, 255}};
+  const GemmFinish finish{bias.data(), residual.data(), kRows, true, true};
+  for (const int most : {60, 127, 128}) {
+    std::uniform_int_distribution<int> weight(-most, std::min(most, 127));
+    std::vector<std::int8_t> w(kRows * kCols);
+    for (std::int8_t& v : w) v = static_cast<std::int8_t>(weight(random));
+    std::vector<float> first;
+    for (const Isa isa : test::isas()) {
+      const U8Matrix m = pack_u8(kRows, kCols, w.data(), scale.data(), isa, 1, 255);
+      std::vector<float> together(kNum * kRows), alone(kNum * kRows);
+      gemm_u8(m, {x.data(), kCols, 1, 0, kCols}, numbers, 1, kNum, together.data(), kRows, 0, kRows,
+              &finish);
+      for (std::int64_t i = 0; i < kNum; ++i) {
+        GemmFinish one = finish;
+        one.residual += i * kRows;
+        for (const auto& [begin, end] : {std::pair<std::int64_t, std::int64_t>{0, 32}, {32, kRows}})
+          gemm_u8(m, {x.data() + i * kCols, kCols, 1, 0, kCols}, numbers + i, 1, 1,
+                  alone.data() + i * kRows, kRows, begin, end, &one);
+      }
+      ASSERT_EQ(alone, together) << most << " isa " << static_cast<int>(isa);
+      if (first.empty()) first = together;
+      ASSERT_EQ(together, first) << most << " isa " << static_cast<int>(isa);
+    }
+  }
+}
+
 // All pairs of bytes, at scales of which no product is exact.
 TEST(AddU8, IsTheStepsOneByOne) {
   std::vector<std::uint8_t> a(65537), b(a.size()), y(a.size()), want(a.size());
@@ -169,6 +207,31 @@ TEST(AddU8, IsTheStepsOneByOne) {
     }
   EXPECT_EQ(add_u8_row(Isa::kAvx2, {.a = {1e-38f, 0}, .b = {1, 0}, .to = {1, 0}}), nullptr);
   EXPECT_EQ(add_u8_row(Isa::kAvx2, {.a = {1, 0}, .b = {1, 0}, .to = {1e-3f, 0}}), nullptr);
+}
+
+// Written out by the definition of DynamicQuantizeLinear, in f32 as there.
+TEST(RangeU8, IsThatOfDynamicQuantizeLinear) {
+  std::mt19937_64 random(11);
+  for (const auto& [low, high] : {std::pair{-1.0f, 1.0f}, {0.2f, 3.0f}, {-0.7f, -0.1f}})
+    for (const std::int64_t n : {1, 7, 8, 31, 256, 1000}) {
+      std::uniform_real_distribution<float> value(low, high);
+      std::vector<float> x(static_cast<std::size_t>(n));
+      for (float& v : x) v = value(random);
+      const float least = std::min(0.0f, *std::ranges::min_element(x));
+      const float most = std::max(0.0f, *std::ranges::max_element(x));
+      const float scale = (most - least) / 255;
+      const auto zero = static_cast<std::int32_t>(std::nearbyint(-least / scale));
+      for (const Isa isa : test::isas()) {
+        const U8Row row = range_u8(isa, x.data(), n);
+        EXPECT_EQ(row.scale, scale) << n << " isa " << static_cast<int>(isa);
+        EXPECT_EQ(row.zero, zero) << n << " isa " << static_cast<int>(isa);
+      }
+    }
+  const float odd[4][3] = {{0, 0, 0}, {1e-42f, 0, 0}, {1, INFINITY, 0}, {NAN, 0, 2}};
+  for (const Isa isa : test::isas()) {
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(range_u8(isa, odd[i], 3).scale, 0.0f) << i;
+    EXPECT_EQ(range_u8(isa, odd[3], 3).scale, 2.0f / 255);
+  }
 }
 
 TEST(QuantizeU8, ZeroIsMetExactlyAndOddRowsHarmNothing) {

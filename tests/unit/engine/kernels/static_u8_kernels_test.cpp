@@ -335,20 +335,24 @@ TEST(StaticU8, BytesOfTiesAreThoseOfADivision) {
 TEST(StaticU8, FullBytesNeverSaturate) {
   const std::int64_t rows = 19, cols = 24;
   std::mt19937_64 random(9);
-  for (const int most : {64, 128}) {  // 64: pairs fit 16 bits
-    std::uniform_int_distribution<int> weight(-most, most - 1);
+  using Pairs = U8Matrix::Pairs;
+  const std::pair<int, Pairs> cases[] = {
+      {64, Pairs::kFit}, {127, Pairs::kCentred}, {128, Pairs::kApart}};
+  for (const auto& [most, pairs] : cases) {
+    std::uniform_int_distribution<int> weight(-most, std::min(most, 127));
     std::vector<std::int8_t> w(static_cast<std::size_t>(rows * cols));
     for (std::int8_t& v : w) v = static_cast<std::int8_t>(weight(random));
     std::fill_n(w.begin(), cols, static_cast<std::int8_t>(-most));
-    std::fill_n(w.begin() + cols, cols, static_cast<std::int8_t>(most - 1));
+    std::fill_n(w.begin() + cols, cols, static_cast<std::int8_t>(std::min(most, 127)));
     const std::vector<float> scale(static_cast<std::size_t>(rows), 1.0f);
     for (const std::int64_t num : {1, 4, 5, 9}) {
       std::vector<std::uint8_t> x(static_cast<std::size_t>(num * cols), 255);
       for (std::size_t i = static_cast<std::size_t>(cols); i < x.size(); ++i)
         x[i] = static_cast<std::uint8_t>(random() & 255);
+      if (num > 1) std::fill_n(x.begin() + cols, cols, std::uint8_t{0});
       for (const Isa isa : test::isas()) {
         const U8Matrix m = pack_u8(rows, cols, w.data(), scale.data(), isa, 1, 255);
-        EXPECT_EQ(m.wide, isa == Isa::kAvx2 && most == 128);
+        EXPECT_EQ(m.pairs, isa == Isa::kAvx2 ? pairs : Pairs::kFit);
         std::vector<float> y(static_cast<std::size_t>(num * rows));
         const U8Row numbers{1.0f, 3};
         gemm_u8(m, {x.data(), cols, 1, 0, cols}, &numbers, 0, num, y.data(), rows, 0, rows);
