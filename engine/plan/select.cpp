@@ -29,9 +29,14 @@ Result<std::vector<Point>> profile_points(const PlanData& data) {
 }
 
 // A kernel that quantises activations to bytes rounds no more than the model's own arithmetic.
-// AVX2's has 127 levels.
+// AVX2's has 127 levels, but for that of loops.
 bool may_be_coarse(const ir::Node& node, Isa isa) {
-  return node.attrs.i("x_bytes") != 0 && isa != Isa::kAvx2;
+  if (!node.body) return node.attrs.i("x_bytes") != 0 && isa != Isa::kAvx2;
+  const auto more_than_model = [&](const ir::Node& inner) {
+    return inner.op == ir::OpKind::kLinear && inner.attrs.i("x_bytes") == 0 &&
+           node.body->values[static_cast<std::size_t>(inner.inputs[1])].dtype == DType::kI8;
+  };
+  return std::ranges::none_of(node.body->nodes, more_than_model);
 }
 
 // What every kernel of the node's operator says, in the table's order.

@@ -27,6 +27,6 @@ extern const Kernel kSliceCopy, kConcatCopy, kRepeatCopy, kReverseCopy, kPadCopy
 extern const Kernel kZerosFill;
 extern const Kernel kAttentionPanels, kAttentionRows;
 extern const Kernel kDequantizePlain, kQuantizePlain;
-extern const Kernel kLoopProgram;
+extern const Kernel kLoopProgram, kLoopProgramU8;
 
 }  // namespace antiphon::cpu

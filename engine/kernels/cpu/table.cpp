@@ -51,6 +51,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kDequantizePlain,
     &cpu::kQuantizePlain,
     &cpu::kLoopProgram,
+    &cpu::kLoopProgramU8,
     // What only imported networks use.
     &cpu::kReducePlain,
     &cpu::kMatMulInteger,

@@ -4,7 +4,8 @@
     python tests/golden/quantized/make_quantized_golden.py
 
 NAME.onnx: a small network as quantize_static() writes it in QOperator form (cnn_*, block_u8) or quantize_dynamic() (mlp_*,
-*_dynamic), also as ONNX Runtime's optimiser leaves it (*_fused); lstm_node_*: one DynamicQuantizeLSTM with all it may have. NAME.safetensors: in.x.N, inputs; out.y.N, what ONNX
+*_dynamic), also as ONNX Runtime's optimiser leaves it (*_fused); lstm_node_*: one DynamicQuantizeLSTM with all it may have; lstm_state_*: the same on inputs that
+bytes hold as they are, so that nothing but the state between steps is rounded. NAME.safetensors: in.x.N, inputs; out.y.N, what ONNX
 Runtime makes of them with every node as it stands; real.y.N, of dynamic ones, what it makes with the weights' bytes where
 nothing else is rounded. Written with onnx 1.23.2, onnxruntime 1.32.0 and numpy 2.4.6.
 """
@@ -138,18 +139,18 @@ def recurrent():
     return n.model(y, [steps, batch, width], [steps, batch, 9])
 
 
-def lstm_node(random, per_output, directions, weights, **attributes):
+def lstm_node(random, per_output, directions, weights, steps=4, hidden=8, size=1, **attributes):
     """Models of DynamicQuantizeLSTM and of LSTM with the numbers that its weights stand for; what both read beside x."""
-    steps, batch, columns, hidden = 4, 2, 6, 8
+    batch, columns = 2, 6
     real = lambda *dims: random.normal(0, 0.5, dims).astype(np.float32)
-    beside = [("b", real(directions, 8 * hidden)), ("lengths", np.array([4, 2], np.int32)), ("h", real(directions, batch, hidden)),
+    beside = [("b", real(directions, 8 * hidden)), ("lengths", np.array([steps, steps - 2], np.int32)), ("h", real(directions, batch, hidden)),
               ("c", real(directions, batch, hidden)), ("p", real(directions, 3 * hidden))]
     limits = np.iinfo(weights)
     numbers, plain = {}, {}
     for name, width in (("w", columns), ("r", hidden)):
         count = (directions, 4 * hidden) if per_output else (directions,)
         values = random.integers(limits.min, limits.max + 1, (directions, width, 4 * hidden)).astype(weights)
-        scale = random.uniform(0.002, 0.006, count).astype(np.float32)
+        scale = (size * random.uniform(0.002, 0.006, count)).astype(np.float32)
         zero = np.full(count, random.integers(90, 110) if limits.min == 0 else 0, weights)  # ONNX Runtime wants equal ones
         beside_columns = lambda v: v.reshape(directions, 1, -1).astype(np.float32)
         numbers.update({name: values, name + "_scale": scale, name + "_zero": zero})
@@ -178,8 +179,17 @@ class Samples(CalibrationDataReader):
         return self.left.pop() if self.left else None
 
 
+def whole_steps(random, shape):
+    """Whole numbers of steps of 0.02 over all of the range of bytes, which DynamicQuantizeLinear finds again."""
+    x = random.integers(-100, 156, shape)
+    x.flat[:2] = -100, 155
+    return (x * np.float32(0.02)).astype(np.float32)
+
+
 def run(model, inputs):
     options = onnxruntime.SessionOptions()
+    # The range of a step's state is that of the rows of one thread: here of one row.
+    options.intra_op_num_threads = 2
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return [np.ascontiguousarray(session.run(None, {"x": x})[0]) for x in inputs]
@@ -266,6 +276,14 @@ def main():
             per_output, directions, weights, attributes = arguments
             quantized, plain = lstm_node(np.random.default_rng(35), per_output, directions, weights, **attributes)
             write(name, plain, quantized, inputs_of(plain, 6), True)
+        for name, arguments in {
+                "lstm_state_forward": (True, 1, np.int8, dict()),
+                "lstm_state_reverse": (False, 1, np.int8, dict(direction="reverse", clip=1.5)),
+                "lstm_state_both": (True, 2, np.int8, dict(direction="bidirectional"))}.items():
+            per_output, directions, weights, attributes = arguments
+            quantized, plain = lstm_node(np.random.default_rng(36), per_output, directions, weights, steps=7, hidden=40, size=0.3, **attributes)
+            random = np.random.default_rng(7)
+            write(name, plain, quantized, [whole_steps(random, [7, 2, 6]) for _ in range(NUM_INPUTS)], True)
 
 
 if __name__ == "__main__":

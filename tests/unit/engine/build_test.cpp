@@ -37,6 +37,20 @@ Network two_layers(std::uint32_t seed) {
   return net;
 }
 
+Network recurrent(std::uint32_t seed) {
+  test::SeededWeights weights(true, seed);
+  weights.linear("a", 4 * 48, 96);
+  weights.linear("b", 4 * 48, 48);
+  Network net("recurrent");
+  const Value x = net.input("x", DType::kF32, {1, "T", 96});
+  const Value zero = net.zeros({1, 48});
+  net.output(
+      "y", net.lstm(x, zero, zero, net.weight(weights, "a.weight"), net.weight(weights, "b.weight"),
+                    net.weight(weights, "a.bias"), net.weight(weights, "b.bias"))
+               .y);
+  return net;
+}
+
 class Build : public testing::Test {
  protected:
   void SetUp() override {
@@ -189,6 +203,7 @@ TEST_F(Build, BytesForActivationsAreTakenOnlyWhereTheyAreAllowed) {
   options_.timing_cache = path("times");
   options_.u8_activations = true;
   ASSERT_TRUE(build(two_layers(1), options_).ok());
+  ASSERT_TRUE(build(recurrent(1), options_).ok());
   std::ifstream in(path("times"));
   std::string faked, line;
   while (std::getline(in, line))
@@ -199,12 +214,15 @@ TEST_F(Build, BytesForActivationsAreTakenOnlyWhereTheyAreAllowed) {
   std::ofstream(path("times")) << faked;
   const auto names = [&] {
     std::string all;
-    const auto plan = build(two_layers(1), options_);
-    EXPECT_TRUE(plan.ok());
-    for (const LayerReport& layer : (*plan)->report().layers) all += layer.kernel + " ";
+    for (const auto make : {two_layers, recurrent}) {
+      const auto plan = build(make(1), options_);
+      EXPECT_TRUE(plan.ok());
+      for (const LayerReport& layer : (*plan)->report().layers) all += layer.kernel + " ";
+    }
     return all;
   };
   EXPECT_NE(names().find("cpu/linear_panels_u8"), std::string::npos);
+  EXPECT_NE(names().find("cpu/loop_program_u8"), std::string::npos);
   options_.u8_activations = false;
   EXPECT_EQ(names().find("_u8"), std::string::npos);
 }

@@ -16,8 +16,16 @@ const ir::ValueInfo* constant(const ir::Graph& body, const ir::Node& node, std::
   return &body.values[u(node.inputs[i])];
 }
 
+// What all nodes are packed for.
+struct Target {
+  Isa isa = Isa::kPortable;
+  Activations activations = Activations::kWords;
+};
+
 // One matrix a group of rows.
-Status pack_groups(const ir::ValueInfo& w, const float* scale, Isa isa, LinearWeights& packed) {
+Status pack_groups(const ir::ValueInfo& w, const float* scale, const Target& target,
+                   LinearWeights& packed) {
+  const Isa isa = target.isa;
   const std::int64_t rows = packed.n / packed.groups, k = packed.k;
   for (std::int64_t g = 0; g < packed.groups; ++g) {
     if (w.dtype == DType::kF32) {
@@ -26,6 +34,10 @@ Status pack_groups(const ir::ValueInfo& w, const float* scale, Isa isa, LinearWe
       continue;
     }
     const auto* data = static_cast<const std::int8_t*>(w.constant.data) + g * rows * k;
+    if (target.activations == Activations::kBytes) {
+      packed.u8.push_back(pack_u8(rows, k, data, scale + g * rows, isa, 1, 255));
+      continue;
+    }
     ANTIPHON_ASSIGN_OR_RETURN(auto matrix, pack_int8(rows, k, data, scale + g * rows, isa));
     packed.q_max = g == 0 ? matrix->q_max : std::min(packed.q_max, matrix->q_max);
     packed.i8.push_back(std::move(matrix));
@@ -55,7 +67,7 @@ void pack_taps(std::int64_t channels, std::int64_t taps, Isa isa, LinearWeights&
 }
 
 Result<std::unique_ptr<LinearWeights>> pack_node(const ir::Graph& body, const ir::Node& node,
-                                                 Isa isa) {
+                                                 const Target& target) {
   auto packed = std::make_unique<LinearWeights>();
   if (const ir::ValueInfo* bias = constant(body, node, 3))
     packed->bias = static_cast<const float*>(bias->constant.data);
@@ -69,11 +81,11 @@ Result<std::unique_ptr<LinearWeights>> pack_node(const ir::Graph& body, const ir
   if (node.op == ir::OpKind::kConv || packed->n < kFewRows) {
     expand(*w, scale, *packed);
     if (node.op == ir::OpKind::kConv && node.attrs.i("groups", 1) == 1)
-      pack_taps(w->shape[1].extent, w->shape[2].extent, isa, *packed);
+      pack_taps(w->shape[1].extent, w->shape[2].extent, target.isa, *packed);
     return packed;
   }
   packed->groups = gate_groups(body, node);
-  ANTIPHON_RETURN_IF_ERROR(pack_groups(*w, scale, isa, *packed));
+  ANTIPHON_RETURN_IF_ERROR(pack_groups(*w, scale, target, *packed));
   return packed;
 }
 
@@ -81,19 +93,20 @@ std::size_t bytes_of(const LinearWeights& packed) {
   std::size_t bytes = packed.plain.size() * sizeof(float);
   for (const F32Matrix& m : packed.f32) bytes += m.bytes();
   for (const auto& m : packed.i8) bytes += m->bytes();
+  for (const U8Matrix& m : packed.u8) bytes += m.bytes();
   return bytes;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<LoopPacked>> pack_weights(const NodeView& view) {
+Result<std::unique_ptr<LoopPacked>> pack_weights(const NodeView& view, Activations activations) {
   const ir::Graph& body = *view.node->body;
   auto packed = std::make_unique<LoopPacked>();
   packed->by_node.resize(body.nodes.size());
   for (std::size_t i = 0; i < body.nodes.size(); ++i) {
     const ir::Node& node = body.nodes[i];
     if (node.op != ir::OpKind::kLinear && node.op != ir::OpKind::kConv) continue;
-    auto made = pack_node(body, node, view.isa);
+    auto made = pack_node(body, node, {view.isa, activations});
     if (!made.ok()) return made.status().with_context("body: " + node.name);
     packed->by_node[i] = std::move(made).value();
     packed->packed_bytes += bytes_of(*packed->by_node[i]);

@@ -4,21 +4,23 @@
 #include <memory>
 #include <vector>
 
+#include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/gemv_f32.h"
 #include "engine/kernels/cpu/gemv_int8.h"
 #include "engine/kernels/kernel.h"
 
 namespace antiphon::loop {
 
-// w [n, k]: f32 or int8 panels, one matrix for each of `groups` blocks of equal height: the gates
-// of a recurrent cell, of which a member owns the same rows. Both empty: the weights are no
-// constant.
+// w [n, k]: f32 or int8 panels, for x in 16 bits or in bytes, one matrix for each of `groups`
+// blocks of equal height: the gates of a recurrent cell, of which a member owns the same rows. All
+// empty: the weights are no constant.
 struct LinearWeights {
   std::int64_t n = 0, k = 0;
   std::int64_t groups = 1;
   std::vector<F32Matrix> f32;
   std::vector<std::unique_ptr<Int8Matrix>> i8;
-  int q_max = 0;                // of the int8 groups, the smallest
+  int q_max = 0;  // of the int8 groups, the smallest
+  std::vector<U8Matrix> u8;
   const float* bias = nullptr;  // may be null
   std::vector<float> plain;     // row-major f32
 };
@@ -32,6 +34,8 @@ struct LoopPacked final : Packed {
   std::size_t bytes() const override { return packed_bytes; }
 };
 
-Result<std::unique_ptr<LoopPacked>> pack_weights(const NodeView& view);
+// What becomes of x where weights are int8.
+enum class Activations : std::uint8_t { kWords, kBytes };
+Result<std::unique_ptr<LoopPacked>> pack_weights(const NodeView& view, Activations activations);
 
 }  // namespace antiphon::loop

@@ -5,6 +5,7 @@
 #include "engine/kernels/cpu/kernels.h"
 #include "engine/kernels/cpu/loop/body_shapes.h"
 #include "engine/kernels/cpu/loop/compile.h"
+#include "engine/kernels/cpu/loop/linear_weights.h"
 #include "engine/kernels/kernel.h"
 
 namespace antiphon {
@@ -21,8 +22,23 @@ const char* refuse(const NodeView& view) {
   return loop::refuse_body(*view.node->body);
 }
 
+// The same with activations of the body's int8 weights as bytes.
+const char* refuse_bytes(const NodeView& view) {
+  if (const char* reason = refuse(view)) return reason;
+  bool any = false;
+  for (const ir::Node& node : view.node->body->nodes) {
+    if (node.op != ir::OpKind::kLinear) continue;
+    const ir::ValueInfo& w = view.node->body->values[u(node.inputs[1])];
+    if (w.dtype != DType::kI8 || w.shape[0].extent < loop::kFewRows) continue;
+    if (w.shape[1].extent > kMaxU8Cols) return "takes at most 65536 columns";
+    any = true;
+  }
+  return any ? nullptr : "needs i8 weights";
+}
+
+template <loop::Activations kActivations>
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
-  ANTIPHON_ASSIGN_OR_RETURN(auto packed, loop::pack_weights(view));
+  ANTIPHON_ASSIGN_OR_RETURN(auto packed, loop::pack_weights(view, kActivations));
   return std::unique_ptr<Packed>(std::move(packed));
 }
 
@@ -130,8 +146,21 @@ Status run(const NodeView& view, const LaunchArgs& args) {
 }  // namespace
 
 namespace cpu {
-constinit const Kernel kLoopProgram = {
-    ir::OpKind::kLoop, "cpu/loop_program", refuse, workspace_bytes, run, pack, prepare, nullptr};
+constinit const Kernel kLoopProgram = {ir::OpKind::kLoop,
+                                       "cpu/loop_program",
+                                       refuse,
+                                       workspace_bytes,
+                                       run,
+                                       pack<loop::Activations::kWords>,
+                                       prepare};
+constinit const Kernel kLoopProgramU8 = {.op = ir::OpKind::kLoop,
+                                         .name = "cpu/loop_program_u8",
+                                         .refuse = refuse_bytes,
+                                         .workspace_bytes = workspace_bytes,
+                                         .run = run,
+                                         .pack = pack<loop::Activations::kBytes>,
+                                         .prepare = prepare,
+                                         .coarse = true};
 }  // namespace cpu
 
 }  // namespace antiphon

@@ -7,8 +7,9 @@
 namespace antiphon::loop {
 namespace {
 
-// Outputs that are computed before the direction matters: whole pairs of panels.
-constexpr std::int64_t kPartRows = 8 * kPanelRows;
+// Outputs that are computed before the direction matters: whole pairs of panels, of bytes more as
+// they are soon read.
+constexpr std::int64_t kPartRows = 8 * kPanelRows, kBytePartRows = 16 * kPanelRows;
 
 // Up to kMaxRows rows at equal distances.
 constexpr int kMaxRows = 16;
@@ -38,11 +39,12 @@ struct Rows {
   }
 };
 
-// A product of f32 panels may add bias and residual, and apply relu, while it is in registers.
+// A product of f32 panels or of bytes may add bias and residual, and apply relu, while it is in
+// registers.
 bool finishes_in_registers(const Op& op) {
   const auto relu = static_cast<int>(Unary::kRelu);
-  return op.weights && !op.weights->f32.empty() && (op.act < 0 || op.act == relu) &&
-         (op.act2 < 0 || op.act2 == relu);
+  return op.weights && (!op.weights->f32.empty() || !op.weights->u8.empty()) &&
+         (op.act < 0 || op.act == relu) && (op.act2 < 0 || op.act2 == relu);
 }
 
 // begin: of the weights' rows.
@@ -74,31 +76,68 @@ void multiply_plain(const Task& task, const Frame& frame, const Rows& rows, std:
       rows.y[r * rows.y_step + n] = frame.math->dot(rows.x + r * rows.x_step, w + n * step, k);
 }
 
-QuantizedRows quantize(const Task& task, const Frame& frame, const Rows& rows) {
+// x as bytes: [rows of it][stride], what lies behind a row meets no weights.
+struct ByteRows {
+  std::uint8_t* values = nullptr;
+  std::int64_t stride = 0;
+  U8Row numbers[kMaxRows];
+};
+
+// x for int8 weights: words or bytes, or neither.
+struct QuantizedX {
+  QuantizedRows words;
+  ByteRows bytes;
+};
+
+std::int64_t byte_stride(std::int64_t k) { return (k + 3) / 4 * 4; }
+
+void quantize_bytes(const LinearWeights& weights, const Rows& rows, ByteRows& bytes) {
+  const Isa isa = weights.u8[0].isa;
+  for (int r = 0; r < rows.count; ++r) {
+    const float* x = rows.x + r * rows.x_step;
+    std::uint8_t* values = bytes.values + r * bytes.stride;
+    bytes.numbers[r] = range_u8(isa, x, weights.k);
+    if (bytes.numbers[r].scale > 0)
+      quantize_u8_static(isa, x, weights.k, bytes.numbers[r], 255, values);
+    else
+      std::fill_n(values, weights.k, std::uint8_t{0});
+  }
+}
+
+void quantize(const Task& task, const Frame& frame, const Rows& rows, QuantizedX& x) {
   const LinearWeights& weights = *task.op->weights;
-  const QuantizedRows q = quantized_rows_at(frame.temp, rows.count, weights.k);
-  quantize_rows(weights.i8[0]->isa, rows.x, rows.x_step, weights.k, weights.q_max, q);
-  return q;
+  if (!weights.u8.empty()) {
+    x.bytes.values = reinterpret_cast<std::uint8_t*>(frame.temp);
+    x.bytes.stride = byte_stride(weights.k);
+    quantize_bytes(weights, rows, x.bytes);
+  } else if (!weights.i8.empty()) {
+    x.words = quantized_rows_at(frame.temp, rows.count, weights.k);
+    quantize_rows(weights.i8[0]->isa, rows.x, rows.x_step, weights.k, weights.q_max, x.words);
+  }
 }
 
 // Part of one group's outputs, which begin at `first` of all: a few panels of its weights.
-void multiply(const Task& task, const Frame& frame, const Rows& rows, const QuantizedRows& q,
+void multiply(const Task& task, const Frame& frame, const Rows& rows, const QuantizedX& x,
               std::int64_t group, std::int64_t first, const Range& part) {
   const Op& op = *task.op;
   const LinearWeights* weights = op.weights;
   const auto g = static_cast<std::size_t>(group);
   float* y = rows.y + first;
-  if (q.values) {
-    gemv_int8(*weights->i8[g], q, y, rows.y_step, part.begin, part.end);
+  GemmFinish finish;
+  if (weights && weights->bias) finish.bias = weights->bias + first;
+  if (op.residual) finish.residual = rows.residual + first;
+  finish.residual_stride = rows.residual_step;
+  finish.relu = op.act >= 0;
+  finish.relu_last = op.act2 >= 0;
+  const GemmFinish* in_registers = finishes_in_registers(op) ? &finish : nullptr;
+  if (x.words.values) {
+    gemv_int8(*weights->i8[g], x.words, y, rows.y_step, part.begin, part.end);
+  } else if (x.bytes.values) {
+    gemm_u8(weights->u8[g], {x.bytes.values, x.bytes.stride, 1, 0, x.bytes.stride}, x.bytes.numbers,
+            1, rows.count, y, rows.y_step, part.begin, part.end, in_registers);
   } else if (weights && !weights->f32.empty()) {
-    GemmFinish finish;
-    if (weights->bias) finish.bias = weights->bias + first;
-    if (op.residual) finish.residual = rows.residual + first;
-    finish.residual_stride = rows.residual_step;
-    finish.relu = op.act >= 0;
-    finish.relu_last = op.act2 >= 0;
     gemm_f32(weights->f32[g], {rows.x, rows.x_step, 1, 0, weights->k}, rows.count, y, rows.y_step,
-             part.begin, part.end, finishes_in_registers(op) ? &finish : nullptr);
+             part.begin, part.end, in_registers);
   } else {
     multiply_plain(task, frame, rows, part.begin, part.end);
   }
@@ -111,15 +150,16 @@ void run_rows(const Task& task, const Frame& frame, const Rows& rows) {
   const std::int64_t groups = weights ? weights->groups : 1;
   const std::int64_t width = task.out[0].dim(task.out[0].rank - 1) / groups;
   const Range range = task.by_rows ? task.range : Range{0, width};
-  const std::int64_t num_parts = (range.end - range.begin + kPartRows - 1) / kPartRows;
+  const std::int64_t part_rows = weights && !weights->u8.empty() ? kBytePartRows : kPartRows;
+  const std::int64_t num_parts = (range.end - range.begin + part_rows - 1) / part_rows;
   const bool from_end = frame.iteration % 2 != 0;
-  QuantizedRows q;
-  if (weights && !weights->i8.empty()) q = quantize(task, frame, rows);
+  QuantizedX x;
+  if (weights) quantize(task, frame, rows, x);
   for (std::int64_t i = 0; i < groups; ++i) {
     const std::int64_t g = from_end ? groups - 1 - i : i;
     for (std::int64_t p = 0; p < num_parts; ++p) {
-      const std::int64_t begin = range.begin + (from_end ? num_parts - 1 - p : p) * kPartRows;
-      multiply(task, frame, rows, q, g, g * width, {begin, std::min(begin + kPartRows, range.end)});
+      const std::int64_t begin = range.begin + (from_end ? num_parts - 1 - p : p) * part_rows;
+      multiply(task, frame, rows, x, g, g * width, {begin, std::min(begin + part_rows, range.end)});
     }
     if (finishes_in_registers(*task.op)) continue;
     epilogue(task, *frame.math, rows, g * width + range.begin, range.end - range.begin);
@@ -129,7 +169,8 @@ void run_rows(const Task& task, const Frame& frame, const Rows& rows) {
 }  // namespace
 
 std::size_t linear_temp_bytes(std::int64_t num_rows, std::int64_t k) {
-  return quantized_rows_bytes(num_rows < kMaxRows ? num_rows : kMaxRows, k);
+  const std::int64_t rows = num_rows < kMaxRows ? num_rows : kMaxRows;
+  return std::max(quantized_rows_bytes(rows, k), static_cast<std::size_t>(rows * byte_stride(k)));
 }
 
 void run_linear(const Task& task, const Frame& frame) {

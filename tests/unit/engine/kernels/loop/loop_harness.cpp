@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "engine/ir/schema.h"
-#include "engine/kernels/cpu/kernels.h"
 #include "engine/kernels/cpu/loop/program.h"
 #include "engine/kernels/cpu/team.h"
 #include "engine/kernels/isa.h"
@@ -101,6 +100,7 @@ Value random_constant(Network& net, const std::string& name, std::vector<std::in
 }
 
 struct LoopRunner::State {
+  const Kernel& kernel;
   ir::Node node;
   std::vector<Tensor> inputs, outputs;
   std::vector<Buffer> buffers;
@@ -110,10 +110,12 @@ struct LoopRunner::State {
   std::unique_ptr<Prepared> prepared;
   Buffer workspace{0};
   LaunchArgs args;
+  explicit State(const Kernel& of_loops) : kernel(of_loops) {}
 };
 
-LoopRunner::LoopRunner(const ir::Node& node, const Outputs& inputs, int num_threads, Isa isa)
-    : state_(std::make_unique<State>()) {
+LoopRunner::LoopRunner(const ir::Node& node, const Outputs& inputs, int num_threads, Isa isa,
+                       const Kernel& kernel)
+    : state_(std::make_unique<State>(kernel)) {
   State& s = *state_;
   s.node = ir::clone(node);
   std::vector<ir::ValueType> types;
@@ -145,7 +147,7 @@ LoopRunner::~LoopRunner() = default;
 
 Status LoopRunner::prepare() {
   State& s = *state_;
-  const Kernel& kernel = cpu::kLoopProgram;
+  const Kernel& kernel = s.kernel;
   if (const char* reason = kernel.refuse(s.view)) return unsupported(reason);
   ANTIPHON_ASSIGN_OR_RETURN(s.packed, kernel.pack(s.view));
   ANTIPHON_ASSIGN_OR_RETURN(s.prepared, kernel.prepare(s.view, s.packed.get()));
@@ -154,14 +156,14 @@ Status LoopRunner::prepare() {
   return {};
 }
 
-Status LoopRunner::run() { return cpu::kLoopProgram.run(state_->view, state_->args); }
+Status LoopRunner::run() { return state_->kernel.run(state_->view, state_->args); }
 
 int LoopRunner::num_phases() const {
   return static_cast<int>(static_cast<loop::LoopProgram&>(*state_->prepared).phases.size());
 }
 
 std::size_t LoopRunner::workspace_bytes() const {
-  return cpu::kLoopProgram.workspace_bytes(state_->view);
+  return state_->kernel.workspace_bytes(state_->view);
 }
 
 Outputs LoopRunner::outputs() const {
@@ -193,7 +195,8 @@ bool is_unread(const ir::Node& loop, std::size_t output) {
   return std::ranges::find(unread, static_cast<std::int64_t>(output)) != unread.end();
 }
 
-void expect_like_reference(const ir::Node& node, const Outputs& inputs, double tolerance) {
+void expect_like_reference(const ir::Node& node, const Outputs& inputs, double tolerance,
+                           const Kernel& kernel) {
   std::vector<const RefTensor*> pointers;
   for (const RefTensor& ref : inputs) pointers.push_back(&ref);
   const auto want = run_reference_node(node, pointers);
@@ -202,7 +205,7 @@ void expect_like_reference(const ir::Node& node, const Outputs& inputs, double t
     Outputs alone;
     for (int threads = 1; threads <= 3; ++threads) {
       SCOPED_TRACE("isa " + std::to_string(isa) + ", members " + std::to_string(threads));
-      LoopRunner runner(node, inputs, threads, static_cast<Isa>(isa));
+      LoopRunner runner(node, inputs, threads, static_cast<Isa>(isa), kernel);
       const Status ready = runner.prepare();
       ASSERT_TRUE(ready.ok()) << ready.to_string();
       for (int repeat = 0; repeat < 2; ++repeat) {  // nothing is left over from a run

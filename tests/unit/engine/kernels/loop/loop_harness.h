@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/ir/graph.h"
+#include "engine/kernels/cpu/kernels.h"
 #include "engine/kernels/kernel.h"
 #include "engine/network.h"
 #include "tests/support/reference_interpreter.h"
@@ -26,8 +27,9 @@ Value random_constant(Network& net, const std::string& name, std::vector<std::in
 // A loop node with inputs: compiled once, run as often as wanted.
 class LoopRunner {
  public:
-  // inputs: one for every input of the node.
-  LoopRunner(const ir::Node& node, const Outputs& inputs, int num_threads, Isa isa);
+  // inputs: one for every input of the node. kernel: of loops.
+  LoopRunner(const ir::Node& node, const Outputs& inputs, int num_threads, Isa isa,
+             const Kernel& kernel = cpu::kLoopProgram);
   ~LoopRunner();
   LoopRunner(const LoopRunner&) = delete;
   Status prepare();
@@ -48,6 +50,7 @@ Outputs random_inputs(const ir::Node& node, const std::vector<std::vector<std::i
 // Teams of 1, 2 and 3 members on every SIMD level of this machine against the reference, within
 // `tolerance` (absolute); all teams of a level to the bit. What the loop says nobody reads is not
 // looked at.
-void expect_like_reference(const ir::Node& node, const Outputs& inputs, double tolerance);
+void expect_like_reference(const ir::Node& node, const Outputs& inputs, double tolerance,
+                           const Kernel& kernel = cpu::kLoopProgram);
 
 }  // namespace antiphon::test

@@ -1,6 +1,9 @@
 // Recurrent cells as loop programs: LSTM and GRU in their forms, against the reference.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "engine/kernels/isa.h"
 #include "tests/unit/engine/kernels/loop/loop_harness.h"
 
 namespace antiphon::test {
@@ -56,6 +59,77 @@ INSTANTIATE_TEST_SUITE_P(All, LstmLoop, testing::ValuesIn(cases()), [](const aut
   return "h" + std::to_string(p.hidden) + "_b" + std::to_string(p.batch) + "_t" +
          std::to_string(p.steps) + (p.reverse ? "_reverse" : "") + (p.int8 ? "_int8" : "_f32");
 });
+
+// States that bytes hold: whole numbers of steps of 2 / 255, from one end of the range to the
+// other.
+RefTensor byte_states(std::int64_t batch, std::int64_t hidden) {
+  RefTensor h = random_ref({batch, hidden}, 9, 0, 256);
+  for (std::size_t i = 0; i < h.values.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i) % hidden;
+    const double byte = at == 0 ? 0 : at == 1 ? 255 : std::floor(h.values[i]);
+    h.values[i] = static_cast<double>(static_cast<float>((byte - 100) * (2.0 / 255)));
+  }
+  return h;
+}
+
+ir::Node int8_lstm(std::int64_t hidden) {
+  ir::Node node = lstm(hidden, false);
+  quantize_linears(*node.body);
+  return node;
+}
+
+TEST(LstmLoopOnBytes, AStepFromStatesThatBytesHoldIsExact) {
+  for (const std::int64_t hidden : {2, 5, 31, 48, 100})
+    for (const std::int64_t batch : {1, 2, 5, 17}) {
+      const ir::Node node = int8_lstm(hidden);
+      Outputs inputs =
+          random_inputs(node, {{batch, hidden}, {batch, hidden}, {batch, 1, 4 * hidden}}, 5);
+      inputs[0] = byte_states(batch, hidden);
+      // The steps of a range are found within their own rounding.
+      expect_like_reference(node, inputs, 2 * kF32, cpu::kLoopProgramU8);
+    }
+}
+
+// Half a step, 1 / 255 of states within 1, times the sum of |w| of a row (< 10), and what the gates
+// make of it.
+TEST(LstmLoopOnBytes, StepsRoundTheStateOfEachSequenceByItself) {
+  constexpr std::int64_t kHidden = 48, kBatch = 3, kSteps = 7;
+  constexpr double kBytes = 0.04;
+  const ir::Node node = int8_lstm(kHidden);
+  const Outputs inputs =
+      random_inputs(node, {{kBatch, kHidden}, {kBatch, kHidden}, {kBatch, kSteps, 4 * kHidden}}, 5);
+  expect_like_reference(node, inputs, kBytes, cpu::kLoopProgramU8);
+  const auto outputs_of = [&](const Outputs& given) {
+    LoopRunner runner(node, given, 1, detect_isa(), cpu::kLoopProgramU8);
+    EXPECT_TRUE(runner.prepare().ok());
+    EXPECT_TRUE(runner.run().ok());
+    return runner.outputs();
+  };
+  const Outputs together = outputs_of(inputs);
+  for (std::int64_t b = 0; b < kBatch; ++b) {
+    const auto row = [b](RefTensor t) {
+      const auto size = static_cast<std::ptrdiff_t>(t.values.size()) / kBatch;
+      const auto begin = t.values.begin() + b * size;
+      t.dims[0] = 1;
+      t.values = {begin, begin + size};
+      return t;
+    };
+    Outputs one;
+    for (const RefTensor& t : inputs) one.push_back(row(t));
+    const Outputs alone = outputs_of(one);
+    for (std::size_t o = 0; o < alone.size(); ++o)
+      EXPECT_EQ(alone[o].values, row(together[o]).values) << "sequence " << b << " output " << o;
+  }
+}
+
+TEST(LstmLoopOnBytes, WantsInt8Weights) {
+  const ir::Node node = lstm(8, false);
+  LoopRunner runner(node, random_inputs(node, {{1, 8}, {1, 8}, {1, 1, 32}}, 5), 1, Isa::kPortable,
+                    cpu::kLoopProgramU8);
+  const Status status = runner.prepare();
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_NE(status.message().find("needs i8 weights"), std::string::npos);
+}
 
 TEST(LstmLoop, NeedsOneBarrierAStep) {
   const ir::Node node = lstm(64, false);
