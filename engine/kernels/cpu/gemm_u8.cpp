@@ -186,29 +186,15 @@ void multiply_amx(const Product& p, std::int64_t row_begin, std::int64_t row_end
 // One row to f32.
 void multiply_row(const Product& p, const U8Tiles& tiles, std::int64_t row_begin,
                   std::int64_t row_end) {
-  constexpr std::int64_t kBlock = 8 * kPanelRows;
-  alignas(64) std::int32_t sums[kBlock];
   const U8Row row{p.rows->scale, p.rows->zero - tiles.centre};
   U8Outputs to = common_outputs(p, row_begin, row_end);
+  take_panel(p, row_begin, row_end, to);
+  to.outputs = row_end - row_begin;
   to.num_rows = 1;
   to.rows = &row;
-  for (std::int64_t r = row_begin; r < row_end; r += kBlock) {
-    const std::int64_t r_end = std::min(r + kBlock, row_end);
-    for (std::int64_t panel = r; panel < r_end;) {
-      const std::int8_t* w = p.w.panel(panel / kPanelRows);
-      const bool two = tiles.pair && panel + kPanelRows < r_end;
-      if (two)
-        tiles.pair(w, p.w.panel(panel / kPanelRows + 1), p.x, sums + (panel - r));
-      else
-        tiles.tile[0](w, p.x, sums + (panel - r));
-      panel += two ? 2 * kPanelRows : kPanelRows;
-    }
-    take_panel(p, r, r_end, to);
-    to.outputs = r_end - r;
-    to.residual = p.finish.residual ? p.finish.residual + r : nullptr;
-    to.y = p.sink.y + r;
-    tiles.finish_row(sums, to);
-  }
+  to.residual = p.finish.residual ? p.finish.residual + row_begin : nullptr;
+  to.y = p.sink.y + row_begin;
+  tiles.row(p.w.panel(row_begin / kPanelRows), p.w.padded_cols() * kPanelRows, p.x, to);
 }
 
 void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
@@ -218,7 +204,7 @@ void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
     return multiply_amx(p, row_begin, row_end);
 #endif
   const U8Tiles& tiles = tiles_for(p.w);
-  if (p.num_rows == 1 && tiles.finish_row && !p.sink.bytes && !p.sink.places)
+  if (p.num_rows == 1 && tiles.row && !p.sink.bytes && !p.sink.places)
     return multiply_row(p, tiles, row_begin, row_end);
   U8Outputs to = common_outputs(p, row_begin, row_end), beside = to;
   TappedRows<std::uint8_t> part = p.x;

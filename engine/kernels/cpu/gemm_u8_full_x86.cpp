@@ -60,29 +60,6 @@ ANTIPHON_AVX2 void tile_centred(const std::int8_t* w, const TappedRows<std::uint
   store_sums(sum, out);
 }
 
-// The same of one row with two panels.
-ANTIPHON_AVX2 void pair_centred(const std::int8_t* w, const std::int8_t* second,
-                                const TappedRows<std::uint8_t>& x, std::int32_t* out) {
-  __m256i sum[2][2];
-  sum[0][0] = sum[0][1] = sum[1][0] = sum[1][1] = _mm256_setzero_si256();
-  const __m256i ones = _mm256_set1_epi16(1), centre = _mm256_set1_epi8(-128);
-  for (int tap = 0; tap < x.taps; ++tap) {
-    const std::uint8_t* row = x.x + tap * x.tap_stride;
-    for (std::int64_t c = 0; c < x.tap_cols; c += 4, w += 64, second += 64) {
-      const __m256i value = _mm256_xor_si256(four256(row + c), centre);
-      const __m256i size = _mm256_abs_epi8(value);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const std::int8_t* from = (i < 2 ? w : second) + 32 * (i % 2);
-        const __m256i weight = _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
-        const __m256i a = _mm256_maddubs_epi16(size, _mm256_sign_epi8(weight, value));
-        sum[i / 2][i % 2] = _mm256_add_epi32(sum[i / 2][i % 2], _mm256_madd_epi16(a, ones));
-      }
-    }
-  }
-  store_sums(sum, out);
-}
-
 // Even and odd columns apart, so that no sum of 16 bits has two products.
 template <int kRows>
 ANTIPHON_AVX2 void tile_apart(const std::int8_t* w, const TappedRows<std::uint8_t>& x,
@@ -122,13 +99,11 @@ const U8Tiles& u8_tiles_avx2_centred() {
                                      .tile = kCentred,
                                      .finish = finish_u8_avx2,
                                      .centre = 128,
-                                     .finish_row = finish_row_avx2,
-                                     .pair = pair_centred};
+                                     .row = u8_row_avx2_centred};
   return kTable;
 }
 const U8Tiles& u8_tiles_avx2_apart() {
-  static constexpr U8Tiles kTable = {
-      .most_rows = 4, .tile = kApart, .finish = finish_u8_avx2, .finish_row = finish_row_avx2};
+  static constexpr U8Tiles kTable = {.most_rows = 4, .tile = kApart, .finish = finish_u8_avx2};
   return kTable;
 }
 

@@ -45,6 +45,10 @@ using U8Finish = void (*)(const std::int32_t* sums, const U8Outputs& to);
 using U8WideTile = void (*)(const std::int8_t* panel, const std::int8_t* second,
                             const TappedRows<std::uint8_t>& x, std::int32_t* out);
 
+// One row with all panels of `to`, whose weights begin at `panels`, to f32. to.rows is the row's.
+using U8RowProduct = void (*)(const std::int8_t* panels, std::int64_t panel_bytes,
+                              const TappedRows<std::uint8_t>& x, const U8Outputs& to);
+
 struct U8Tiles {
   std::int64_t most_rows;
   const U8Tile* tile;  // [most_rows]: for 1, 2, ... rows
@@ -52,8 +56,7 @@ struct U8Tiles {
   std::int64_t least_wide = 0, most_wide = 0;  // rows of the wide tiles; 0: there are none
   const U8WideTile* wide = nullptr;            // for least_wide, ... rows
   std::int32_t centre = 0;                     // what tiles (not wide ones) take off every x
-  U8Finish finish_row = nullptr;               // of one row with many panels to f32, or null
-  U8WideTile pair = nullptr;                   // one row with two panels; null: one by one
+  U8RowProduct row = nullptr;                  // null: tile by tile
 };
 
 constexpr std::int64_t kMostU8Rows = 14, kMostU8WideRows = 12;
@@ -64,8 +67,12 @@ const U8Tiles& u8_tiles_avx2();
 const U8Tiles& u8_tiles_avx2_centred();  // for any x
 const U8Tiles& u8_tiles_avx2_apart();    // and any weights
 const U8Tiles& u8_tiles_vnni();
-void finish_row_avx2(const std::int32_t* sums, const U8Outputs& to);
-void finish_row_vnni(const std::int32_t* sums, const U8Outputs& to);
+void u8_row_avx2(const std::int8_t* w, std::int64_t panel_bytes, const TappedRows<std::uint8_t>& x,
+                 const U8Outputs& to);
+void u8_row_avx2_centred(const std::int8_t* w, std::int64_t panel_bytes,
+                         const TappedRows<std::uint8_t>& x, const U8Outputs& to);
+void u8_row_vnni(const std::int8_t* w, std::int64_t panel_bytes, const TappedRows<std::uint8_t>& x,
+                 const U8Outputs& to);
 void finish_u8_avx2(const std::int32_t* sums, const U8Outputs& to);
 void finish_plain_bytes_vnni(const std::int32_t* sums, const U8Outputs& to);
 // AMX: begin, blocks of as many rows, end. Sums of up to kAmxRows rows with one panel or two:

@@ -205,7 +205,7 @@ static_assert(sizeof kVnniTiles / sizeof *kVnniTiles == kMostU8Rows);
 
 const U8Tiles& u8_tiles_avx2() {
   static constexpr U8Tiles kTable = {
-      .most_rows = 6, .tile = kAvx2Tiles, .finish = finish_u8_avx2, .finish_row = finish_row_avx2};
+      .most_rows = 6, .tile = kAvx2Tiles, .finish = finish_u8_avx2, .row = u8_row_avx2};
   return kTable;
 }
 const U8Tiles& u8_tiles_vnni() {
@@ -217,7 +217,7 @@ const U8Tiles& u8_tiles_vnni() {
                                      .least_wide = 6,
                                      .most_wide = kMostU8WideRows,
                                      .wide = kWide,
-                                     .finish_row = finish_row_vnni};
+                                     .row = u8_row_vnni};
   return kTable;
 }
 
