@@ -77,9 +77,9 @@ def write_column(path, figures):
     """int8 = FIGURE into the lines of [accuracy] that have the same name."""
     out = []
     for line in open(path, encoding="utf-8"):
-        m = re.match(r'"(.+)" = \{ f32 = ([\d.]+).*\}', line)
+        m = re.match(r'"(.+)" = \{ (f32 = [\d.]+)?.*\}', line)
         if m and m[1] in figures:
-            line = f'"{m[1]}" = {{ f32 = {m[2]}, int8 = {figures[m[1]]:.2f} }}\n'
+            line = f'"{m[1]}" = {{ {m[2] + ", " if m[2] else ""}int8 = {figures[m[1]]:.2f} }}\n'
         out.append(line)
     with open(path, "w", encoding="utf-8") as f:
         f.writelines(out)

@@ -16,6 +16,7 @@ try:
     import torch
 
     from training.nlu.batches import QUESTION_WIDTHS, Batches, question_shapes, unpacked, utterance_shapes
+    from training.nlu.evaluate_engine import write_column
     from training.nlu.examples import drawn_again, question_batch, question_row, utterance_batch
     from training.nlu.model import Geometry, Understanding
     from training.nlu.packed import load_weights, save_packed
@@ -158,6 +159,15 @@ class Training(unittest.TestCase):
             apart = behind(each[0].log_softmax(-1), got)
             self.assertTrue(torch.allclose(apart, torch.nn.functional.kl_div(each[0][:, :3].log_softmax(-1), got[:, :3], reduction="none").sum(-1), atol=1e-6))
             self.assertGreater(float(apart.min().detach()), 0.0)
+
+    def test_figures_of_the_engine_go_into_their_column(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "manifest.toml")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write('[accuracy]\n"a/b" = { f32 = 97.86, int8 = 98.00 }\n"heard" = { int8 = 1.00 }\n"new" = { f32 = 5.0 }\n"other" = { int8 = 2.00 }\n"sha" = "{ f32 = 1 }"\n')
+            write_column(path, {"a/b": 97.0, "heard": 3.456, "new": 6.0, "sha": 7.0})
+            with open(path, encoding="utf-8") as f:
+                self.assertEqual('[accuracy]\n"a/b" = { f32 = 97.86, int8 = 97.00 }\n"heard" = { int8 = 3.46 }\n"new" = { f32 = 5.0, int8 = 6.00 }\n"other" = { int8 = 2.00 }\n"sha" = "{ f32 = 1 }"\n', f.read())
 
     def test_packed_weights(self):
         torch.manual_seed(6)
