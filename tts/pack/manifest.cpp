@@ -179,8 +179,17 @@ void read_pitch(Section& s, VocoderConfig& c) {
     s.fail("vocoder.mel_bins: wanted at least 2 beside a pitch network, got 1");
 }
 
+// An adapter says which weights it is for; beside others of the same shape a voice would speak
+// badly without an error.
+void check_base(const fs::path& adapter, const std::string& weights_sha256, Section& s) {
+  const std::string made_for = safetensors_metadata(adapter.string(), "base_sha256");
+  if (made_for.empty() || weights_sha256.empty() || made_for == weights_sha256) return;
+  s.fail(s.path("adapter") + ": " + adapter.string() + " is for weights.safetensors of SHA-256 " +
+         made_for + ", [files] has " + weights_sha256 + "; make it anew for these weights");
+}
+
 Status read_voice(const toml::table& table, const fs::path& dir, const VocoderConfig& network,
-                  VocoderVoice& voice) {
+                  const std::string& weights_sha256, VocoderVoice& voice) {
   Section s(&table, "voices." + voice.name);
   s.require({"adapter"});
   std::string file;
@@ -191,6 +200,8 @@ Status read_voice(const toml::table& table, const fs::path& dir, const VocoderCo
     s.fail(s.path("adapter") + ": wanted the name of a file in the pack, got \"" + file + "\"");
   else if (!fs::is_regular_file(path, ignored))
     s.fail(s.path("adapter") + ": there is no file " + path.string());
+  else
+    check_base(path, weights_sha256, s);
   voice.adapter_path = path.string();
   voice.network = network;
   voice.network.pitch_channels = voice.network.pitch_layers = voice.network.pitch_flows = 0;
@@ -206,12 +217,14 @@ Status read_voices(const toml::table& table, const fs::path& dir, VocoderManifes
   if (voices->size() > kMaxVoices)
     return invalid_argument("voices: wanted at most " + std::to_string(kMaxVoices) + ", got " +
                             std::to_string(voices->size()));
+  const std::string weights_sha256 =
+      table["files"]["weights.safetensors"]["sha256"].value_or(std::string());
   for (const auto& [key, node] : *voices) {
     VocoderVoice& voice = m.voices.emplace_back();
     voice.name = std::string(key.str());
     if (voice.name.empty()) return invalid_argument("voices: wanted names, got an empty one");
     if (!node.is_table()) return invalid_argument("wanted a section [voices." + voice.name + "]");
-    ANTIPHON_RETURN_IF_ERROR(read_voice(*node.as_table(), dir, m.network, voice));
+    ANTIPHON_RETURN_IF_ERROR(read_voice(*node.as_table(), dir, m.network, weights_sha256, voice));
   }
   return {};
 }

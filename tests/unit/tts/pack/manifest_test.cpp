@@ -188,6 +188,24 @@ TEST_F(Manifest, VoicesOfAVocoderHaveAdapters) {
   EXPECT_TRUE(read_vocoder_manifest(dir_)->voices.empty());
 }
 
+TEST_F(Manifest, AnAdapterStandsBesideTheWeightsThatItIsFor) {
+  const std::string header = "{\"__metadata__\":{\"base_sha256\":\"abc\"}}";
+  std::ofstream(dir_ + "/file") << char(header.size()) << std::string(7, '\0') << header;
+  const std::string voice = kVocoder + "[voices.puck]\nadapter = \"file\"\n",
+                    weights = voice + "[files]\n\"weights.safetensors\" = ";
+  for (const std::string& good : {voice, voice + "[files]\n", weights + "{ bytes = 3 }\n",
+                                  weights + "3\n", weights + "{ sha256 = \"abc\" }\n"}) {
+    write(good);
+    EXPECT_TRUE(read_vocoder_manifest(dir_).ok()) << good;
+  }
+  write(weights + "{ sha256 = \"abd\" }\n");
+  const std::string message = read_vocoder_manifest(dir_).status().message();
+  EXPECT_NE(message.find("voices.puck.adapter: " + dir_ +
+                         "/file is for weights.safetensors of SHA-256 abc, [files] has abd"),
+            std::string::npos)
+      << message;
+}
+
 TEST_F(Manifest, ErrorsOfVoicesNameTheKey) {
   std::ofstream(dir_ + "/file") << "x";
   std::string many;
