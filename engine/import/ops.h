@@ -19,8 +19,9 @@ ValueRef leaky_relu(Op& op, ValueRef x);
 ValueRef softmax(Op& op, ValueRef x, std::int64_t opset);
 // GELU by a tanh.
 ValueRef tanh_gelu(Op& op, ValueRef x);
-// 1 / sqrt(mean(x^2) + epsilon) along the axes from `axis` on, which become 1 each.
-ValueRef inverse_rms(Op& op, ValueRef x, std::int64_t axis, double epsilon);
+// x / sqrt(mean(x^2) + epsilon) * gamma along the axes from `axis` on: a layer where gamma spans
+// just them.
+ValueRef rms_norm(Op& op, ValueRef x, ValueRef gamma, std::int64_t axis, double epsilon);
 // alpha a b; b [..., K, N], or [..., N, K] where it is transposed. A layer where b is constant;
 // `a_bytes`: whose kernel may round a to bytes, as the model does.
 ValueRef product(Op& op, ValueRef a, ValueRef b, bool transpose_b = false, double alpha = 1,

@@ -117,14 +117,37 @@ void lower_layer_norm(Op& op) {
   op.set(2, op.reshape(inverse, kept), Element::kFloat);
 }
 
+namespace {
+
+// The extents with those from `axis` on as one.
+Wholes merged_from(const Wholes& shape, std::int64_t axis) {
+  Wholes rows(shape.begin(), shape.begin() + axis);
+  rows.push_back(product(shape, static_cast<std::size_t>(axis)));
+  return rows;
+}
+
+// 1 / sqrt(mean(x^2) + epsilon) along the axes from `axis` on, which become 1 each.
 ValueRef inverse_rms(Op& op, ValueRef x, std::int64_t axis, double epsilon) {
   const Wholes shape = op.extents(x);
-  Wholes rows(shape.begin(), shape.begin() + axis), kept = rows;
-  rows.push_back(product(shape, static_cast<std::size_t>(axis)));
+  Wholes kept(shape.begin(), shape.begin() + axis);
   kept.resize(shape.size(), Whole(1));
-  const ValueRef flat = op.reshape(x, rows);
+  const ValueRef flat = op.reshape(x, merged_from(shape, axis));
   const ValueRef mean = op.reduce(Reduce::kMean, op.binary(Binary::kMul, flat, flat), axis, true);
   return op.reshape(op.unary(Unary::kRsqrt, op.binary(Binary::kAdd, mean, epsilon)), kept);
+}
+
+}  // namespace
+
+ValueRef rms_norm(Op& op, ValueRef x, ValueRef gamma, std::int64_t axis, double epsilon) {
+  const Wholes shape = op.extents(x), rows = merged_from(shape, axis);
+  if (op.rank(gamma) != op.rank(x) - axis || !rows.back().number()) {
+    const ValueRef inverse = inverse_rms(op, x, axis, epsilon);
+    return op.binary(Binary::kMul, op.binary(Binary::kMul, x, inverse), gamma);
+  }
+  const ValueRef y =
+      op.node(OpKind::kLayerNorm, {op.reshape(x, rows), op.reshape(gamma, {rows.back()})},
+              {{"epsilon", epsilon}, {"rms", std::int64_t{1}}});
+  return op.reshape(y, shape);
 }
 
 // Also ONNX Runtime's SimplifiedLayerNormalization, which gives what it multiplied by as well.
@@ -133,9 +156,9 @@ void lower_rms_norm(Op& op) {
   if (op.failed()) return;
   const std::int64_t axis = op.axis(op.attr_i("axis", -1), op.rank(x));
   if (op.failed()) return;
-  const ValueRef inverse = inverse_rms(op, x, axis, op.attr_f("epsilon", 1e-5));
-  op.set(op.binary(Binary::kMul, op.binary(Binary::kMul, x, inverse), gamma));
-  op.set(1, inverse, Element::kFloat);
+  const double epsilon = op.attr_f("epsilon", 1e-5);
+  op.set(rms_norm(op, x, gamma, axis, epsilon));
+  if (op.wants_output(1)) op.set(1, inverse_rms(op, x, axis, epsilon), Element::kFloat);
 }
 
 // Each channel of each item on its own.

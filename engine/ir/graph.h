@@ -27,7 +27,7 @@ enum class OpKind : std::uint8_t {
   kClamp,      // x; attrs low, high
   kWhere,      // condition, a, b
   kPointwise,  // f32 inputs, broadcast to one shape; `pointwise` program; several outputs, all of
-               // that shape; truth values are 0 and 1 in registers
+               // that shape; truth values are 0 and 1 in registers; attrs parts, part_width
   kLinear,  // x [..., K], w [N, K], [w_scale [N]], [bias [N]], [residual [..., N]]; epilogue attrs;
             // attr x_bytes: rounding a row of x to 255 levels costs no more than the model does
   kConv,    // x [B, C, T], w [O, C/g, k], [w_scale [O]], [bias [O]], [residual [B, O, T']];
@@ -36,7 +36,7 @@ enum class OpKind : std::uint8_t {
   kEmbedding,   // ids i32, table [rows, width], [table_scale [rows]]
   kSoftmax,     // x; attr axis
   kLogSoftmax,  // x; attr axis
-  kLayerNorm,   // x, gamma, beta, [residual]: norm(x + residual); attr epsilon; last axis
+  kLayerNorm,   // x, gamma, beta, [residual]: norm(x + residual); attrs epsilon, rms; last axis
   kReduce,      // x; attrs op (antiphon::Reduce), axis, keep_dim
   kCast,        // x; attr dtype
   kTranspose,   // x; attr order
@@ -48,7 +48,7 @@ enum class OpKind : std::uint8_t {
   kPad,        // x; attrs axis, before, after, value
   kZeros,      // [like...]; attr shape_text: "2,0:1,80" is [2, extent of axis 1 of input 0, 80]
   kAttention,  // softmax(q k' / sqrt(d) + mask_bias) v a head: q, k, v, [mask_bias [B, T]]; or qkv
-               // [B, T, 3 * heads * d], -, -, [mask_bias] with attr packed = 1; attr heads
+               // [B, T, 3 * heads * d], -, -, [mask_bias], attr packed = 1; attrs heads, kv_heads
   kDequantize,  // x i8 or u8, scale [extent of axis] or [1]; attrs axis, zero
   kQuantize,  // x f32, scale; attrs axis, zero, low -127, -128 or 0: u8 -> round(x / scale) + zero
   kLoop,      // carried..., scanned..., invariants...; `body`; attrs num_carried, num_scanned,

@@ -201,10 +201,17 @@ Types attention_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "q"));
   const std::int64_t heads = node.attrs.i("heads", 0);
   ANTIPHON_RETURN_IF_ERROR(want_range(node, "heads", heads, 1, kMaxStep));
-  if (node.attrs.i("packed") != 0) return packed_attention(in, heads);
+  // As many neighbouring heads of q read one of k and v.
+  const std::int64_t kv_heads = node.attrs.i("kv_heads", heads);
+  ANTIPHON_RETURN_IF_ERROR(want_range(node, "kv_heads", kv_heads, 1, heads));
+  if (heads % kv_heads != 0) return invalid_argument("kv_heads: wanted a divisor of heads");
+  if (node.attrs.i("packed") != 0) {
+    if (kv_heads != heads) return invalid_argument("kv_heads: given beside packed qkv");
+    return packed_attention(in, heads);
+  }
   ANTIPHON_ASSIGN_OR_RETURN(const HeadShape q, head_shape(in, 0, "q", heads));
-  ANTIPHON_ASSIGN_OR_RETURN(const HeadShape k, head_shape(in, 1, "k", heads));
-  ANTIPHON_ASSIGN_OR_RETURN(const HeadShape v, head_shape(in, 2, "v", heads));
+  ANTIPHON_ASSIGN_OR_RETURN(const HeadShape k, head_shape(in, 1, "k", kv_heads));
+  ANTIPHON_ASSIGN_OR_RETURN(const HeadShape v, head_shape(in, 2, "v", kv_heads));
   ANTIPHON_RETURN_IF_ERROR(want_extent(k.batch, "batch of k", q.batch));
   ANTIPHON_RETURN_IF_ERROR(want_extent(v.batch, "batch of v", q.batch));
   ANTIPHON_RETURN_IF_ERROR(want_extent(k.width, "width of a head of k", q.width));

@@ -122,14 +122,37 @@ class Registers {
 
 }  // namespace
 
+namespace {
+
+// What the node reads of an input: all of it, or part_width columns from parts[i] on.
+Result<Shape> read_shape(const Node& node, In in, std::size_t i,
+                         const std::vector<std::int64_t>& parts) {
+  Shape shape = in[i]->shape;
+  if (parts.empty() || parts[i] < 0) return shape;
+  const std::int64_t width = node.attrs.i("part_width");
+  if (shape.empty() || !shape.back().is_static() || width < 2 ||
+      width > shape.back().extent - parts[i])
+    return invalid_argument("part_width: wanted 2 to what lies behind part " + std::to_string(i));
+  shape.back() = Dim(width);
+  return shape;
+}
+
+}  // namespace
+
 Types pointwise_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_all_present(in));
-  Shape shape = in[0]->shape;
-  for (const ValueType* type : in) {
-    if (type->dtype != DType::kU8)
-      ANTIPHON_RETURN_IF_ERROR(want_dtype(*type, "an input", DType::kF32));
-    ANTIPHON_ASSIGN_OR_RETURN(shape, broadcast(shape, type->shape));
+  const std::vector<std::int64_t> parts = node.attrs.ints("parts");
+  if (!parts.empty() && parts.size() != in.size())
+    return invalid_argument("parts: wanted one an input");
+  ANTIPHON_ASSIGN_OR_RETURN(Shape shape, read_shape(node, in, 0, parts));
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (in[i]->dtype != DType::kU8)
+      ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[i], "an input", DType::kF32));
+    ANTIPHON_ASSIGN_OR_RETURN(const Shape part, read_shape(node, in, i, parts));
+    ANTIPHON_ASSIGN_OR_RETURN(shape, broadcast(shape, part));
   }
+  if (!parts.empty() && (shape.empty() || shape.back() != Dim(node.attrs.i("part_width"))))
+    return invalid_argument("part_width: wanted the last extent of " + shape_text(shape));
   Registers registers(in);
   const auto& steps = node.pointwise.steps;
   for (std::size_t i = 0; i < steps.size(); ++i)
@@ -165,12 +188,14 @@ Types softmax_rule(const Node& node, In in) {
 Types layer_norm_rule(const Node& node, In in) {
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
   ANTIPHON_RETURN_IF_ERROR(want_present(in, 1, "gamma"));
-  ANTIPHON_RETURN_IF_ERROR(want_present(in, 2, "beta"));
+  const bool rms = node.attrs.i("rms") != 0;
+  if (!rms) ANTIPHON_RETURN_IF_ERROR(want_present(in, 2, "beta"));
+  if (rms && at(in, 2)) return invalid_argument("beta: given to a norm by the root of squares");
   ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[0], "x", DType::kF32));
   ANTIPHON_RETURN_IF_ERROR(want_min_rank(*in[0], "x", 1));
   if (!(node.attrs.f("epsilon", 1e-5) >= 0)) return invalid_argument("epsilon: wanted 0 or more");
   const char* names[] = {"x", "gamma", "beta", "residual"};
-  for (std::size_t i = 1; i <= 2; ++i) {
+  for (std::size_t i = 1; i <= (rms ? 1u : 2u); ++i) {
     ANTIPHON_RETURN_IF_ERROR(want_dtype(*in[i], names[i], DType::kF32));
     ANTIPHON_RETURN_IF_ERROR(want_shape(*in[i], names[i], {in[0]->shape.back()}));
   }

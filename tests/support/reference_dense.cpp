@@ -152,14 +152,20 @@ Outs ref_attention(const ir::Node& node, const Ins& in) {
   const std::int64_t width = by_head ? heads * q.dims[3] : packed ? q.dims[2] / 3 : q.dims[2];
   const std::int64_t d = width / heads, steps = by_head ? q.dims[2] : q.dims[1];
   const std::int64_t keys = k.dims.size() == 4 ? k.dims[2] : k.dims[1];
-  const std::int64_t value_width = packed ? d : v.dims.size() == 4 ? v.dims[3] : v.dims[2] / heads;
+  const std::int64_t kv_heads = node.attrs.i("kv_heads", heads), share = heads / kv_heads;
+  const std::int64_t value_width = packed               ? d
+                                   : v.dims.size() == 4 ? v.dims[3]
+                                                        : v.dims[2] / kv_heads;
   const double scale = node.attrs.f("scale", 1 / std::sqrt(static_cast<double>(d)));
   // Element i of head h at step t of part 0 (q), 1 (k) or 2 (v).
   const auto element = [&](const RefTensor& x, std::int64_t part, std::int64_t b, std::int64_t t,
                            std::int64_t h, std::int64_t i) {
+    const std::int64_t num_heads = part == 0 ? heads : kv_heads;
+    if (part != 0) h /= share;
     if (x.dims.size() == 4)
-      return x.values[static_cast<std::size_t>(((b * heads + h) * x.dims[2] + t) * x.dims[3] + i)];
-    const std::int64_t of_head = packed ? d : x.dims[2] / heads;
+      return x
+          .values[static_cast<std::size_t>(((b * num_heads + h) * x.dims[2] + t) * x.dims[3] + i)];
+    const std::int64_t of_head = packed ? d : x.dims[2] / num_heads;
     const std::int64_t column = (packed ? part * width : 0) + h * of_head + i;
     return x.values[static_cast<std::size_t>((b * x.dims[1] + t) * x.dims[2] + column)];
   };

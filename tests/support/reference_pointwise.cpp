@@ -121,8 +121,33 @@ Outs ref_where(const ir::Node&, const Ins& in) {
   return only(std::move(out));
 }
 
-Outs ref_pointwise(const ir::Node& node, const Ins& in) {
+namespace {
+
+// The part_width columns from `begin` on.
+RefTensor columns_of(const ir::Node& node, const RefTensor& x, std::int64_t begin) {
+  const auto width = static_cast<std::size_t>(node.attrs.i("part_width"));
+  const auto all = static_cast<std::size_t>(x.dims.back());
+  RefTensor out = x;
+  out.dims.back() = node.attrs.i("part_width");
+  out.values.clear();
+  for (std::size_t at = static_cast<std::size_t>(begin); at < x.values.size(); at += all)
+    out.values.insert(out.values.end(), x.values.begin() + static_cast<std::ptrdiff_t>(at),
+                      x.values.begin() + static_cast<std::ptrdiff_t>(at + width));
+  return out;
+}
+
+}  // namespace
+
+Outs ref_pointwise(const ir::Node& node, const Ins& inputs) {
   using Kind = ir::PointwiseStep::Kind;
+  const std::vector<std::int64_t> parts = node.attrs.ints("parts");
+  std::vector<RefTensor> made(inputs.size());
+  std::vector<const RefTensor*> in;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const bool is_part = !parts.empty() && parts[i] >= 0;
+    if (is_part) made[i] = columns_of(node, *inputs[i], parts[i]);
+    in.push_back(is_part ? &made[i] : inputs[i]);
+  }
   std::vector<std::int64_t> dims;
   for (const RefTensor* t : in) dims = broadcast_dims(dims, t->dims);
   std::vector<RefTensor> out(node.pointwise.results.size(), RefTensor{DType::kF32, dims, {}});
@@ -189,16 +214,18 @@ Outs ref_layer_norm(const ir::Node& node, const Ins& in) {
   if (const RefTensor* residual = at(in, 3))
     for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] += residual->values[i];
   const auto n = static_cast<std::size_t>(out.dims.back());
+  const bool rms = node.attrs.i("rms") != 0;
   for (std::size_t row = 0; n != 0 && row < out.values.size(); row += n) {
     double mean = 0, variance = 0;
-    for (std::size_t i = 0; i < n; ++i) mean += out.values[row + i] / static_cast<double>(n);
+    for (std::size_t i = 0; !rms && i < n; ++i)
+      mean += out.values[row + i] / static_cast<double>(n);
     for (std::size_t i = 0; i < n; ++i)
       variance +=
           (out.values[row + i] - mean) * (out.values[row + i] - mean) / static_cast<double>(n);
     const double scale = 1 / std::sqrt(variance + node.attrs.f("epsilon", 1e-5));
     for (std::size_t i = 0; i < n; ++i)
       out.values[row + i] =
-          (out.values[row + i] - mean) * scale * in[1]->values[i] + in[2]->values[i];
+          (out.values[row + i] - mean) * scale * in[1]->values[i] + (rms ? 0 : in[2]->values[i]);
   }
   return only(std::move(out));
 }

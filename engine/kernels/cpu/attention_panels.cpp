@@ -33,7 +33,8 @@ std::size_t workspace_bytes(const NodeView& view) {
          sizeof(float);
 }
 
-// k of one head as a matrix [keys, width] and v as one [value_width, keys], in panels of 16 rows.
+// k of one of its heads as a matrix [keys, width], v as one [value_width, keys], in panels of 16
+// rows.
 void pack_head(const AttentionShape& s, std::int64_t batch, std::int64_t head, float* keys,
                float* values) {
   const std::int64_t whole = (s.keys + kPanelRows - 1) / kPanelRows * kPanelRows;
@@ -112,9 +113,10 @@ void attend(const AttentionShape& s, const NodeView& view, std::int64_t batch, s
   const Space space = space_of(s);
   float *keys = memory, *values = memory + space.values, *queries = memory + space.queries,
         *scores = memory + space.scores;
-  pack_head(s, batch, head, keys, values);
+  const std::int64_t shared = head / s.share;
+  pack_head(s, batch, shared, keys, values);
   const F32Panels by_key(keys, s.keys, s.width, view.isa);
-  const float most_key = most_squares(math, s.k.at(batch, head, 0), s.keys, s.k.step, s.width);
+  const float most_key = most_squares(math, s.k.at(batch, shared, 0), s.keys, s.k.step, s.width);
   const std::int64_t y_stride = s.heads * s.value_width;
   for (std::int64_t t = 0; t < s.queries; t += kBlockQueries) {
     const std::int64_t count = std::min(kBlockQueries, s.queries - t);

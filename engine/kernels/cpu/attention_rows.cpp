@@ -21,9 +21,10 @@ void attend(const AttentionShape& o, const VectorMath& math, std::int64_t r, flo
   const std::int64_t batch = r / o.heads / o.queries, query = r / o.heads % o.queries;
   const std::int64_t head = r % o.heads;
   const float* q = o.q.at(batch, head, query);
+  const float *k = o.k.at(batch, head / o.share, 0), *v = o.v.at(batch, head / o.share, 0);
   const float* mask = o.mask.data ? o.mask.at(batch, head, query) : nullptr;
   for (std::int64_t t = 0; t < o.keys; ++t) {
-    scores[t] = o.scale * math.dot(q, o.k.at(batch, head, t), o.width);
+    scores[t] = o.scale * math.dot(q, k + t * o.k.step, o.width);
     if (mask) scores[t] += mask[t * o.mask_step];
   }
   const float peak = math.max(scores, o.keys);
@@ -32,7 +33,7 @@ void attend(const AttentionShape& o, const VectorMath& math, std::int64_t r, flo
   if (o.masked_rows && std::isinf(peak) && peak < 0) return;
   const float sum = math.exp_minus(scores, peak, scores, o.keys);
   for (std::int64_t t = 0; t < o.keys; ++t)
-    math.multiply_add(scores[t] / sum, o.v.at(batch, head, t), y, o.value_width);
+    math.multiply_add(scores[t] / sum, v + t * o.v.step, y, o.value_width);
 }
 
 Status run(const NodeView& view, const LaunchArgs& args) {

@@ -1,6 +1,7 @@
 // The operands of attention: q, k and v [B, T, heads * d] or by head, [B, heads, T, d], v of
-// another width than k where it likes; or packed qkv [B, T, 3 * heads * d]; mask_bias
-// [B, T of k], [B, T of q, T of k], or [B, heads, T of q, T of k] of which any axis may be 1.
+// another width than k where it likes, both of them with fewer heads, kv_heads, that groups of
+// those of q share; or packed qkv [B, T, 3 * heads * d]; mask_bias [B, T of k], [B, T of q, T of
+// k], or [B, heads, T of q, T of k] of which any axis may be 1.
 #pragma once
 
 #include <cmath>
@@ -22,6 +23,7 @@ struct AttentionOperand {
 struct AttentionShape {
   AttentionOperand q, k, v, mask;
   std::int64_t batch, queries, keys, heads, width;  // width: of one head of q and k
+  std::int64_t share;                               // heads of q that read one of k and v
   std::int64_t value_width;
   std::int64_t mask_step;  // of one key: 0 where a mask has one number for all of them
   float scale;
@@ -67,16 +69,17 @@ inline AttentionShape attention_shape(const NodeView& view) {
   s.queries = q.dims[q.rank == 4 ? 2 : 1];
   s.masked_rows = view.node->attrs.i("masked_rows") != 0;
   const bool packed = view.node->attrs.i("packed") != 0;
-  const std::int64_t parts = packed ? 3 : 1;
+  const std::int64_t parts = packed ? 3 : 1, kv_heads = view.node->attrs.i("kv_heads", s.heads);
+  s.share = s.heads / kv_heads;
   const Tensor &k = packed ? q : view.inputs[1], &v = packed ? q : view.inputs[2];
   s.keys = k.dims[k.rank == 4 ? 2 : 1];
   s.width = q.rank == 4 ? q.dims[3] : q.dims[2] / s.heads / parts;
-  s.value_width = v.rank == 4 ? v.dims[3] : v.dims[2] / s.heads / parts;
+  s.value_width = v.rank == 4 ? v.dims[3] : v.dims[2] / kv_heads / parts;
   s.scale = static_cast<float>(
       view.node->attrs.f("scale", 1.0 / std::sqrt(static_cast<double>(s.width))));
   s.q = attention_operand(q, s.heads, parts, 0);
-  s.k = attention_operand(k, s.heads, parts, packed ? 1 : 0);
-  s.v = attention_operand(v, s.heads, parts, packed ? 2 : 0);
+  s.k = attention_operand(k, kv_heads, parts, packed ? 1 : 0);
+  s.v = attention_operand(v, kv_heads, parts, packed ? 2 : 0);
   if (has_input(view, 3)) s.mask = attention_mask(view.inputs[3], s.mask_step);
   return s;
 }

@@ -1,5 +1,5 @@
-// Layer norm over the last axis, of x or x + residual. f32; two passes (mean, then squares); may
-// alias x.
+// Layer norm over the last axis, of x or x + residual: by mean and deviation, in two passes, or by
+// the root of the mean of squares. f32; may alias x.
 #include <cmath>
 
 #include "engine/kernels/cpu/kernels.h"
@@ -21,7 +21,8 @@ Status run(const NodeView& view, const LaunchArgs& args) {
   if (n == 0) return {};
   const float* residual = has_input(view, 3) ? view.inputs[3].f32() : nullptr;
   const auto epsilon = static_cast<float>(view.node->attrs.f("epsilon", 1e-5));
-  const float *gamma = view.inputs[1].f32(), *beta = view.inputs[2].f32();
+  const bool rms = view.node->attrs.i("rms") != 0;
+  const float *gamma = view.inputs[1].f32(), *beta = rms ? nullptr : view.inputs[2].f32();
   const VectorMath& math = vector_math(view.isa);
   const auto width = static_cast<float>(n);
   split(*args.team, x.num_elements() / n, row_grain(4 * n),
@@ -32,6 +33,11 @@ Status run(const NodeView& view, const LaunchArgs& args) {
             if (residual) {
               math.binary[static_cast<std::size_t>(Binary::kAdd)](from, residual + r * n, y, n);
               from = y;
+            }
+            if (rms) {
+              const float squares = math.dot(from, from, n) / width;
+              math.rescale(from, 1.0f / std::sqrt(squares + epsilon), gamma, y, n);
+              continue;
             }
             const float mean = math.sum(from, n) / width;
             const float variance = math.squares_around(from, mean, n) / width;

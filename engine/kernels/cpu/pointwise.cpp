@@ -1,5 +1,5 @@
-// Point-wise programs: all steps on a block that stays in cache, then the next block. The sum of
-// two tensors of bytes as bytes is made at once.
+// Point-wise programs: all steps on a block that stays in cache, then the next block. An input may
+// be some columns of a wider one. The sum of two tensors of bytes as bytes is made at once.
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -148,6 +148,13 @@ void run_block(const NodeView& view, Block& block, float* buffers, std::int64_t 
   }
 }
 
+// The first column that is read of each input, -1: all of them are; null: of all.
+const std::vector<std::int64_t>* parts_of(const NodeView& view) {
+  const auto& attrs = view.node->attrs.all();
+  const auto found = attrs.find("parts");
+  return found == attrs.end() ? nullptr : std::get_if<std::vector<std::int64_t>>(&found->second);
+}
+
 Register input_register(const Tensor& x, std::int64_t at, bool is_scalar) {
   if (x.dtype == DType::kU8)
     return {nullptr, is_scalar, static_cast<const std::uint8_t*>(x.data) + at};
@@ -202,6 +209,10 @@ bool run_sum_of_bytes(const NodeView& view, Team& team) {
 Status run(const NodeView& view, const LaunchArgs& args) {
   if (run_sum_of_bytes(view, *args.team)) return {};
   const BroadcastRows rows = broadcast_rows(view.inputs, view.outputs[0]);
+  const std::vector<std::int64_t>* parts = parts_of(view);
+  const auto begin_of = [&](std::size_t i) {
+    return parts ? std::max<std::int64_t>((*parts)[i], 0) : 0;
+  };
   const std::size_t stride = member_bytes(view);
   split(*args.team, view.outputs[0].num_elements(), 2048,
         [&](std::int64_t begin, std::int64_t end, int member) {
@@ -212,8 +223,8 @@ Status run(const NodeView& view, const LaunchArgs& args) {
           for_each_piece(rows, begin, end, kBlock,
                          [&](const std::int64_t* at, std::int64_t first, std::int64_t n) {
                            for (std::size_t i = 0; i < view.inputs.size(); ++i)
-                             registers[i] =
-                                 input_register(view.inputs[i], at[i], rows.row_stride[i] == 0);
+                             registers[i] = input_register(view.inputs[i], at[i] + begin_of(i),
+                                                           rows.row_stride[i] == 0);
                            block.n = n;
                            run_block(view, block, space + 3 * kBlock, first);
                          });

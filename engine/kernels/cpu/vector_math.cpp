@@ -227,6 +227,17 @@ void normalize_row(const float* x, float mean, float inverse, const float* gamma
                y + i, rest);
 }
 
+void rescale_row(const float* x, float factor, const float* gamma, float* y, std::int64_t n) {
+  const V f = hn::Set(kF, factor);
+  std::int64_t i = 0;
+  for (; i + lanes() <= n; i += lanes())
+    hn::StoreU(hn::Mul(hn::Mul(load(x + i), f), load(gamma + i)), kF, y + i);
+  const std::int64_t rest = n - i;
+  if (rest > 0)
+    store_part(hn::Mul(hn::Mul(load_part(x + i, rest), f), load_part(gamma + i, rest)), y + i,
+               rest);
+}
+
 template <std::size_t... i>
 constexpr VectorMath make_table(std::index_sequence<i...>) {
   VectorMath table{};
@@ -251,6 +262,7 @@ constexpr VectorMath make_table() {
   table.multiply_add = multiply_add_row;
   table.squares_around = squares_row;
   table.normalize = normalize_row;
+  table.rescale = rescale_row;
   return table;
 }
 constexpr VectorMath kTable = make_table();

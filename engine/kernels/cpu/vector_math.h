@@ -36,6 +36,8 @@ struct VectorMath {
   // y = (x - mean) * inverse * gamma + beta
   void (*normalize)(const float* x, float mean, float inverse, const float* gamma,
                     const float* beta, float* y, std::int64_t n);
+  // y = x * factor * gamma
+  void (*rescale)(const float* x, float factor, const float* gamma, float* y, std::int64_t n);
 };
 
 const VectorMath& vector_math(Isa isa);

@@ -144,6 +144,8 @@ const char* refuse_body(const ir::Graph& body) {
       case ir::OpKind::kLoop: return "body has a loop node: loops do not nest";
       default: break;
     }
+    if (node.op == ir::OpKind::kPointwise && node.attrs.has("parts"))
+      return "body has a pointwise node on parts";
     for (const ir::PointwiseStep& step : node.pointwise.steps)
       if (step.kind == ir::PointwiseStep::Kind::kFromBytes ||
           step.kind == ir::PointwiseStep::Kind::kToBytes)

@@ -290,8 +290,10 @@ void Compiler::add_rows(const ir::Node& node) {
   op->run = node.op == OpKind::kReduce ? run_reduce : run_softmax;
   if (node.op == OpKind::kLayerNorm) {
     op->run = run_layer_norm;
-    in = {contiguous(source(node, 0)), contiguous(source(node, 1)), contiguous(source(node, 2))};
-    if (has(node, 3)) in.push_back(contiguous(source(node, 3)));
+    op->code = static_cast<int>(node.attrs.i("rms"));
+    in.clear();
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      if (has(node, i)) in.push_back(contiguous(source(node, i)));
   }
   add_op(node, shape, std::move(in), std::move(op));
 }

@@ -59,14 +59,15 @@ void run_softmax(const Task& task, const Frame& frame) {
 void run_layer_norm(const Task& task, const Frame& frame) {
   const Place& from = task.in[0];
   const Place& to = task.out[0];
-  const bool has_residual = task.in.size() > 3;
-  const Place& residual = task.in[has_residual ? 3 : 0];
+  const bool rms = task.op->code != 0;  // there is no beta then
+  const bool has_residual = task.in.size() > (rms ? 2 : 3);
+  const Place& residual = has_residual ? task.in.back() : from;
   const int axis = task.op->axis;
   const std::int64_t n = from.dim(axis);
   const VectorMath& math = *frame.math;
   const float epsilon = task.op->epsilon;
   const float* gamma = at<float>(frame, task.in[1]);
-  const float* beta = at<float>(frame, task.in[2]);
+  const float* beta = rms ? nullptr : at<float>(frame, task.in[2]);
   float* buffer = reinterpret_cast<float*>(frame.temp);
   for_each_row<3>({&to, &from, &residual}, axis, [&](const auto& offset) {
     const float* x = at<float>(frame, from) + offset[1];
@@ -75,9 +76,13 @@ void run_layer_norm(const Task& task, const Frame& frame) {
                                                           buffer, n);
       x = buffer;
     }
+    float* y = at<float>(frame, to) + offset[0];
+    if (rms) {
+      const float squares = math.dot(x, x, n) / static_cast<float>(n);
+      return math.rescale(x, 1.0f / std::sqrt(squares + epsilon), gamma, y, n);
+    }
     const float mean = math.sum(x, n) / static_cast<float>(n);
     const float variance = math.squares_around(x, mean, n) / static_cast<float>(n);
-    float* y = at<float>(frame, to) + offset[0];
     math.normalize(x, mean, 1.0f / std::sqrt(variance + epsilon), gamma, beta, y, n);
   });
 }

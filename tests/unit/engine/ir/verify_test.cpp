@@ -90,6 +90,55 @@ TEST(Verify, FindsBrokenNodes) {
               HasSubstr("no such operator"));
 }
 
+// What the shape rule says of a node of f32 inputs; "": it takes them.
+std::string refusal(OpKind op, const std::vector<Shape>& shapes,
+                    const std::vector<std::pair<const char*, Attr>>& attrs) {
+  Node node;
+  node.op = op;
+  node.outputs = {0};
+  for (const auto& [name, value] : attrs) node.attrs.set(name, value);
+  if (op == OpKind::kPointwise) {
+    node.pointwise.steps = {{.kind = PointwiseStep::Kind::kUnary, .op = 0, .a = 0}};
+    node.pointwise.results = {static_cast<std::int16_t>(shapes.size())};
+  }
+  std::vector<ValueType> types;
+  for (const Shape& shape : shapes) types.push_back({DType::kF32, shape});
+  std::vector<const ValueType*> inputs;
+  for (const ValueType& type : types) inputs.push_back(type.shape.empty() ? nullptr : &type);
+  const auto made = infer_outputs(node, inputs);
+  return made.ok() ? "" : made.status().message();
+}
+
+TEST(ShapeRules, NormsAttentionAndParts) {
+  const auto one = [](std::int64_t n) { return Attr(n); };
+  EXPECT_EQ(refusal(OpKind::kLayerNorm, {{2, 4}, {4}}, {{"rms", one(1)}}), "");
+  EXPECT_THAT(refusal(OpKind::kLayerNorm, {{2, 4}, {4}}, {}), HasSubstr("beta"));
+  EXPECT_THAT(refusal(OpKind::kLayerNorm, {{2, 4}, {4}, {4}}, {{"rms", one(1)}}),
+              HasSubstr("beta: given to a norm"));
+  EXPECT_THAT(refusal(OpKind::kLayerNorm, {{2, 4}, {3}}, {{"rms", one(1)}}), HasSubstr("gamma"));
+
+  const std::vector<Shape> grouped = {{1, 3, 24}, {1, 5, 12}, {1, 5, 12}};
+  EXPECT_EQ(refusal(OpKind::kAttention, grouped, {{"heads", one(4)}, {"kv_heads", one(2)}}), "");
+  EXPECT_THAT(refusal(OpKind::kAttention, grouped, {{"heads", one(4)}, {"kv_heads", one(3)}}),
+              HasSubstr("kv_heads: wanted a divisor of heads"));
+  EXPECT_THAT(refusal(OpKind::kAttention, grouped, {{"heads", one(4)}, {"kv_heads", one(0)}}),
+              HasSubstr("kv_heads"));
+  EXPECT_THAT(refusal(OpKind::kAttention, {{1, 3, 24}},
+                      {{"heads", one(4)}, {"kv_heads", one(2)}, {"packed", one(1)}}),
+              HasSubstr("beside packed qkv"));
+
+  const auto parts = [&](std::vector<std::int64_t> begins, std::int64_t width) {
+    return refusal(OpKind::kPointwise, {{3, 10}, {3, 1}},
+                   {{"parts", Attr(std::move(begins))}, {"part_width", one(width)}});
+  };
+  EXPECT_EQ(parts({6, -1}, 4), "");
+  EXPECT_THAT(parts({7, -1}, 4), HasSubstr("part_width: wanted 2 to what lies behind part 0"));
+  EXPECT_THAT(parts({0, 0}, 4), HasSubstr("behind part 1"));
+  EXPECT_THAT(parts({0}, 4), HasSubstr("parts: wanted one an input"));
+  EXPECT_THAT(parts({-1, -1}, 4), HasSubstr("part_width: wanted the last extent of [3, 10]"));
+  EXPECT_THAT(parts({std::int64_t{1} << 62, -1}, 4), HasSubstr("behind part 0"));
+}
+
 TEST(Verify, FindsBrokenEdges) {
   EXPECT_THAT(problem([](Graph& g) { value(g, "s").next = kNoValue; }),
               HasSubstr("state 's': next: not updated"));

@@ -280,6 +280,31 @@ TEST(AttentionKernels, ByHeadAndMasksOfFourAxes) {
       }
 }
 
+// Fewer heads of keys and values, which groups of the queries' heads share.
+TEST(AttentionKernels, GroupsOfHeads) {
+  struct Size {
+    std::int64_t batch, queries, keys, heads, kv_heads, width, value_width;
+  };
+  const Size sizes[] = {{1, 1, 5, 4, 1, 3, 3}, {2, 1, 40, 6, 2, 8, 8}, {2, 27, 33, 4, 2, 16, 5}};
+  for (const Size& s : sizes)
+    for (const bool by_head : {false, true}) {
+      const auto operand = [&](std::int64_t width, unsigned seed) {
+        return by_head ? random_ref({s.batch, s.kv_heads, s.keys, width}, seed)
+                       : random_ref({s.batch, s.keys, s.kv_heads * width}, seed);
+      };
+      KernelCase c{
+          .node = node_of(OpKind::kAttention, {{"heads", s.heads}, {"kv_heads", s.kv_heads}}, 4),
+          .inputs = {},
+          .constant = {},
+          .bounds = {}};
+      c.inputs = {random_ref({s.batch, s.queries, s.heads * s.width}, 1), operand(s.width, 2),
+                  operand(s.value_width, 3), random_ref({1, s.heads, s.queries, s.keys}, 4, -4, 0)};
+      c.absolute =
+          kEpsilon * (24 + 2 * static_cast<double>(s.width) + 2 * static_cast<double>(s.keys));
+      check_kernels(c);
+    }
+}
+
 // A causal mask behind a past, as large as exporters write it: what is later is left out.
 TEST(AttentionKernels, CausalBehindAPast) {
   for (const std::int64_t past : {0, 3, 30})

@@ -145,6 +145,28 @@ TEST(PointwiseKernels, ProgramsOnBroadcastInputs) {
 }
 
 // The sum of bytes as bytes, and as numbers. No sum lies in the middle of two steps: thirds.
+// Columns of wider inputs, read where they lie, beside whole inputs that are broadcast.
+TEST(PointwiseKernels, PartsOfInputs) {
+  for (const std::int64_t width : {2, 7, 16, 300})
+    for (const std::int64_t rows : {1, 5}) {
+      KernelCase c{
+          .node = node_of(
+              OpKind::kPointwise,
+              {{"parts", std::vector<std::int64_t>{width + 3, -1, 0, 1}}, {"part_width", width}}, 4,
+              1),
+          .inputs = {random_ref({2, rows, 2 * width + 4}, 1), random_ref({rows, 1}, 2),
+                     random_ref({2, rows, 2 * width + 4}, 3), random_ref({2, 1, width + 1}, 4)},
+          .constant = {},
+          .absolute = 1e-6,
+          .relative = 1e-6,
+          .bounds = {}};
+      c.node.pointwise.steps = {binary(Binary::kMul, 0, 1), binary(Binary::kAdd, 2, 4),
+                                binary(Binary::kMul, 3, 5)};
+      c.node.pointwise.results = {6};
+      check_kernels(c);
+    }
+}
+
 TEST(PointwiseKernels, ProgramsOnBytes) {
   using Kind = ir::PointwiseStep::Kind;
   for (const auto& [a, b] : kPairs) {

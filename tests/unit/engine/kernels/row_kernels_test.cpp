@@ -49,6 +49,26 @@ TEST(LayerNormKernels, WithAndWithoutResidual) {
     }
 }
 
+// By the root of the mean of squares, which has no beta.
+TEST(LayerNormKernels, RootOfSquares) {
+  for (const Dims& dims : kShapes)
+    for (const bool residual : {false, true}) {
+      const auto cols = static_cast<double>(dims.back());
+      KernelCase c{
+          .node = node_of(OpKind::kLayerNorm, {{"epsilon", 1e-3}, {"rms", std::int64_t{1}}}, 4),
+          .inputs = {},
+          .constant = {},
+          .bounds = {}};
+      c.inputs = {random_ref(dims, 1, -2, 2), random_ref({dims.back()}, 2), std::nullopt,
+                  std::nullopt};
+      if (residual) c.inputs[3] = random_ref(dims, 4);
+      // A sum of squares is off by cols eps of itself, so its root by half of that; a sum x +
+      // residual of numbers up to 3 by eps, and what it is divided by is at least 0.03.
+      c.absolute = (8 + cols) * kEpsilon * 3 + (residual ? 3 * kEpsilon / 0.03 : 0);
+      check_kernels(c);
+    }
+}
+
 TEST(ReduceKernels, EveryOperationAndAxis) {
   for (std::int64_t op = 0; op <= static_cast<int>(Reduce::kArgMax); ++op)
     for (const Dims& dims : kShapes)

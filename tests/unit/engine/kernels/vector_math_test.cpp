@@ -127,6 +127,9 @@ TEST(VectorMath, ReductionsOfEveryLength) {
                   allowed);
       EXPECT_NEAR(math.squares_around(a.data(), 0.5f, static_cast<std::int64_t>(n)), squares,
                   allowed);
+      math.rescale(a.data(), 0.75f, b.data(), e.data(), static_cast<std::int64_t>(n));
+      for (std::size_t i = 0; i < n; ++i)  // two roundings of at most 3 * 0.75
+        EXPECT_NEAR(e[i], double{a[i]} * 0.75 * b[i], 6e-8 * 2 * 2.25) << n << " at " << i;
     }
   }
 }

@@ -76,6 +76,24 @@ TEST(LoopBodies, MovesAndNorms) {
   expect_like_reference(node, random_inputs(node, {{2, 64}, {2, 6, 64}}, 6), 2e-5);
 }
 
+// Norms without a mean, which only passes make: alone, and of a sum with a residual.
+TEST(LoopBodies, NormsByTheRootOfSquares) {
+  for (const bool residual : {false, true}) {
+    ir::Node node = loop_with({{2, 41}}, {{2, 6, 41}}, 1, 0, [](Network& net, LoopBody& body) {
+      const Value gamma = random_constant(net, "gamma", {41}, 1);
+      body.next(0, net.layer_norm(net.add(body.carried(0), body.scanned(0)), gamma, gamma));
+      body.emit(body.carried(0));
+    });
+    for (ir::Node& norm : node.body->nodes) {
+      if (norm.op != ir::OpKind::kLayerNorm) continue;
+      norm.attrs.set("rms", std::int64_t{1});
+      norm.inputs.resize(2);
+      if (residual) norm.inputs.insert(norm.inputs.end(), {ir::kNoValue, norm.inputs[0]});
+    }
+    expect_like_reference(node, random_inputs(node, {{2, 41}, {2, 6, 41}}, 2), kTolerance);
+  }
+}
+
 TEST(LoopBodies, ConvolutionsAndProducts) {
   const ir::Node node =
       loop_with({{2, 6, 50}}, {{2, 3, 6, 50}}, 1, 0, [](Network& net, LoopBody& body) {
