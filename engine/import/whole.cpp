@@ -64,6 +64,40 @@ bool Whole::same(const Whole& other) const {
   return x.a.same(y.a) && x.b.same(y.b);
 }
 
+// The factors of a product that are no numbers, and the number that they are multiplied with.
+struct Whole::Product {
+  std::vector<Whole> factors;
+  std::int64_t number = 1;
+
+  void take(const Whole& whole) {
+    if (!whole.node_) {
+      number = folded('*', number, whole.number_);
+    } else if (whole.node_->op == '*') {
+      take(whole.node_->a);
+      take(whole.node_->b);
+    } else {
+      factors.push_back(whole);
+    }
+  }
+};
+
+// a / b where each factor of b is one of a: extents that an exporter multiplies, and divides by.
+std::optional<Whole> Whole::cancelled(const Whole& a, const Whole& b) {
+  Product above, below;
+  above.take(a);
+  below.take(b);
+  if (below.number < 1 || above.number % below.number != 0) return std::nullopt;
+  for (const Whole& factor : below.factors) {
+    const auto found = std::find_if(above.factors.begin(), above.factors.end(),
+                                    [&](const Whole& other) { return other.same(factor); });
+    if (found == above.factors.end()) return std::nullopt;
+    above.factors.erase(found);
+  }
+  Whole out = 1;
+  for (const Whole& factor : above.factors) out = out * factor;
+  return out * (above.number / below.number);
+}
+
 Whole Whole::combine(char op, const Whole& a, const Whole& b) {
   if (!a.node_ && !b.node_) return folded(op, a.number_, b.number_);
   const auto is = [](const Whole& w, std::int64_t n) { return !w.node_ && w.number_ == n; };
@@ -91,10 +125,8 @@ Whole Whole::combine(char op, const Whole& a, const Whole& b) {
       return combine('/', inner.a, folded('*', inner.b.number_, outer));
   }
   if ((op == '+' || op == '*') && !a.node_) return combine(op, b, a);  // the number last
-  if (op == '/' && a.node_ && a.node_->op == '*') {
-    if (a.node_->b.same(b)) return a.node_->a;
-    if (a.node_->a.same(b)) return a.node_->b;
-  }
+  if (op == '/' && a.node_ && a.node_->op == '*')
+    if (std::optional<Whole> out = cancelled(a, b)) return *std::move(out);
   auto node = std::make_shared<Node>();
   node->op = op;
   node->terms = a.terms() + b.terms();

@@ -43,6 +43,8 @@ class Whole {
 
  private:
   struct Node;
+  struct Product;
+  static std::optional<Whole> cancelled(const Whole& a, const Whole& b);
   std::int64_t number_ = 0;
   std::shared_ptr<const Node> node_;  // null: a number
 };

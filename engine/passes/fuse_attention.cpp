@@ -1,9 +1,15 @@
-// Attention spelled out, as Network::attention or an exporter writes it, becomes one node: with a
-// mask or a bias of any extents, a past, values of another width than keys.
+// Attention spelled out, as Network::attention or an exporter writes it, becomes one node: with
+// masks and biases of any extents, a past, values of another width than keys, fewer heads of keys
+// and values than of queries, batch and heads as one axis or two.
+#include <algorithm>
 #include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/ir/dims.h"
 #include "engine/ir/op_enums.h"
+#include "engine/passes/attention_operands.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/rewrite.h"
 
@@ -16,82 +22,9 @@ using ir::OpKind;
 using ir::ValueId;
 using Ints = std::vector<std::int64_t>;
 
-const Node* made_by_reshape(const ir::Graph& graph, const Uses& uses, ValueId id) {
-  const Node* reshape = made_by(graph, uses, id, OpKind::kReshape);
-  return reshape ? reshape : made_by(graph, uses, id, ir::kOpReshapeTo);
-}
-
-// a * c or a / c: a, and `scale` times the factor; else the value itself.
-ValueId unscaled_once(const ir::Graph& graph, const Uses& uses, ValueId id, double& scale) {
-  const Node* node = made_by(graph, uses, id, OpKind::kBinary);
-  if (!node) return id;
-  const std::int64_t op = node->attrs.i("op");
-  float factor = 0;
-  if (op == static_cast<int>(Binary::kDiv) && scalar_constant(graph, node->inputs[1], factor)) {
-    scale /= double{factor};
-    return node->inputs[0];
-  }
-  if (op != static_cast<int>(Binary::kMul)) return id;
-  for (const std::size_t side : {1u, 0u})
-    if (scalar_constant(graph, node->inputs[side], factor)) {
-      scale *= double{factor};
-      return node->inputs[1 - side];
-    }
-  return id;
-}
-
-ValueId unscaled(const ir::Graph& graph, const Uses& uses, ValueId id, double& scale) {
-  for (ValueId next = id;; id = next)
-    if (next = unscaled_once(graph, uses, id, scale); next == id) return id;
-}
-
-// An operand [B, heads, T, width] of a product.
-struct ByHead {
-  Dim batch, steps;
-  std::int64_t heads = 0, width = 0;
-  ValueId value = kNoValue;  // [B, T, heads * width], or as above
-};
-
-bool fits(const ByHead& a, const ByHead& b) {
-  return a.value != kNoValue && b.value != kNoValue && a.heads == b.heads &&
-         ir::same_extent(a.batch, b.batch);
-}
-
-// x [B, T, heads * d] behind transpose(reshape(x, [B, T, heads, d]), order).
-ByHead split_by_head(const ir::Graph& graph, const Uses& uses, ValueId id, const Ints& order) {
-  const Node* transpose = made_by(graph, uses, id, OpKind::kTranspose);
-  if (!transpose || transpose->attrs.ints("order") != order) return {};
-  const Node* reshape = made_by_reshape(graph, uses, transpose->inputs[0]);
-  if (!reshape) return {};
-  const Shape &x = info_of(graph, reshape->inputs[0]).shape,
-              &y = info_of(graph, reshape->outputs[0]).shape;
-  const Ints dims = reshape->attrs.ints("dims");
-  const auto kept = [&](std::size_t axis) {  // a 0 keeps what is not known, too
-    return ir::same_extent(x[axis], y[axis]) || (dims.size() == 4 && dims[axis] == 0);
-  };
-  if (x.size() != 3 || y.size() != 4 || !y[2].is_static() || !y[3].is_static() || !kept(0) ||
-      !kept(1) || x[2] != Dim(y[2].extent * y[3].extent))
-    return {};
-  return {x[0], x[1], y[2].extent, y[3].extent, reshape->inputs[0]};
-}
-
-// What the value is made of, with the scales that are multiplied on the way. `turned`: it is
-// [B, heads, width, T].
-ByHead by_head(const ir::Graph& graph, const Uses& uses, ValueId id, bool turned, double& scale) {
-  id = unscaled(graph, uses, id, scale);
-  ByHead found = split_by_head(graph, uses, id, turned ? Ints{0, 2, 3, 1} : Ints{0, 2, 1, 3});
-  if (found.value == kNoValue && turned) {
-    const Node* transpose = made_by(graph, uses, id, OpKind::kTranspose);
-    if (!transpose || transpose->attrs.ints("order") != Ints{0, 1, 3, 2}) return {};
-    return by_head(graph, uses, transpose->inputs[0], false, scale);
-  }
-  if (found.value == kNoValue) {
-    const Shape& shape = info_of(graph, id).shape;
-    if (shape.size() != 4 || !shape[1].is_static() || !shape[3].is_static()) return {};
-    return {shape[0], shape[2], shape[1].extent, shape[3].extent, id};
-  }
-  found.value = unscaled(graph, uses, found.value, scale);
-  return found;
+bool fits(const ByHead& q, const ByHead& other) {
+  return q.value != kNoValue && other.value != kNoValue && q.heads == other.heads &&
+         q.kv_heads == q.heads && ir::same_extent(q.batch, other.batch);
 }
 
 bool is_last_axis(const ir::Graph& graph, const Node& node) {
@@ -100,26 +33,44 @@ bool is_last_axis(const ir::Graph& graph, const Node& node) {
          axis + 1 == static_cast<std::int64_t>(info_of(graph, node.inputs[0]).shape.size());
 }
 
+constexpr std::size_t kMostMasks = 3;
+
+struct Mask {
+  ValueId value = kNoValue;
+  bool merged = false;  // [B * heads, T of q, T of k], of which the last two may be 1
+};
+
 struct Match {
   ByHead q, k, v;
-  ValueId mask = kNoValue;
+  std::vector<Mask> masks;  // in sum
   double scale = 1;
   bool masked_rows = false;
 };
 
-// What broadcasts to scores without making them larger. Of an extent that is not known the
-// attention's shape rule finds out when it is.
+// What broadcasts to scores [B, heads, T of q, T of k] without making them larger, or to scores
+// whose first axes are one. Of an extent that is not known the attention's shape rule finds out
+// when it is.
 bool is_mask(const ir::Graph& graph, ValueId id, ValueId scores) {
   const Shape &mask = info_of(graph, id).shape, &all = info_of(graph, scores).shape;
-  if (info_of(graph, id).dtype != DType::kF32 || all.size() != 4 || mask.size() < 2 ||
-      mask.size() > 4)
+  if (info_of(graph, id).dtype != DType::kF32 || info_of(graph, scores).dtype != DType::kF32 ||
+      all.size() < 3 || mask.size() > all.size())
     return false;
   for (std::size_t i = 0; i < mask.size(); ++i) {
-    const Dim &here = mask[mask.size() - 1 - i], &there = all[3 - i];
+    const Dim &here = mask[mask.size() - 1 - i], &there = all[all.size() - 1 - i];
     const bool open = i < 2 && (ir::is_unknown(here) || ir::is_unknown(there));
     if (here != Dim(1) && !open && !ir::same_extent(here, there)) return false;
   }
   return true;
+}
+
+// Both broadcast to one mask: their axes of queries and keys do not say otherwise.
+bool agree(const ir::Graph& graph, ValueId a, ValueId b) {
+  const auto last = [&](ValueId id) {
+    const Shape& shape = info_of(graph, id).shape;
+    return Shape(shape.end() - static_cast<std::ptrdiff_t>(std::min<std::size_t>(shape.size(), 2)),
+                 shape.end());
+  };
+  return ir::broadcast(last(a), last(b)).ok();
 }
 
 // matmul(q, k') with the scales that are multiplied anywhere.
@@ -135,21 +86,37 @@ bool match_product(const ir::Graph& graph, const Uses& uses, ValueId scores, Mat
   return fits(match.q, match.k) && match.q.width == match.k.width;
 }
 
-// The product, with a mask added or not.
+// The value before its first two axes became one, or after they became two; else the value itself.
+ValueId behind_heads(const ir::Graph& graph, const Uses& uses, ValueId id) {
+  const Node* reshape = made_by_reshape(graph, uses, id);
+  if (!reshape) return id;
+  const Shape &from = info_of(graph, reshape->inputs[0]).shape, &to = info_of(graph, id).shape;
+  return merges_heads(from, to) || merges_heads(to, from) ? reshape->inputs[0] : id;
+}
+
+// The product, with masks added or not.
 bool match_scores(const ir::Graph& graph, const Uses& uses, ValueId scores, Match& match) {
+  scores = behind_heads(graph, uses, scores);
   const Node* sum = made_by(graph, uses, scores, OpKind::kBinary);
   if (!sum || sum->attrs.i("op") != static_cast<int>(Binary::kAdd))
     return match_product(graph, uses, scores, match);
+  if (match.masks.size() == kMostMasks) return false;
   for (const std::size_t side : {1u, 0u}) {
-    match.mask = sum->inputs[side];
-    if (match_product(graph, uses, sum->inputs[1 - side], match))
-      return is_mask(graph, match.mask, sum->inputs[1 - side]);
+    const ValueId mask = sum->inputs[side];
+    if (!is_mask(graph, mask, sum->inputs[1 - side])) continue;
+    if (!match.masks.empty() && !agree(graph, mask, match.masks.back().value)) continue;
+    const Shape& shape = info_of(graph, mask).shape;
+    const bool merged = info_of(graph, sum->outputs[0]).shape.size() == 3 && shape.size() == 3;
+    match.masks.push_back({mask, merged && shape[0] != Dim(1)});
+    if (match_scores(graph, uses, sum->inputs[1 - side], match)) return true;
+    match.masks.pop_back();
   }
   return false;
 }
 
 // softmax(scores), or zeros where that is not a number: rows all of whose keys are masked.
 const Node* match_softmax(const ir::Graph& graph, const Uses& uses, ValueId weights, Match& match) {
+  weights = behind_heads(graph, uses, weights);
   if (const Node* where = made_by(graph, uses, weights, OpKind::kWhere)) {
     const Node* is_nan = made_by(graph, uses, where->inputs[0], ir::kOpMath);
     float value = 1;
@@ -164,50 +131,142 @@ const Node* match_softmax(const ir::Graph& graph, const Uses& uses, ValueId weig
   return softmax && is_last_axis(graph, *softmax) ? softmax : nullptr;
 }
 
-// The mask as attention reads it, [B, keys] or with four axes.
-ValueId mask_operand(ir::Graph& graph, const Uses& uses, int& index, ValueId mask,
-                     const Dim& batch) {
-  const ir::ValueInfo info = info_of(graph, mask);
-  const std::size_t rank = info.shape.size();
-  if (const Node* reshape = made_by_reshape(graph, uses, mask); reshape && rank == 4) {
-    const Shape& from = info_of(graph, reshape->inputs[0]).shape;
-    if (from.size() == 2 && info.shape[1] == Dim(1) && info.shape[2] == Dim(1) &&
-        ir::same_extent(from[0], info.shape[0]) && ir::same_extent(from[0], batch) &&
-        ir::same_extent(from[1], info.shape[3]))
-      return reshape->inputs[0];
+// The value [B, n * m, 1, d] is made of one [B, n, m, d]: of a single query, whose m heads of each
+// of n groups an exporter takes for as many queries. That value; else kNoValue.
+ValueId behind_groups(const ir::Graph& graph, const Uses& uses, ValueId id) {
+  const Node* reshape = made_by_reshape(graph, uses, id);
+  if (!reshape) return kNoValue;
+  const Shape &x = info_of(graph, reshape->inputs[0]).shape, &y = info_of(graph, id).shape;
+  const bool groups = x.size() == 4 && y.size() == 4 && x[1].is_static() && x[2].is_static() &&
+                      y[2] == Dim(1) && y[1] == Dim(x[1].extent * x[2].extent) &&
+                      ir::same_extent(x[0], y[0]) && ir::same_extent(x[3], y[3]);
+  return groups ? reshape->inputs[0] : kNoValue;
+}
+
+// The match of groups taken for queries as one of a query and all heads.
+bool part_groups(const ir::Graph& graph, const Uses& uses, Match& match) {
+  for (const Mask& mask : match.masks) {
+    const Shape& shape = info_of(graph, mask.value).shape;
+    for (std::size_t i = 2; i <= std::min<std::size_t>(shape.size(), 3); ++i)
+      if (shape[shape.size() - i] != Dim(1)) return false;
   }
-  if (rank == 4) return mask;
-  ir::ValueInfo lifted;
-  lifted.name = info.name + "/lifted";
-  lifted.dtype = DType::kF32;
-  lifted.shape = Shape(4 - rank, Dim(1));
-  std::string extents = rank == 2 ? "1,1" : "1";
-  for (std::size_t i = 0; i < rank; ++i) {
-    lifted.shape.push_back(info.shape[i]);
-    extents += ",1:" + std::to_string(i);
+  const Node* fold = made_by_reshape(graph, uses, match.q.value);
+  if (!fold || match.q.value != fold->outputs[0] || !match.q.steps.is_static()) return false;
+  const Shape &one = info_of(graph, fold->inputs[0]).shape,
+              &all = info_of(graph, match.q.value).shape;
+  const std::int64_t heads = match.q.heads * match.q.steps.extent;
+  if (one.size() != 4 || all.size() != 4 || one[1] != Dim(heads) || one[2] != Dim(1) ||
+      one[3] != all[3] || !ir::same_extent(one[0], all[0]))
+    return false;
+  match.q = by_head(graph, uses, fold->inputs[0], false, match.scale);
+  match.k.heads = match.v.heads = heads;
+  return match.q.heads == heads && fits(match.q, match.k);
+}
+
+// The mask itself where it lies as [B, keys]; else kNoValue.
+ValueId mask_by_key(const ir::Graph& graph, const Uses& uses, ValueId mask, const Dim& batch) {
+  const Shape& shape = info_of(graph, mask).shape;
+  const Node* reshape = made_by_reshape(graph, uses, mask);
+  if (!reshape || shape.size() != 4) return kNoValue;
+  const Shape& from = info_of(graph, reshape->inputs[0]).shape;
+  return from.size() == 2 && shape[1] == Dim(1) && shape[2] == Dim(1) &&
+                 ir::same_extent(from[0], shape[0]) && ir::same_extent(from[0], batch) &&
+                 ir::same_extent(from[1], shape[3])
+             ? reshape->inputs[0]
+             : kNoValue;
+}
+
+// Where the extent of the batch can be read: an input of the graph, so that masks which several
+// attentions share stay the same node; else q.
+std::pair<ValueId, std::size_t> batch_of(const ir::Graph& graph, const Match& match) {
+  for (const ValueId id : graph.inputs) {
+    const Shape& shape = info_of(graph, id).shape;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+      if (ir::same_extent(shape[axis], match.q.batch)) return {id, axis};
   }
-  Node node;
-  node.op = ir::kOpReshapeTo;
-  node.name = unique_node_name(graph, "mask");
-  node.inputs = {mask, mask};
-  node.attrs.set("extents", extents);
-  const ValueId out = graph.add_value(std::move(lifted));
-  node.outputs = {out};
-  graph.nodes.insert(graph.nodes.begin() + index, std::move(node));
-  ++index;
+  return {match.q.value, 0};
+}
+
+ValueId insert(ir::Graph& graph, int& index, Node node, const char* name, Shape shape) {
+  node.name = unique_node_name(graph, name);
+  ir::ValueInfo info;
+  info.name = node.name;
+  info.dtype = DType::kF32;
+  info.shape = std::move(shape);
+  node.outputs = {graph.add_value(std::move(info))};
+  const ValueId out = node.outputs[0];
+  graph.nodes.insert(graph.nodes.begin() + index++, std::move(node));
   return out;
 }
 
-// What is heard, [B, T, heads * width], where `last` gives that or the same with its rows merged.
-enum class Heard { kNone, kSame, kMerged };
+// The mask with four axes, by a reshape before the node at `index` where it has fewer.
+ValueId lifted_mask(ir::Graph& graph, int& index, const Mask& mask, const Match& match) {
+  const Shape from = info_of(graph, mask.value).shape;
+  if (from.size() == 4) return mask.value;
+  Shape shape(4 - from.size(), Dim(1));
+  std::string extents;
+  Node node;
+  node.op = ir::kOpReshapeTo;
+  node.inputs = {mask.value, mask.value};
+  if (mask.merged) {
+    const auto [like, axis] = batch_of(graph, match);
+    node.inputs[1] = like;
+    shape = {match.q.batch, Dim(match.q.heads)};
+    extents = "1:" + std::to_string(axis) + "," + std::to_string(match.q.heads);
+  } else {
+    for (std::size_t i = from.size(); i < 4; ++i) extents += i + 1 < 4 ? "1," : "1";
+  }
+  for (std::size_t i = mask.merged ? 1 : 0; i < from.size(); ++i) {
+    shape.push_back(from[i]);
+    extents += ",0:" + std::to_string(i);
+  }
+  node.attrs.set("extents", extents);
+  return insert(graph, index, std::move(node), "mask", std::move(shape));
+}
+
+// All masks as the one that attention reads, [B, keys] or with four axes; kNoValue: there is none.
+ValueId mask_operand(ir::Graph& graph, const Uses& uses, int& index, const Match& match) {
+  if (match.masks.empty()) return kNoValue;
+  if (match.masks.size() == 1)
+    if (const ValueId mask = mask_by_key(graph, uses, match.masks[0].value, match.q.batch);
+        mask != kNoValue)
+      return mask;
+  ValueId sum = kNoValue;
+  for (const Mask& mask : match.masks) {
+    const ValueId next = lifted_mask(graph, index, mask, match);
+    if (sum == kNoValue) {
+      sum = next;
+      continue;
+    }
+    auto shape = ir::broadcast(info_of(graph, sum).shape, info_of(graph, next).shape);
+    Node node;
+    node.op = OpKind::kBinary;
+    node.inputs = {sum, next};
+    node.attrs.set("op", static_cast<std::int64_t>(Binary::kAdd));
+    sum = insert(graph, index, std::move(node), "masks", shape.ok() ? *std::move(shape) : Shape{});
+  }
+  return sum;
+}
+
+// What is heard, [B, T, heads * width], where `last` gives that, the same with its rows merged, or
+// in another shape that is computed at run time, of no axis but B and T of it.
+enum class Heard { kNone, kSame, kMerged, kReshaped };
 Heard result_of(const ir::Graph& graph, const Node& last, const Match& match) {
   const Shape& out = info_of(graph, last.outputs[0]).shape;
-  if (out.empty() || out.back() != Dim(match.v.heads * match.v.width)) return Heard::kNone;
-  if (out.size() == 2) return Heard::kMerged;
-  return out.size() == 3 && ir::same_extent(out[0], match.q.batch) &&
-                 ir::same_extent(out[1], match.q.steps)
-             ? Heard::kSame
-             : Heard::kNone;
+  if (out.empty()) return Heard::kNone;
+  if (out.back() == Dim(match.v.heads * match.v.width)) {
+    if (out.size() == 2) return Heard::kMerged;
+    if (out.size() == 3 && ir::same_extent(out[0], match.q.batch) &&
+        ir::same_extent(out[1], match.q.steps))
+      return Heard::kSame;
+  }
+  if (last.op != ir::kOpReshapeTo) return Heard::kNone;
+  for (std::size_t i = 1; i < last.inputs.size(); ++i)
+    if (last.inputs[i] == last.inputs[0]) return Heard::kNone;
+  const std::string text = "," + last.attrs.s("extents");
+  for (const char* of_heads : {",0:2", ",0:3", " 0:2", " 0:3"})
+    if (text.find(of_heads) != std::string::npos) return Heard::kNone;
+  return Heard::kReshaped;
 }
 
 Node attention_of(const ir::Graph& graph, const Match& match, ValueId mask) {
@@ -217,10 +276,35 @@ Node attention_of(const ir::Graph& graph, const Match& match, ValueId mask) {
   node.inputs = {match.q.value, match.k.value, match.v.value};
   if (mask != kNoValue) node.inputs.push_back(mask);
   node.attrs.set("heads", match.q.heads);
+  if (match.k.kv_heads != match.q.heads) node.attrs.set("kv_heads", match.k.kv_heads);
   if (match.masked_rows) node.attrs.set("masked_rows", std::int64_t{1});
   const double usual = 1 / std::sqrt(static_cast<double>(match.q.width));
   if (std::abs(match.scale - usual) > 1e-6 * usual) node.attrs.set("scale", match.scale);
   return node;
+}
+
+// The attention in the place of the node at `index`, or before it.
+void write_attention(ir::Graph& graph, int index, const Match& match, ValueId mask, Heard result) {
+  Node node = attention_of(graph, match, mask);
+  Node& place = node_at(graph, index);
+  if (result == Heard::kSame) {
+    node.outputs = place.outputs;
+    place = std::move(node);
+    return;
+  }
+  const std::int64_t width = match.v.heads * match.v.width;
+  const ValueId heard = add_like(graph, place.outputs[0], node.name);
+  graph.values[static_cast<std::size_t>(heard)].shape = {match.q.batch, match.q.steps, Dim(width)};
+  if (result == Heard::kReshaped) {
+    place.inputs[0] = heard;
+  } else {
+    place.op = OpKind::kReshape;
+    place.inputs = {heard};
+    place.attrs = {};
+    place.attrs.set("dims", Ints{-1, width});
+  }
+  node.outputs = {heard};
+  graph.nodes.insert(graph.nodes.begin() + index, std::move(node));
 }
 
 bool try_node(ir::Graph& graph, const Uses& uses, int index) {
@@ -228,7 +312,10 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   if (last.op != OpKind::kReshape && last.op != ir::kOpReshapeTo) return false;
   const Node* transpose = made_by(graph, uses, last.inputs[0], OpKind::kTranspose);
   if (!transpose || transpose->attrs.ints("order") != Ints{0, 2, 1, 3}) return false;
-  const Node* mixed = made_by(graph, uses, transpose->inputs[0], OpKind::kMatMul);
+  const ValueId grouped = behind_groups(graph, uses, transpose->inputs[0]);
+  const ValueId heard =
+      grouped != kNoValue ? grouped : behind_heads(graph, uses, transpose->inputs[0]);
+  const Node* mixed = made_by(graph, uses, heard, OpKind::kMatMul);
   if (!mixed || mixed->attrs.i("transpose_a") != 0 || mixed->attrs.i("transpose_b") != 0 ||
       mixed->attrs.f("alpha", 1) != 1)
     return false;
@@ -237,27 +324,13 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   if (!softmax || !match_scores(graph, uses, softmax->inputs[0], match)) return false;
   double value_scale = 1;
   match.v = by_head(graph, uses, mixed->inputs[1], false, value_scale);
-  if (!fits(match.q, match.v) || value_scale != 1) return false;
+  if (!fits(match.q, match.v) || value_scale != 1 || match.k.kv_heads != match.v.kv_heads)
+    return false;
+  if (grouped != kNoValue && !part_groups(graph, uses, match)) return false;
   const Heard result = result_of(graph, last, match);
   if (result == Heard::kNone) return false;
-  ValueId mask = match.mask;
-  if (mask != kNoValue) mask = mask_operand(graph, uses, index, mask, match.q.batch);
-  Node node = attention_of(graph, match, mask);
-  Node& place = node_at(graph, index);
-  if (result == Heard::kSame) {
-    node.outputs = place.outputs;
-    place = std::move(node);
-    return true;
-  }
-  const std::int64_t width = match.v.heads * match.v.width;
-  const ValueId heard = add_like(graph, place.outputs[0], node.name);
-  graph.values[static_cast<std::size_t>(heard)].shape = {match.q.batch, match.q.steps, Dim(width)};
-  place.op = OpKind::kReshape;
-  place.inputs = {heard};
-  place.attrs = {};
-  place.attrs.set("dims", Ints{-1, width});
-  node.outputs = {heard};
-  graph.nodes.insert(graph.nodes.begin() + index, std::move(node));
+  const ValueId mask = mask_operand(graph, uses, index, match);
+  write_attention(graph, index, match, mask, result);
   return true;
 }
 

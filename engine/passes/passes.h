@@ -41,12 +41,16 @@ Result<bool> fuse_attention(ir::Graph& graph);
 Result<bool> fuse_qkv(ir::Graph& graph);
 // Linears of one small x ([B, K]): one wide linear and slices of it. Goes into loops itself.
 Result<bool> fuse_siblings(ir::Graph& graph);
+// activation(x w) * (x v): one wide linear and its halves.
+Result<bool> fuse_gates(ir::Graph& graph);
 // layer_norm(a + b): the residual input.
 Result<bool> fuse_layer_norm(ir::Graph& graph);
 // A bias after a linear.
 Result<bool> fuse_bias(ir::Graph& graph);
 // reshape(linear(reshape(x))) where the leading axes of x were merged: a linear of x.
 Result<bool> unmerge_rows(ir::Graph& graph);
+// x / sqrt(mean(x * x) + epsilon) * gamma, in any order: one norm; a layer norm likewise.
+Result<bool> fuse_norm(ir::Graph& graph);
 // x * 0.5 * (1 + erf(x / sqrt(2))), in any order: one gelu.
 Result<bool> fuse_gelu(ir::Graph& graph);
 // Additions to all parts of a layer's result: one to the whole.
@@ -73,5 +77,7 @@ Result<bool> place_concats(ir::Graph& graph);
 Result<bool> view_slices(ir::Graph& graph);
 // Point-wise nodes of one shape that read each other: one program.
 Result<bool> fuse_pointwise(ir::Graph& graph);
+// Programs read columns of a value where they lie, without the slices between.
+Result<bool> read_parts(ir::Graph& graph);
 
 }  // namespace antiphon::passes

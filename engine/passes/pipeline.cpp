@@ -37,6 +37,7 @@ constexpr Pass kPasses[] = {
     {"hoist_contexts", hoist_contexts},
     {"fold_layers", fold_layers},
     {"mark_unread", mark_unread},
+    {"fuse_norm", fuse_norm},
     {"fuse_gelu", fuse_gelu},
     {"fuse_attention", fuse_attention},
     {"unmerge_rows", unmerge_rows, false},
@@ -44,6 +45,7 @@ constexpr Pass kPasses[] = {
     {"eliminate_dead", eliminate_dead},
     {"fuse_qkv", fuse_qkv},
     {"fuse_siblings", fuse_siblings, false},
+    {"fuse_gates", fuse_gates, false},
     {"eliminate_dead", eliminate_dead},
     {"fuse_layer_norm", fuse_layer_norm},
     {"stack_adds", stack_adds, false},
@@ -58,6 +60,8 @@ constexpr Pass kPasses[] = {
     {"eliminate_common", eliminate_common},
     {"eliminate_dead", eliminate_dead},
     {"view_slices", view_slices, false},
+    {"read_parts", read_parts, false},
+    {"eliminate_dead", eliminate_dead},
 };
 
 // Each node as text, bodies included.

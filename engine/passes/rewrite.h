@@ -13,6 +13,10 @@ namespace antiphon::passes {
 // Inputs of linear layers and convolutions: x first, then weights, and what may be absent.
 inline constexpr std::size_t kWeights = 1, kScale = 2, kBias = 3, kResidual = 4;
 
+// Fewer columns than these are copied out of a wider value, not read where they lie: row by row
+// that costs more.
+inline constexpr std::int64_t kLeastPart = 8;
+
 // Makers and readers of every value; out of date after a rewrite.
 class Uses {
  public:

@@ -3,10 +3,16 @@
 
     python tests/golden/decoders/make_decoder_golden.py [NAME...]
 
-Seeded networks of transformers, 8 wide, two heads, batch and lengths open; values get short names. gpt2: two layers and a padding
-mask (`eager`); gpt2_past: the same (`sdpa`) with past keys and values in, present ones out; t5: a layer of a decoder, with relative
-positions, which are a bias for each head, and attention to an encoder's frames. Written with torch 2.15.0, transformers 5.24.0,
-onnx 1.23.2 and onnxruntime 1.32.0.
+Seeded networks of transformers, batch and lengths open; values get short names. Those with a past take keys and values and give the
+present ones. Written with torch 2.15.0, transformers 5.24.0, onnx 1.23.2 and onnxruntime 1.32.0.
+
+gpt2, gpt2_past     two layers 8 wide, two heads, and a padding mask (`eager`; `sdpa`)
+t5                  a layer of a decoder, with relative positions, which are a bias for each head, and attention to an encoder's frames
+t5_encoder          two layers of an encoder whose middle layers are gated by a GELU
+opt_past            two layers whose positions are counted along the mask, so that the number of queries is not known before run time
+bloom_past          two layers with a bias that falls along the keys (ALiBi) beside the mask, batch and heads as one axis
+llama_past          two layers with rotated queries and keys, four heads of two keys and values, gated middle layers (`sdpa`)
+qwen3_past          the same with normed queries and keys (`eager`), by torch.export (`dynamo`)
 """
 import os
 import sys
@@ -17,7 +23,8 @@ import onnx
 import onnxruntime
 import torch
 from safetensors.numpy import save_file
-from transformers import DynamicCache, GPT2Config, GPT2Model, T5Config, T5Model
+from transformers import (BloomConfig, BloomModel, DynamicCache, GPT2Config, GPT2Model, LlamaConfig, LlamaModel, OPTConfig, OPTModel, Qwen3Config,
+                          Qwen3Model, T5Config, T5EncoderModel, T5Model)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 B, S, P, E = 2, 5, 3, 4  # sequences, steps, past steps, frames of an encoder
@@ -58,6 +65,31 @@ def t5():
                             relative_attention_num_buckets=4)).decoder
 
 
+def t5_encoder():
+    return T5EncoderModel(T5Config(vocab_size=12, d_model=WIDTH, d_kv=3, d_ff=12, num_layers=2, num_heads=HEADS, feed_forward_proj="gated-gelu",
+                                   relative_attention_num_buckets=4))
+
+
+def opt():
+    return OPTModel(OPTConfig(vocab_size=12, hidden_size=WIDTH, ffn_dim=12, num_hidden_layers=LAYERS, num_attention_heads=HEADS, init_std=0.3,
+                              max_position_embeddings=12, word_embed_proj_dim=WIDTH, attn_implementation="eager"))
+
+
+def bloom():
+    return BloomModel(BloomConfig(vocab_size=12, hidden_size=WIDTH, n_layer=LAYERS, n_head=HEADS, initializer_range=0.3))
+
+
+def grouped(model, config, **more):
+    return model(config(vocab_size=12, hidden_size=2 * WIDTH, intermediate_size=12, num_hidden_layers=LAYERS, num_attention_heads=2 * HEADS,
+                        num_key_value_heads=HEADS, max_position_embeddings=12, initializer_range=0.3, **more))
+
+
+WITH_PAST = {"gpt2_past": lambda: gpt2("sdpa"), "opt_past": opt, "bloom_past": bloom,
+             "llama_past": lambda: grouped(LlamaModel, LlamaConfig, attn_implementation="sdpa"),
+             "qwen3_past": lambda: grouped(Qwen3Model, Qwen3Config, head_dim=4, attn_implementation="eager")}
+BY_EXPORT = {"qwen3_past"}
+
+
 def shortened(model):
     """Without notes; values numbered but inputs and outputs, nodes without names; equal constants and extents once."""
     graph, names, seen = model.graph, {"": ""}, {}
@@ -89,8 +121,14 @@ def shortened(model):
 def write(name, module, given, outputs, axes):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.onnx")
-        torch.onnx.export(module.eval(), tuple(torch.from_numpy(x) for x in given.values()), path, input_names=list(given),
-                          output_names=outputs, dynamic_axes=axes, opset_version=17, dynamo=False)
+        inputs = tuple(torch.from_numpy(x) for x in given.values())
+        if name in BY_EXPORT:
+            shapes = [{axis: torch.export.Dim.DYNAMIC for axis in axes[key]} for key in given]
+            torch.onnx.export(module.eval(), inputs, path, input_names=list(given), output_names=outputs, external_data=False, dynamo=True,
+                              dynamic_shapes=(*shapes[:2], tuple(shapes[2:])))
+        else:
+            torch.onnx.export(module.eval(), inputs, path, input_names=list(given), output_names=outputs, dynamic_axes=axes, opset_version=17,
+                              dynamo=False)
         model = shortened(onnx.load(path))
     onnx.checker.check_model(model, full_check=True)
     path = os.path.join(HERE, name + ".onnx")
@@ -104,7 +142,7 @@ def case(name, seed):
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     real = lambda *dims: random.standard_normal(dims).astype(np.float32)
-    past = name == "gpt2_past"
+    past = name in WITH_PAST
     mask = np.ones((B, P + S if past else S), np.int64)
     mask[0, :2] = 0
     given = {"ids": random.integers(3, 12, (B, S)), "mask": mask}
@@ -115,15 +153,15 @@ def case(name, seed):
             given["past_" + part] = real(B, HEADS, P, WIDTH // HEADS)
             outputs.append("present_" + part)
             axes |= {"past_" + part: {0: "B", 2: "P"}, "present_" + part: {0: "B", 2: "T"}}
-        return write(name, WithPast(gpt2("sdpa")), given, outputs, axes)
+        return write(name, WithPast(WITH_PAST[name]()), given, outputs, axes)
     if name == "t5":
         given["memory"], axes["memory"] = real(B, E, WIDTH), {0: "B", 1: "E"}
         return write(name, WithMemory(t5()), given, outputs, axes)
-    write(name, Masked(gpt2("eager")), given, outputs, axes)
+    write(name, Masked(t5_encoder() if name == "t5_encoder" else gpt2("eager")), given, outputs, axes)
 
 
 def main():
-    for seed, name in enumerate(("gpt2", "gpt2_past", "t5")):
+    for seed, name in enumerate(("gpt2", "gpt2_past", "t5", "t5_encoder", *list(WITH_PAST)[1:])):
         if len(sys.argv) == 1 or name in sys.argv[1:]:
             case(name, seed)
 
