@@ -131,4 +131,51 @@ def gnmt_decoder(small):
     return net, (torch.randn(1, tokens, width),), ["memory"], ["scores"]
 
 
-NETWORKS = {f.__name__: f for f in (bert, roberta, ncf, gnmt_encoder, gnmt_decoder)}
+class First(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, ids):
+        return self.net(input_ids=ids)[0]
+
+
+class Step(nn.Module):
+    """One token of a decoder behind the keys and values of those before it."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, ids, *past):
+        from transformers import DynamicCache
+        cache = DynamicCache()
+        for i in range(len(past) // 2):
+            cache.update(past[2 * i], past[2 * i + 1], i)
+        out = self.net(input_ids=ids, past_key_values=cache, use_cache=True)
+        return out.last_hidden_state, *(x for layer in out.past_key_values.layers for x in (layer.keys, layer.values))
+
+
+def t5_encoder(small):
+    """T5-small 1.1: gated GELU, relative positions, norms by the root of squares. Golden: tests/golden/decoders."""
+    if small:
+        return None
+    from transformers import T5Config, T5EncoderModel
+    config = T5Config(d_model=512, d_kv=64, d_ff=1024, num_layers=8, num_heads=6, feed_forward_proj="gated-gelu")
+    return First(T5EncoderModel(config)), (torch.randint(2, 32000, (1, 128)),), ["ids"], ["hidden"]
+
+
+def llama_step(small):
+    """A token behind 255: eight layers 512 wide, eight heads of which two share keys and values. Golden as above."""
+    if small:
+        return None
+    from transformers import LlamaConfig, LlamaModel
+    layers, keys, width, past = 8, 4, 64, 255
+    config = LlamaConfig(vocab_size=32000, hidden_size=512, intermediate_size=1376, num_hidden_layers=layers, num_attention_heads=8,
+                         num_key_value_heads=keys, attn_implementation="sdpa")
+    names = [f"{i}_{part}" for i in range(layers) for part in ("key", "value")]
+    given = (torch.randint(2, 32000, (1, 1)), *(torch.randn(1, keys, past, width) for _ in names))
+    return Step(LlamaModel(config)), given, ["ids"] + ["past_" + n for n in names], ["hidden"] + ["present_" + n for n in names]
+
+
+NETWORKS = {f.__name__: f for f in (bert, roberta, ncf, gnmt_encoder, gnmt_decoder, t5_encoder, llama_step)}
