@@ -82,6 +82,7 @@ ValueRef with_axis(Op& op, ValueRef x, std::size_t at) {
 }
 
 ValueRef without_axis(Op& op, ValueRef x, std::int64_t from_end) {
+  if (op.failed()) return x;
   Wholes dims = op.extents(x);
   dims.erase(dims.end() - from_end);
   return op.reshape(x, dims);

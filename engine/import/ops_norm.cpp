@@ -144,9 +144,9 @@ ValueRef rms_norm(Op& op, ValueRef x, ValueRef gamma, std::int64_t axis, double 
     const ValueRef inverse = inverse_rms(op, x, axis, epsilon);
     return op.binary(Binary::kMul, op.binary(Binary::kMul, x, inverse), gamma);
   }
-  const ValueRef y =
-      op.node(OpKind::kLayerNorm, {op.reshape(x, rows), op.reshape(gamma, {rows.back()})},
-              {{"epsilon", epsilon}, {"rms", std::int64_t{1}}});
+  const ValueRef flat = op.rank(gamma) == 1 ? gamma : op.reshape(gamma, {rows.back()});
+  const ValueRef y = op.node(OpKind::kLayerNorm, {op.reshape(x, rows), flat},
+                             {{"epsilon", epsilon}, {"rms", std::int64_t{1}}});
   return op.reshape(y, shape);
 }
 

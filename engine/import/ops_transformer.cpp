@@ -46,6 +46,7 @@ void lower_skip_simplified_layer_norm(Op& op) {
   refuse_statistics(op);
   const ValueRef sum = skip_sum(op, 3), gamma = op.value(2);
   if (op.failed()) return;
+  if (op.rank(sum) < 1) return op.invalid("input (0): wanted one axis or more");
   op.set(rms_norm(op, sum, gamma, op.rank(sum) - 1, op.attr_f("epsilon", 1e-12)));
   op.set(3, sum, op.element(0));
 }

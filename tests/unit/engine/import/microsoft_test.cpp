@@ -198,6 +198,11 @@ TEST(MicrosoftRefused, NormsAndEmbeddingsNameWhatTheyWant) {
                kUnsupported, {"mean and inv_std_var"});
   expect_parts(refused("SkipLayerNormalization", {"c", "c", "g"}, {zeros("g", {4})}), kInvalid,
                {"gamma"});
+  EXPECT_TRUE(refused("SkipSimplifiedLayerNormalization", {"c", "c", "g"}, {g}).ok());
+  expect_parts(refused("SkipSimplifiedLayerNormalization", {"s", "s", "g"}, {zeros("s", {}), g}),
+               kInvalid, {"input (0): wanted one axis or more"});
+  expect_parts(refused("SkipSimplifiedLayerNormalization", {"c", "c", "f"}, {zeros("f", {4})}),
+               kInvalid, {"gamma"});
   const std::vector<Message> tables = {zeros("i", {1, 2}, kInt32), zeros("t", {5, 3}),
                                        zeros("p", {4, 3}), g};
   EXPECT_TRUE(refused("EmbedLayerNormalization", {"i", "", "t", "p", "", "g", "g"}, tables).ok());

@@ -63,6 +63,11 @@ TEST(OnnxRejected, WrongTypesAndShapes) {
   expect_parts(status_of(model({node("a", "MatMul", {"x", "v"}, {"y"})},
                                {tensor("v", kFloat, {4, 2}, std::string(32, '\0'))})),
                StatusCode::kInvalidArgument, {"node 'a' (MatMul)", "3"});
+  // A vector on either side, whose axis is not there to be left out again.
+  for (const bool left : {false, true})
+    expect_parts(status_of(model({node("a", "MatMul", {left ? "v" : "x", left ? "x" : "v"}, {"y"})},
+                                 {tensor("v", kFloat, {5}, std::string(20, '\0'))})),
+                 StatusCode::kInvalidArgument, {"node 'a' (MatMul)", "5"});
   expect_parts(status_of(model({node("a", "And", {"x", "x"}, {"y"})})),
                StatusCode::kInvalidArgument, {"node 'a' (And)", "bool"});
   expect_parts(status_of(model({node("a", "Softmax", {"x"}, {"y"}, {int_attr("axis", 7)})})),
