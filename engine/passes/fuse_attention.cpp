@@ -42,7 +42,8 @@ struct Mask {
 
 struct Match {
   ByHead q, k, v;
-  std::vector<Mask> masks;  // in sum
+  ValueId queries = kNoValue;  // the product's operand [B, heads, T, width]
+  std::vector<Mask> masks;     // in sum
   double scale = 1;
   bool masked_rows = false;
 };
@@ -80,7 +81,8 @@ bool match_product(const ir::Graph& graph, const Uses& uses, ValueId scores, Mat
   if (!product || product->attrs.i("transpose_a") != 0) return false;
   scale *= product->attrs.f("alpha", 1);
   const bool turned = product->attrs.i("transpose_b") == 0;
-  match.q = by_head(graph, uses, product->inputs[0], false, scale);
+  match.queries = product->inputs[0];
+  match.q = by_head(graph, uses, match.queries, false, scale);
   match.k = by_head(graph, uses, product->inputs[1], turned, scale);
   match.scale = scale;
   return fits(match.q, match.k) && match.q.width == match.k.width;
@@ -248,8 +250,57 @@ ValueId mask_operand(ir::Graph& graph, const Uses& uses, int& index, const Match
   return sum;
 }
 
+// The items of a list of expressions.
+std::vector<std::string> items_of(const std::string& text) {
+  std::vector<std::string> items(1);
+  for (const char c : text)
+    if (c == ',')
+      items.emplace_back();
+    else
+      items.back() += c;
+  return items;
+}
+
+// The reshape of what is heard, [B, heads, T, width], gives the same: its extents are asked for of
+// the queries. Heads may be what the number of elements leaves.
+bool hands_on(const ir::Graph& graph, const Uses& uses, const Node& reshape, const Match& match) {
+  const Shape &x = info_of(graph, reshape.inputs[0]).shape,
+              &y = info_of(graph, reshape.outputs[0]).shape;
+  const std::vector<std::string> items = items_of(reshape.attrs.s("extents"));
+  if (x.size() != 4 || y.size() != 4 || items.size() != 4 || !ir::same_extent(x[0], y[0]) ||
+      y[3] != Dim(match.v.width))
+    return false;
+  double scale = 1;
+  const ValueId before = unscaled(graph, uses, match.queries, scale);
+  for (std::size_t i = 1; i < reshape.inputs.size(); ++i) {
+    const ValueId like = reshape.inputs[i];
+    const std::string steps = std::to_string(i) + ":2";
+    if ((like != match.queries && like != before) || items[2] != steps) continue;
+    const std::string heads = std::to_string(match.q.heads);
+    return items[1] == heads || items[1] == "0:2 " + heads + " * " + steps + " /";
+  }
+  return false;
+}
+
+// An expression that asks for axes of [B, T, heads, width], for [B, T, heads * width].
+std::string of_heard(const std::string& text, const Match& match) {
+  std::string out, word;
+  for (const char c : text + ",") {
+    if (c != ',' && c != ' ') {
+      word += c;
+      continue;
+    }
+    if (word == "0:2") word = std::to_string(match.v.heads);
+    if (word == "0:3") word = std::to_string(match.v.width);
+    out += word + c;
+    word.clear();
+  }
+  out.pop_back();
+  return out;
+}
+
 // What is heard, [B, T, heads * width], where `last` gives that, the same with its rows merged, or
-// in another shape that is computed at run time, of no axis but B and T of it.
+// in another shape that is computed at run time.
 enum class Heard { kNone, kSame, kMerged, kReshaped };
 Heard result_of(const ir::Graph& graph, const Node& last, const Match& match) {
   const Shape& out = info_of(graph, last.outputs[0]).shape;
@@ -263,9 +314,6 @@ Heard result_of(const ir::Graph& graph, const Node& last, const Match& match) {
   if (last.op != ir::kOpReshapeTo) return Heard::kNone;
   for (std::size_t i = 1; i < last.inputs.size(); ++i)
     if (last.inputs[i] == last.inputs[0]) return Heard::kNone;
-  const std::string text = "," + last.attrs.s("extents");
-  for (const char* of_heads : {",0:2", ",0:3", " 0:2", " 0:3"})
-    if (text.find(of_heads) != std::string::npos) return Heard::kNone;
   return Heard::kReshaped;
 }
 
@@ -297,6 +345,7 @@ void write_attention(ir::Graph& graph, int index, const Match& match, ValueId ma
   graph.values[static_cast<std::size_t>(heard)].shape = {match.q.batch, match.q.steps, Dim(width)};
   if (result == Heard::kReshaped) {
     place.inputs[0] = heard;
+    place.attrs.set("extents", of_heard(place.attrs.s("extents"), match));
   } else {
     place.op = OpKind::kReshape;
     place.inputs = {heard};
@@ -315,7 +364,8 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   const ValueId grouped = behind_groups(graph, uses, transpose->inputs[0]);
   const ValueId heard =
       grouped != kNoValue ? grouped : behind_heads(graph, uses, transpose->inputs[0]);
-  const Node* mixed = made_by(graph, uses, heard, OpKind::kMatMul);
+  const Node* same = made_by(graph, uses, heard, ir::kOpReshapeTo);
+  const Node* mixed = made_by(graph, uses, same ? same->inputs[0] : heard, OpKind::kMatMul);
   if (!mixed || mixed->attrs.i("transpose_a") != 0 || mixed->attrs.i("transpose_b") != 0 ||
       mixed->attrs.f("alpha", 1) != 1)
     return false;
@@ -326,6 +376,7 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   match.v = by_head(graph, uses, mixed->inputs[1], false, value_scale);
   if (!fits(match.q, match.v) || value_scale != 1 || match.k.kv_heads != match.v.kv_heads)
     return false;
+  if (same && !hands_on(graph, uses, *same, match)) return false;
   if (grouped != kNoValue && !part_groups(graph, uses, match)) return false;
   const Heard result = result_of(graph, last, match);
   if (result == Heard::kNone) return false;

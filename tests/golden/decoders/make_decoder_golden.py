@@ -11,8 +11,8 @@ t5                  a layer of a decoder, with relative positions, which are a b
 t5_encoder          two layers of an encoder whose middle layers are gated by a GELU
 opt_past            two layers whose positions are counted along the mask, so that the number of queries is not known before run time
 bloom_past          two layers with a bias that falls along the keys (ALiBi) beside the mask, batch and heads as one axis
-llama_past          two layers with rotated queries and keys, four heads of two keys and values, gated middle layers (`sdpa`)
-qwen3_past          the same with normed queries and keys (`eager`), by torch.export (`dynamo`)
+llama_past          two layers with rotated queries and keys, four heads of two keys and values, gated middle layers
+qwen3_past          the same with normed queries and keys, by torch.export (`dynamo`)
 """
 import os
 import sys
@@ -72,7 +72,7 @@ def t5_encoder():
 
 def opt():
     return OPTModel(OPTConfig(vocab_size=12, hidden_size=WIDTH, ffn_dim=12, num_hidden_layers=LAYERS, num_attention_heads=HEADS, init_std=0.3,
-                              max_position_embeddings=12, word_embed_proj_dim=WIDTH, attn_implementation="eager"))
+                              max_position_embeddings=12, word_embed_proj_dim=WIDTH, attn_implementation="sdpa"))
 
 
 def bloom():
@@ -86,7 +86,7 @@ def grouped(model, config, **more):
 
 WITH_PAST = {"gpt2_past": lambda: gpt2("sdpa"), "opt_past": opt, "bloom_past": bloom,
              "llama_past": lambda: grouped(LlamaModel, LlamaConfig, attn_implementation="sdpa"),
-             "qwen3_past": lambda: grouped(Qwen3Model, Qwen3Config, head_dim=4, attn_implementation="eager")}
+             "qwen3_past": lambda: grouped(Qwen3Model, Qwen3Config, head_dim=4, attn_implementation="sdpa")}
 BY_EXPORT = {"qwen3_past"}
 
 

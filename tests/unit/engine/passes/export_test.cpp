@@ -296,6 +296,44 @@ TEST_F(Exported, AttentionOfGroupedHeads) {
   EXPECT_THAT(text_, testing::HasSubstr("kv_heads=2"));
 }
 
+// Keys that are turned with batch and heads as one axis, repeated to the length of a past and what
+// is new; what is heard goes through a reshape to the queries' extents.
+TEST_F(Exported, AttentionWithExtentsOfRunTime) {
+  const ValueId x = input("x", {2, 3, 8}), past = input("past", {2, 2, 4, 4});
+  const ValueId now = input("now", {2, 2, 1, 4});
+  const auto repeated = [&] {
+    const ValueId all = node(OpKind::kConcat, {past, now}, {{"axis", std::int64_t{2}}});
+    const ValueId one = node(OpKind::kReshape, {all}, {{"dims", Dims{2, 2, 1, 5, 4}}});
+    const ValueId many =
+        node(ir::kOpExpand, {one, past, now}, {{"extents", std::string("0:0,2,2,1:2 2:2 +,4")}});
+    return node(OpKind::kReshape, {many}, {{"dims", Dims{2, 4, 5, 4}}});
+  };
+  const ValueId q = node(OpKind::kReshape, {node(OpKind::kLinear, {x, weights({16, 8})})},
+                         {{"dims", Dims{2, 3, 4, 4}}});
+  const ValueId queries = node(OpKind::kTranspose, {q}, {{"order", Dims{0, 2, 1, 3}}});
+  const ValueId keys = repeated(), values = repeated();
+  const ValueId merged = node(OpKind::kReshape, {keys}, {{"dims", Dims{8, 5, 4}}});
+  const ValueId turned =
+      node(OpKind::kReshape, {node(OpKind::kTranspose, {merged}, {{"order", Dims{0, 2, 1}}})},
+           {{"dims", Dims{2, 4, 4, 5}}});
+  const ValueId scores = node(OpKind::kMatMul, {queries, turned});
+  const ValueId weights_of = node(OpKind::kSoftmax, {scores}, {{"axis", std::int64_t{3}}});
+  const ValueId mixed = node(OpKind::kMatMul, {weights_of, values});
+  ValueId same = node(ir::kOpReshapeTo, {mixed, queries},
+                      {{"extents", std::string("0:0,0:2 4 * 1:2 /,1:2,4")}});
+  const ValueId back = node(OpKind::kTranspose, {same}, {{"order", Dims{0, 2, 1, 3}}});
+  output(
+      node(ir::kOpReshapeTo, {back, x}, {{"extents", std::string("0:0,0:1 0:2 * 4 * 1:1 /,1:1")}}));
+  // Where nothing says that they are, extents are not taken for others.
+  graph_.values[static_cast<std::size_t>(mixed)].shape[2] = Dim{};
+  graph_.values[static_cast<std::size_t>(same)].shape[1] = Dim{};
+  graph_.values[static_cast<std::size_t>(back)].shape[2] = Dim{};
+  const auto kinds = optimised();
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), "attention"), 1) << text_;
+  for (const char* gone : {"matmul", "softmax", "expand"})
+    EXPECT_EQ(std::count(kinds.begin(), kinds.end(), gone), 0) << gone;
+}
+
 // One query, whose heads an exporter takes for as many queries of each group; not where a mask
 // tells them apart.
 TEST_F(Exported, AttentionOfAQueryByGroups) {
