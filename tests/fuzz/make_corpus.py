@@ -3,6 +3,7 @@
 
     make_corpus.py --more FOLDER    what a longer run of onnx_fuzz begins with beside the corpus, not kept: the small models
                                     of the `onnx` package's node tests in FOLDER/nodes, the words of the importer in FOLDER/onnx.dict
+    make_corpus.py --transformers   the models of transformer_seeds.py alone, which need the `onnx` package
 
 What fuzzing adds (FUZZER -merge=1 CORPUS FOUND) lies beside them under the names that libFuzzer gives.
 """
@@ -117,6 +118,12 @@ def make_files():
         put("onnx", name, (ROOT / f"tests/golden/quantized/{name}.onnx").read_bytes())
 
 
+def make_transformers():
+    import transformer_seeds
+    for name, model in transformer_seeds.models().items():
+        put("onnx", name, model)
+
+
 def make_more(folder):
     sys.path.insert(0, str(ROOT / "tests/conformance"))
     import onnx_node_tests
@@ -133,6 +140,9 @@ def make_more(folder):
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--transformers":
+        make_transformers()
+        sys.exit()
     if sys.argv[1] == "--more":
         make_more(pathlib.Path(sys.argv[2]))
         sys.exit()
