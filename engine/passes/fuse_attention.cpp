@@ -49,8 +49,8 @@ struct Match {
 };
 
 // What broadcasts to scores [B, heads, T of q, T of k] without making them larger, or to scores
-// whose first axes are one. Of an extent that is not known the attention's shape rule finds out
-// when it is.
+// whose first axes are one. Of extents that are not known, or have two names (the length of a mask,
+// and a past's with one step), the attention's shape rule finds out when they are.
 bool is_mask(const ir::Graph& graph, ValueId id, ValueId scores) {
   const Shape &mask = info_of(graph, id).shape, &all = info_of(graph, scores).shape;
   if (info_of(graph, id).dtype != DType::kF32 || info_of(graph, scores).dtype != DType::kF32 ||
@@ -58,7 +58,8 @@ bool is_mask(const ir::Graph& graph, ValueId id, ValueId scores) {
     return false;
   for (std::size_t i = 0; i < mask.size(); ++i) {
     const Dim &here = mask[mask.size() - 1 - i], &there = all[all.size() - 1 - i];
-    const bool open = i < 2 && (ir::is_unknown(here) || ir::is_unknown(there));
+    const bool open = i < 2 && (ir::is_unknown(here) || ir::is_unknown(there) ||
+                                (!here.is_static() && !there.is_static()));
     if (here != Dim(1) && !open && !ir::same_extent(here, there)) return false;
   }
   return true;

@@ -12,7 +12,8 @@ t5_encoder          two layers of an encoder whose middle layers are gated by a 
 opt_past            two layers whose positions are counted along the mask, so that the number of queries is not known before run time
 bloom_past          two layers with a bias that falls along the keys (ALiBi) beside the mask, batch and heads as one axis
 llama_past          two layers with rotated queries and keys, four heads of two keys and values, gated middle layers
-qwen3_past          the same with normed queries and keys, by torch.export (`dynamo`)
+qwen3_past          the steps of llama_past with normed queries and keys, by torch.export (`dynamo`)
+llama_step          llama_past's next step alone, for whose queries the heads of a group are taken
 """
 import os
 import sys
@@ -86,7 +87,8 @@ def grouped(model, config, **more):
 
 WITH_PAST = {"gpt2_past": lambda: gpt2("sdpa"), "opt_past": opt, "bloom_past": bloom,
              "llama_past": lambda: grouped(LlamaModel, LlamaConfig, attn_implementation="sdpa"),
-             "qwen3_past": lambda: grouped(Qwen3Model, Qwen3Config, head_dim=4, attn_implementation="sdpa")}
+             "qwen3_past": lambda: grouped(Qwen3Model, Qwen3Config, head_dim=4, attn_implementation="sdpa"),
+             "llama_step": lambda: grouped(LlamaModel, LlamaConfig, attn_implementation="sdpa")}
 BY_EXPORT = {"qwen3_past"}
 
 
@@ -143,9 +145,10 @@ def case(name, seed):
     random = np.random.default_rng(seed)
     real = lambda *dims: random.standard_normal(dims).astype(np.float32)
     past = name in WITH_PAST
-    mask = np.ones((B, P + S if past else S), np.int64)
+    steps = 1 if name == "llama_step" else S
+    mask = np.ones((B, P + steps if past else steps), np.int64)
     mask[0, :2] = 0
-    given = {"ids": random.integers(3, 12, (B, S)), "mask": mask}
+    given = {"ids": random.integers(3, 12, (B, steps)), "mask": mask}
     axes = {"ids": {0: "B", 1: "S"}, "mask": {0: "B", 1: "T" if past else "S"}, "y": {0: "B", 1: "S"}}
     outputs = ["y"]
     if past:
@@ -153,6 +156,8 @@ def case(name, seed):
             given["past_" + part] = real(B, HEADS, P, WIDTH // HEADS)
             outputs.append("present_" + part)
             axes |= {"past_" + part: {0: "B", 2: "P"}, "present_" + part: {0: "B", 2: "T"}}
+        if steps == 1:
+            del axes["ids"][1], axes["y"][1]
         return write(name, WithPast(WITH_PAST[name]()), given, outputs, axes)
     if name == "t5":
         given["memory"], axes["memory"] = real(B, E, WIDTH), {0: "B", 1: "E"}
