@@ -36,7 +36,7 @@ enum class OpKind : std::uint8_t {
   kEmbedding,   // ids i32, table [rows, width], [table_scale [rows]]
   kSoftmax,     // x; attr axis
   kLogSoftmax,  // x; attr axis
-  kLayerNorm,   // x, gamma, beta, [residual]: norm(x + residual); attrs epsilon, rms; last axis
+  kLayerNorm,   // x, gamma, beta, [residual]: norm(x + residual); attrs epsilon, rms: no mean, beta
   kReduce,      // x; attrs op (antiphon::Reduce), axis, keep_dim
   kCast,        // x; attr dtype
   kTranspose,   // x; attr order
