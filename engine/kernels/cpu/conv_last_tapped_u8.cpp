@@ -86,6 +86,7 @@ const char* refuse(const NodeView& view) {
   if (!w.is_constant || !has_input(view, 2) || !view.inputs[2].is_constant)
     return "needs constant weights and scales";
   const ConvLast c = conv_last(view);
+  if (c.is_volume()) return "takes windows over two axes";
   if (c.groups != 1) return "takes one group";
   if (c.dilation_w != 1) return "takes windows without gaps in a line";
   if (c.kh * up(c.kw * up(c.channels, 4), u8_grain(view.isa)) > kMaxU8Cols)
@@ -260,7 +261,8 @@ Status run(const NodeView& view, const LaunchArgs& args) {
     image = made;
   }
   const U8Matrix& w = static_cast<const PackedTaps&>(*args.packed).matrix;
-  Results results{split_epilogue(view, s.c.outputs), placed_at(view), nullptr, y.dims[3]};
+  Results results{split_epilogue(view, s.c.outputs), placed_at(view), nullptr, 0};
+  results.stride = results.to.width;
   if (s.to) results.bytes = static_cast<std::uint8_t*>(y.data) + view.node->attrs.i("y_begin");
   const std::int64_t units = s.lines * s.units;
   split(*args.team, units * s.parts, 1, [&](std::int64_t begin, std::int64_t end, int) {

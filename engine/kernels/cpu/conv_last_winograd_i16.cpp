@@ -41,6 +41,7 @@ const char* refuse(const NodeView& view) {
   if (!quantizer) return "needs known ranges";
   if (quantizer->exact) return "rounds weights";
   if (const char* reason = refuse_winograd(conv_last(view))) return reason;
+  if (conv_last(view).is_volume()) return "needs windows over two axes";
   if (view.inputs[1].dtype != DType::kI8) return "needs i8 weights";
   if (!view.inputs[1].is_constant || !has_input(view, 2) || !view.inputs[2].is_constant)
     return "needs constant weights and scales";
@@ -119,7 +120,7 @@ class Work {
   void transform(const WinogradBlock& b, Range tiles) const {
     const std::uint8_t* patch[kPatch];
     for (std::int64_t t = tiles.begin; t < tiles.end; ++t) {
-      layout_.patch(b.first + t, x_, packed_.zeros.data(), patch);
+      layout_.patch(b.first + t, 0, x_, packed_.zeros.data(), patch);
       input_(patch, s_.channels, quantizer_.zero, v_of(b) + t * layout_.v_width, v_plane());
     }
   }

@@ -49,7 +49,7 @@ struct Shape final : Prepared {
 
 // An image with its channels first, as the windows are described.
 Tensor channels_first(Tensor t) {
-  t.dims = {t.dims[0], t.dims[3], t.dims[1], t.dims[2]};
+  std::rotate(t.dims.begin() + 1, t.dims.begin() + t.rank - 1, t.dims.begin() + t.rank);
   return t;
 }
 
@@ -78,7 +78,7 @@ Shape shape_of(const NodeView& view) {
   s.batch = view.inputs[0].dims[0];
   s.groups = view.node->attrs.i("groups", 1);
   s.last = view.node->op == ir::kOpConvLast;
-  s.channels = view.inputs[0].dims[s.last ? 3 : 1];
+  s.channels = view.inputs[0].dims[s.last ? static_cast<std::size_t>(w.rank - 1) : 1];
   s.group_channels = w.dims[1];
   s.group_outputs = w.dims[0] / s.groups;
   s.in = s.window.in_elements();

@@ -177,6 +177,36 @@ TEST_F(Exported, TransposedConvolutionWithoutOverlap) {
   EXPECT_THAT(optimised(), testing::ElementsAre("conv_last", "conv_transpose_last", "transpose"));
 }
 
+// Over three axes: the volume is read as it lies, what stands between the layers keeps its order.
+TEST_F(Exported, ConvolutionsOverThreeAxesHaveTheirChannelsLast) {
+  const Dims around = {1, 1, 1, 1, 1, 1};
+  const AttrList pool = {
+      {"op", std::int64_t{0}}, {"kernel", Dims{2, 2, 2}}, {"strides", Dims{2, 2, 2}}};
+  const ValueId x = input("x", {1, 2, 4, 6, 8});
+  const ValueId a = unary(Unary::kRelu, conv(x, {8, 2, 3, 3, 3}, around));
+  const ValueId b = conv(node(ir::kOpPool, {a}, pool), {8, 8, 3, 3, 3}, around);
+  const ValueId c = unary(Unary::kRelu, binary(Binary::kMul, b, weights({8, 1, 1, 1})));
+  const ValueId grown = node(ir::kOpConvTranspose, {c, weights({8, 4, 2, 2, 2}), weights({4})},
+                             {{"strides", Dims{2, 2, 2}}});
+  const ValueId joined = node(OpKind::kConcat, {a, grown}, {{"axis", std::int64_t{1}}});
+  const ValueId y = conv(joined, {3, 12, 1, 1, 1}, {0, 0, 0, 0, 0, 0});
+  output(node(OpKind::kReduce, {y},
+              {{"op", std::int64_t{0}}, {"axis", std::int64_t{2}}, {"keep_dim", std::int64_t{1}}}));
+  EXPECT_THAT(optimised(), testing::ElementsAre("conv_last", "pool_last", "conv_last", "pointwise",
+                                                "conv_transpose_last", "place", "conv_last",
+                                                "reduce", "transpose"));
+  EXPECT_THAT(text_, testing::HasSubstr("x_first=1"));
+}
+
+TEST_F(Exported, OneVoxelIsNotTransposed) {
+  const ValueId a = conv(input("x", {2, 12, 2, 4, 4}), {6, 12, 1, 1, 1}, {0, 0, 0, 0, 0, 0});
+  const ValueId pooled =
+      node(ir::kOpPool, {a}, {{"op", std::int64_t{1}}, {"kernel", Dims{2, 4, 4}}});
+  output(node(OpKind::kReshape, {pooled}, {{"dims", Dims{0, 6}}}));
+  const auto kinds = optimised();
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), "transpose"), 1);  // the input alone
+}
+
 TEST_F(Exported, GeluInAnyOrder) {
   for (const bool half_first : {false, true}) {
     graph_ = {};
