@@ -20,9 +20,9 @@ import onnxruntime
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-NAMES = ["vgg19", "inception_v3", "resnet50", "resnet152", "ssd300", "unet", "bert", "roberta", "ncf", "gnmt_encoder",
-         "gnmt_decoder", "deep_asr", "peephole_lstm", "lstm_autoencoder", "wavernn", "tacotron2_encoder", "tacotron2_decoder",
-         "tacotron2_postnet", "waveglow"]
+NAMES = ["vgg19", "inception_v3", "resnet50", "resnet152", "ssd300", "unet", "r3d18", "r2plus1d18", "unet3d", "bert", "roberta", "ncf",
+         "gnmt_encoder", "gnmt_decoder", "deep_asr", "peephole_lstm", "lstm_autoencoder", "wavernn", "tacotron2_encoder",
+         "tacotron2_decoder", "tacotron2_postnet", "waveglow"]
 # |ours - theirs| <= bound * max(1, |theirs|, r), r the root mean square of that output: scores of untrained networks are
 # sums of large terms, and one that happens to lie near zero carries the rounding errors of all of them.
 BOUND = 1e-4

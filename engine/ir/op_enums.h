@@ -26,7 +26,7 @@ constexpr OpKind kOpRange = imported_op(4);
 // Convolution and its kin over 1 to 3 spatial axes; lists have one number an axis.
 // x [B, C, ...], w [O, C/g, ...], [w_scale [O]], [bias [O]], [residual]; f32 (w f32 or i8), or
 //    i32 -> i32; attrs strides, dilations, pads (begins, then ends), groups; epilogue attrs, input
-//    quantiser
+//    quantiser or x_dynamic and w_shift (input_quantizer.h)
 constexpr OpKind kOpConvNd = imported_op(5);
 // x [B, C, ...], w [C, O/g, ...], [bias [O]]; the same and output_padding
 constexpr OpKind kOpConvTranspose = imported_op(6);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/ir/dims.h"
+#include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/rewrite.h"
@@ -200,9 +201,11 @@ class Mover {
   bool move_conv(Node& node) {
     if (!is_image(node.inputs[0]) || !is_image(node.outputs[0])) return false;
     if (!is_constant(graph_, node.inputs[1])) return false;
-    // Its input becomes bytes: so must its weights be.
-    const bool bytes = node.attrs.has("x_scale");
-    if (info(node.inputs[1]).dtype != (bytes ? DType::kI8 : DType::kF32)) return false;
+    // Where its input becomes bytes so must its weights be.
+    const bool bytes = info(node.inputs[1]).dtype == DType::kI8;
+    if (bytes && !node.attrs.has("x_scale") && !ir::has_dynamic_range(node.attrs)) return false;
+    if (!bytes && (info(node.inputs[1]).dtype != DType::kF32 || node.attrs.has("x_scale")))
+      return false;
     if (bytes && !is_constant(graph_, input_at(node, kScale))) return false;
     const Dim& channels = info(node.inputs[0]).shape[1];
     node.op = ir::kOpConvLast;

@@ -138,6 +138,18 @@ inline const char* refuse_conv_last(const NodeView& view) {
   return refuse_epilogue(view);
 }
 
+// x that becomes bytes by numbers that are known or found at run time.
+inline const char* refuse_ranges(const NodeView& view) {
+  const ir::Attrs& attrs = view.node->attrs;
+  if (!attrs.has("x_scale") && attrs.i("x_dynamic") == 0) return "needs ranges";
+  const Tensor& w = view.inputs[1];
+  constexpr std::int64_t kMostShifted = 32768;  // no sum of bytes with larger weights overflows
+  if (attrs.i("w_shift") != 0 &&
+      w.num_elements() / std::max<std::int64_t>(1, w.dims[0]) > kMostShifted)
+    return "takes at most 32768 shifted weights an output";
+  return nullptr;
+}
+
 // For convolutions on bytes: x f32 or u8, y f32, or u8 where the product can make it.
 inline const char* refuse_bytes(const NodeView& view) {
   const DType x = view.inputs[0].dtype, y = view.outputs[0].dtype;

@@ -65,6 +65,8 @@ U8Row quantize_u8(Isa isa, const float* x, std::int64_t n, std::uint8_t* values)
 // within 0..levels; NaN is 0. The same bits on every ISA.
 void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& row,
                         std::int32_t levels, std::uint8_t* values);
+// *low becomes the smallest of it and x [n], *high the largest; NaN is left out.
+void range_of(Isa isa, const float* x, std::int64_t n, float* low, float* high);
 // values [n] -> y [n]: (value - zero) * scale. The same bits on every ISA.
 void dequantize_u8(Isa isa, const std::uint8_t* values, std::int64_t n, const U8Row& row, float* y);
 
@@ -85,7 +87,13 @@ struct U8Sink {
   std::int32_t levels = 255;
   std::int64_t stride = 0;
   const std::int32_t* places = nullptr;  // -1: nobody wants the row; null: row i goes to i
+  const std::int32_t* more = nullptr;    // of each row, added to its sums; null: nothing
 };
+// What weights are more than their bytes, for products with one row's numbers: `shift` times the
+// sum of a row of x less its zero point, for each row.
+void shifted_sums(const TappedRows<std::uint8_t>& x, std::int64_t tap_cols, std::int64_t num_rows,
+                  std::int32_t zero, std::int32_t shift, std::int32_t* sums);
+
 // The same with one row's numbers for all. The residual's rows have places, too; the values as
 // bytes are what quantize_u8_static makes of those in f32.
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row& row,
