@@ -187,6 +187,7 @@ class Mover {
       case OpKind::kSoftmax:
       case OpKind::kLogSoftmax: return move_along(node, -1, 1);
       case OpKind::kReduce: return node.attrs.i("keep_dim") != 0 && move_along(node, -1, 1);
+      case OpKind::kRepeat:
       case OpKind::kSlice:
       case OpKind::kPad: return move_along(node, 0, 1);
       default: return false;
@@ -241,7 +242,10 @@ class Mover {
   }
 
   bool move_pool(Node& node) {
-    if (!has_last(node.inputs[0])) return false;
+    // Alone, too, where there are channels enough: with these first a pool is plain.
+    const Dim& channels = info(node.inputs[0]).shape[1];
+    const bool wide = channels.is_static() && channels.extent >= kFewChannels;
+    if (!has_last(node.inputs[0]) && !(wide && !is_constant(graph_, node.inputs[0]))) return false;
     if (static_cast<ir::Pool>(node.attrs.i("op")) == ir::Pool::kLp) return false;
     node.op = ir::kOpPoolLast;
     for (const char* name : {"p", "column_major"}) node.attrs.erase(name);

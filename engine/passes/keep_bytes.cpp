@@ -94,7 +94,8 @@ class Keeper {
   // Nobody but convolutions on bytes, and what passes bytes on, reads it.
   bool may_be_bytes(ValueId id) const {
     const ir::ValueInfo& info = info_of(graph_, id);
-    if (info.kind != ir::ValueKind::kTemp || info.dtype != DType::kF32 || info.shape.size() != 4)
+    if (info.kind != ir::ValueKind::kTemp || info.dtype != DType::kF32 ||
+        (info.shape.size() != 4 && info.shape.size() != 5))
       return false;
     if (uses_.maker(id) < 0 || uses_.num_results(id) != 0 || uses_.readers(id).empty())
       return false;

@@ -221,10 +221,8 @@ bool run_band(const NodeView& view, const ConvLast& s, const SplitEpilogue& epil
   } catch (const dnnl::error&) {
     return false;
   }
-  if (!epilogue.rest.is_empty())
-    for (std::int64_t p = 0; p < pixels; ++p)
-      epilogue.rest.row(y + p * s.outputs, epilogue.rest.residual_at(offset + p * s.outputs), 0,
-                        s.outputs);
+  epilogue.rest.rows(y, s.outputs, epilogue.rest.residual_at(offset), s.outputs, pixels, 0,
+                     s.outputs);
   return true;
 }
 

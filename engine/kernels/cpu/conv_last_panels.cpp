@@ -210,10 +210,9 @@ class Run {
     gemm_f32(packed_.groups[static_cast<std::size_t>(group)], rows, count, to_.pixel(pixel) + first,
              to_.width, begin, end, &finish);
     const Epilogue& rest = epilogue_.rest;
-    if (rest.is_empty()) return;
-    for (std::int64_t p = pixel; p < pixel + count; ++p)
-      rest.row(to_.pixel(p) + first + begin, rest.residual_at(p * s_.outputs + first + begin),
-               first + begin, end - begin);
+    rest.rows(to_.pixel(pixel) + first + begin, to_.width,
+              rest.residual_at(pixel * s_.outputs + first + begin), s_.outputs, count,
+              first + begin, end - begin);
   }
 
   // Few pixels: the team gathers together, then each member multiplies for its outputs.

@@ -163,8 +163,12 @@ void expect_unet_on_bytes(const std::string& name, const std::string& input) {
       options.calibration = std::make_shared<const Calibration>(*ranges);
       const auto plan = build(*network, options);
       ASSERT_TRUE(plan.ok()) << plan.status().message();
-      // Tuned, small ones may be faster in f32 where their input is f32 anyway.
-      if (!tune) EXPECT_EQ(count(**plan), 2) << isa;
+      EXPECT_EQ(count(**plan), 2) << isa;
+      const auto& layers = (*plan)->report().layers;
+      EXPECT_GE(std::count_if(layers.begin(), layers.end(),
+                              [](const LayerReport& l) { return l.output.starts_with("u8["); }),
+                8)
+          << isa;
       const double loss = rms(test::output_of(*plan, sample, "mask"), want);
       EXPECT_LT(loss, 0.03) << isa << " tuned " << tune;
       EXPECT_GT(loss, 1e-5);

@@ -139,6 +139,34 @@ TEST_F(Exported, ConvolutionsOfBytesHaveTheirChannelsLast) {
   EXPECT_THAT(optimised(), testing::ElementsAre("conv_nd"));
 }
 
+// Bytes of weights around a zero point, for a layer that finds its input's range as it runs.
+TEST_F(Exported, DynamicConvolutionsTakeBytes) {
+  const std::int8_t bytes[9 * 3] = {-128, 127, 5};
+  const float scale = 0.5f;
+  const ValueId held = add_constant(graph_, "w8", DType::kI8, {9, 3, 1, 1}, bytes);
+  const ValueId scales = add_constant(graph_, "scale", DType::kF32, {1}, &scale);
+  const ValueId w = node(OpKind::kDequantize, {held, scales},
+                         {{"axis", std::int64_t{0}}, {"zero", std::int64_t{-6}}});
+  output(node(ir::kOpConvNd, {input("x", {1, 3, 4, 5}), w}, {{"x_dynamic", std::int64_t{1}}}));
+  ir::Graph graph = graph_.clone();
+  ASSERT_TRUE(passes::run_passes(graph, {}).ok());
+  EXPECT_THAT(ir::to_text(graph), testing::AllOf(testing::HasSubstr("w_shift=6"),
+                                                 testing::Not(testing::HasSubstr("dequantize"))));
+  for (ir::Node& n : graph.nodes)
+    if (n.op == ir::kOpConvLast) n.attrs.set("x_scale", 0.5);
+  EXPECT_THAT(ir::verify(graph).message(), testing::HasSubstr("x_dynamic: beside x_scale"));
+  // In f32 the weights are numbers, and x stays what it is.
+  passes::PassOptions f32;
+  f32.expand_int8 = true;
+  graph = graph_.clone();
+  ASSERT_TRUE(passes::run_passes(graph, f32).ok());
+  EXPECT_THAT(ir::to_text(graph), testing::Not(testing::HasSubstr("w_shift")));
+  const auto want = run_reference(graph_, inputs_), got = run_reference(graph, inputs_);
+  ASSERT_TRUE(want.ok() && got.ok());
+  for (std::size_t i = 0; i < want->at("y").values.size(); ++i)
+    EXPECT_NEAR(got->at("y").values[i], want->at("y").values[i], 1e-3);
+}
+
 TEST_F(Exported, OnePixelIsNotTransposed) {
   const ValueId a = conv(input("x", {2, 12, 4, 4}), {6, 12, 1, 1}, {0, 0, 0, 0});
   const ValueId pooled = node(ir::kOpPool, {a}, {{"op", std::int64_t{1}}, {"kernel", Dims{4, 4}}});
@@ -196,6 +224,20 @@ TEST_F(Exported, ConvolutionsOverThreeAxesHaveTheirChannelsLast) {
                                                 "conv_transpose_last", "place", "conv_last",
                                                 "reduce", "transpose"));
   EXPECT_THAT(text_, testing::HasSubstr("x_first=1"));
+}
+
+// A pool between values that have their channels first gets transposes of its own, where there are
+// channels enough; repeats go along.
+TEST_F(Exported, PoolsAndRepeatsHaveTheirChannelsLast) {
+  const auto along = [](std::int64_t axis) {
+    return AttrList{{"axis", axis}, {"times", std::int64_t{2}}};
+  };
+  const ValueId a = conv(input("x", {1, 3, 4, 6}), {8, 3, 1, 1}, {0, 0, 0, 0});
+  const ValueId wide = node(OpKind::kRepeat, {node(OpKind::kRepeat, {a}, along(2))}, along(3));
+  const ValueId sums = node(ir::kOpCumSum, {wide}, {{"axis", std::int64_t{3}}});
+  output(node(ir::kOpPool, {sums}, kMaxPool));
+  EXPECT_THAT(optimised(), testing::ElementsAre("conv_last", "repeat", "repeat", "transpose",
+                                                "cum_sum", "transpose", "pool_last", "transpose"));
 }
 
 TEST_F(Exported, OneVoxelIsNotTransposed) {
