@@ -22,7 +22,8 @@ struct WinogradLayout {
     across = (s.out_w + m - 1) / m;
     down = (s.out_h + m - 1) / m;
     tiles = s.planes() * across * down;
-    v_width = (columns() + v_grain - 1) / v_grain * v_grain;
+    const auto up = [&](std::int64_t n) { return (n + v_grain - 1) / v_grain * v_grain; };
+    v_width = up((s.kd - 1) * s.channels + up(s.channels));  // of each plane whole vectors
     m_width = (s.outputs + kPanelRows - 1) / kPanelRows * kPanelRows;
     const std::int64_t fit = kBlockBytes / (places() * tile_bytes());
     block = std::min(std::clamp(fit / 12 * 12, kLeastTiles, kMostTiles),
