@@ -18,8 +18,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import language  # noqa: E402
 import speech  # noqa: E402
 import vision  # noqa: E402
+import volumes  # noqa: E402
 
-NETWORKS = {**vision.NETWORKS, **language.NETWORKS, **speech.NETWORKS}
+NETWORKS = {**vision.NETWORKS, **volumes.NETWORKS, **language.NETWORKS, **speech.NETWORKS}
 RECURRENT = {"gnmt_encoder", "gnmt_decoder", "deep_asr", "peephole_lstm", "lstm_autoencoder", "wavernn", "tacotron2_decoder"}
 EXTERNAL_BYTES = 1 << 20
 

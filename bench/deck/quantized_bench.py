@@ -3,7 +3,8 @@
 
     python bench/deck/quantized_bench.py [--antiphon build/bin/antiphon] [--before OTHER] [--work DIR] [--threads 1] [--rounds 5] [NAME...]
 
-resnet50: the geometry of ResNet-50 at 224 x 224 with seeded weights, by quantize_static() in QOperator form. bert: an encoder
+resnet50: the geometry of ResNet-50 at 224 x 224 with seeded weights, by quantize_static() in QOperator form. resnet50_dynamic: the same by
+quantize_dynamic(). bert: an encoder
 of six layers of 384 over 128 steps, by quantize_dynamic(). bert_optimised: one of that size from transformers, with embeddings and mask,
 by ONNX Runtime's transformer optimiser and quantize_dynamic(); f32 is the optimised one. gpt2: transformers' GPT-2 of that size with
 a padding mask, its causal mask made by comparisons, by quantize_dynamic(). lstm: two layers of LSTM in both directions, 256 wide, over 100 steps, by quantize_dynamic() too.
@@ -256,7 +257,7 @@ def measure(args, name, threads):
             "difference": float(f"{change:.2g}"), "machine": machine(), "commit": commit()}
 
 
-MODELS = {"resnet50": resnet50, "bert": bert, "bert_optimised": optimised_bert, "gpt2": gpt2, "lstm": lstm}
+MODELS = {"resnet50": resnet50, "resnet50_dynamic": resnet50, "bert": bert, "bert_optimised": optimised_bert, "gpt2": gpt2, "lstm": lstm}
 
 
 def main():

@@ -20,8 +20,9 @@ bool is_grown(const ir::Graph& graph, const ir::Node& node) {
   if (node.op != ir::kOpConvTranspose || node.attrs.i("groups", 1) != 1) return false;
   const Shape& w = graph.values[static_cast<std::size_t>(node.inputs[1])].shape;
   const auto strides = node.attrs.ints("strides");
-  if (w.size() != 4 || strides.size() != 2 || w[2] != Dim(strides[0]) || w[3] != Dim(strides[1]))
-    return false;
+  if ((w.size() != 4 && w.size() != 5) || strides.size() != w.size() - 2) return false;
+  for (std::size_t i = 0; i < strides.size(); ++i)
+    if (w[2 + i] != Dim(strides[i])) return false;
   const auto all = [&](const char* name, std::int64_t value) {
     const auto list = node.attrs.ints(name);
     return std::all_of(list.begin(), list.end(), [=](std::int64_t v) { return v == value; });

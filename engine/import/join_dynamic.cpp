@@ -176,25 +176,14 @@ class Joiner {
     return {out};
   }
 
-  std::vector<NodeProto> conv(const Product& product, const NodeProto& node) const {
-    NodeProto weights, out = replacement(node, "Conv");
-    std::string name = node.output(0) + "/weights";
-    while (makers_.contains(name) || readers_.contains(name) || constants_.contains(name))
-      name += '_';
-    weights.set_name(name);
-    weights.set_op_type("DequantizeLinear");
-    weights.add_input(product.integer->input(1));
-    weights.add_input(product.scale);
-    if (const std::string zero = input(*product.integer, 3); !zero.empty()) weights.add_input(zero);
-    weights.add_output(name);
-    auto& axis = *weights.add_attribute();
-    axis.set_name("axis");
-    axis.set_type(2);  // a whole number
-    axis.set_i(0);
-    out.add_input(product.quantize->input(0));
-    out.add_input(name);
+  static std::vector<NodeProto> conv(const Product& product, const NodeProto& node) {
+    NodeProto out = replacement(node, kDynamicConv);
+    out.set_domain(kOwnDomain);
+    for (const std::string& name : {product.quantize->input(0), product.integer->input(1),
+                                    product.scale, input(*product.integer, 3)})
+      out.add_input(name);
     *out.mutable_attribute() = product.integer->attribute();
-    return {weights, out};
+    return {out};
   }
 
   GraphProto& graph_;

@@ -6,10 +6,9 @@
 namespace antiphon::onnx {
 
 // Of DynamicQuantizeLinear(x), MatMulInteger, Cast and Mul by both scales one DynamicQuantizeMatMul
-// of x remains, of ConvInteger a Conv whose weights stand behind a DequantizeLinear, a QAttention
-// reads x; several layers may read one DynamicQuantizeLinear. So it is where the weights are
-// constant and nothing else reads what lies between; all else stays as it is. Nodes that nothing
-// needs any more are left.
+// of x remains, of ConvInteger a DynamicConv (op_table.h), a QAttention reads x; several layers may
+// read one DynamicQuantizeLinear. So it is where the weights are constant and nothing else reads
+// what lies between; all else stays as it is. Nodes that nothing needs any more are left.
 void join_dynamic_quantization(onnx_wire::ModelProto& model);
 
 }  // namespace antiphon::onnx

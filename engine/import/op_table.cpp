@@ -213,6 +213,8 @@ constexpr Operator kMicrosoftOperators[] = {
     {"SkipSimplifiedLayerNormalization", lower_skip_simplified_layer_norm},
 };
 
+constexpr Operator kOwnOperators[] = {{kDynamicConv, lower_dynamic_conv}};
+
 const Operator* find_in(std::span<const Operator> all, const std::string& name) {
   const auto found = std::lower_bound(
       all.begin(), all.end(), name,
@@ -224,6 +226,7 @@ const Operator* find_in(std::span<const Operator> all, const std::string& name) 
 
 const Operator* find_operator(const std::string& domain, const std::string& name) {
   if (domain.empty() || domain == "ai.onnx") return find_in(kOperators, name);
+  if (domain == kOwnDomain) return find_in(kOwnOperators, name);
   return domain == kMicrosoftDomain ? find_in(kMicrosoftOperators, name) : nullptr;
 }
 

@@ -14,6 +14,10 @@ struct Operator {
 };
 
 constexpr const char* kMicrosoftDomain = "com.microsoft";
+// What join_dynamic_quantization() writes: x, bytes of weights, their scale, their zero point;
+// attributes of Conv.
+constexpr const char* kOwnDomain = "antiphon";
+constexpr const char* kDynamicConv = "DynamicConv";
 
 // Null: there is no such operator.
 const Operator* find_operator(const std::string& domain, const std::string& name);

@@ -9,7 +9,8 @@ class Op;
 struct ValueRef;
 
 // A convolution by the node's attributes; bias may be invalid.
-ValueRef convolution(Op& op, ValueRef x, ValueRef weights, ValueRef bias);
+// dynamic: a kernel of windows over two axes or three may round x to bytes of its own range.
+ValueRef convolution(Op& op, ValueRef x, ValueRef weights, ValueRef bias, bool dynamic = false);
 // The average over windows, and over all of each channel, or its maximum, by the node's attributes.
 ValueRef average_pool(Op& op, ValueRef x);
 ValueRef global_pool(Op& op, ValueRef x);
@@ -70,7 +71,7 @@ void lower_resize(Op&), lower_upsample(Op&), lower_grid_sample(Op&);
 void lower_quantize(Op&), lower_dequantize(Op&), lower_dynamic_quantize(Op&);
 void lower_dynamic_quantize_matmul(Op&), lower_matmul_integer_to_float(Op&);
 // ops_integer.cpp
-void lower_matmul_integer(Op&), lower_conv_integer(Op&);
+void lower_matmul_integer(Op&), lower_conv_integer(Op&), lower_dynamic_conv(Op&);
 // ops_qlinear.cpp
 void lower_qlinear_matmul(Op&), lower_qlinear_conv(Op&), lower_qgemm(Op&);
 void lower_qlinear_binary(Op&), lower_qlinear_unary(Op&), lower_qlinear_concat(Op&);

@@ -93,10 +93,11 @@ AttrList attrs_of(const Windows& w) {
 
 }  // namespace
 
-ValueRef convolution(Op& op, ValueRef x, ValueRef weights, ValueRef bias) {
+ValueRef convolution(Op& op, ValueRef x, ValueRef weights, ValueRef bias, bool dynamic) {
   if (op.failed()) return {};
   Windows w = windows_of(op, x, kernel_of(op, weights));
   if (op.failed()) return {};
+  const ValueRef whole = x;
   x = cut(op, x, w.pads);
   // One spatial axis has its own operator, which has the faster kernels.
   if (w.kernel.size() == 1 && op.dtype(x) == DType::kF32)
@@ -108,6 +109,8 @@ ValueRef convolution(Op& op, ValueRef x, ValueRef weights, ValueRef bias) {
                     {"pad_right", w.pads[1]}});
   AttrList attrs = attrs_of(w);
   attrs.emplace_back("groups", w.groups);
+  // What is cut off counts for the range.
+  if (dynamic && x.id == whole.id) attrs.emplace_back("x_dynamic", std::int64_t{1});
   return op.node(ir::kOpConvNd, {x, weights, {}, bias}, std::move(attrs));
 }
 

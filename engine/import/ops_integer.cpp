@@ -49,4 +49,14 @@ void lower_conv_integer(Op& op) {
   op.set(0, convolution(op, x, w, {}), Element::kInt32);
 }
 
+// x in real numbers, constant bytes of weights, their scale, their zero point.
+void lower_dynamic_conv(Op& op) {
+  const QuantizedInput w{1, 2, 3};
+  check_quantized(op, w);
+  const ValueRef x = op.value(0);
+  if (op.failed()) return;
+  if (op.dtype(x) != DType::kF32) return op.invalid("x (input 0): wanted real numbers");
+  op.set(convolution(op, x, filters(op, quantized_values(op, w)), {}, true));
+}
+
 }  // namespace antiphon::onnx

@@ -140,7 +140,7 @@ std::vector<std::int32_t> centres(const ConstantBytes& x) {
 
 // The values less their centres, and the scales, as a Dequantize.
 ValueRef centred_bytes(Op& op, const ConstantBytes& x, const std::vector<std::int32_t>& centre,
-                       ValueRef scale, std::int64_t axis) {
+                       ValueRef scale, std::int64_t axis, std::int64_t zero = 0) {
   const std::shared_ptr<void> memory = aligned_memory(x.elements);
   if (!memory) return {};
   auto* bytes = static_cast<std::int8_t*>(memory.get());
@@ -148,7 +148,9 @@ ValueRef centred_bytes(Op& op, const ConstantBytes& x, const std::vector<std::in
     bytes[i] = static_cast<std::int8_t>(whole_at(*x.values, i) - centre[x.step(i)]);
   const ValueRef held =
       op.graph().constant(DType::kI8, Shape(x.values->shape), {memory, memory.get(), x.elements});
-  return op.node(OpKind::kDequantize, {held, as_list(op, scale)}, {{"axis", axis}});
+  AttrList attrs = {{"axis", axis}};
+  if (zero != 0) attrs.emplace_back("zero", zero);
+  return op.node(OpKind::kDequantize, {held, as_list(op, scale)}, std::move(attrs));
 }
 
 std::optional<ByteWeights> byte_weights(Op& op, const QuantizedValues& w, std::int64_t axis,
@@ -321,6 +323,16 @@ ValueRef dequantized(Op& op, const QuantizedValues& x, std::int64_t axis) {
   if (const ValueRef y = constant_numbers(op, x, axis); y.valid() || op.failed()) return y;
   return dequantized_nodes(op, x.values, beside(op, x.scale, x.values, axis),
                            x.zero.valid() ? beside(op, x.zero, x.values, axis) : ValueRef{});
+}
+
+ValueRef filters(Op& op, const QuantizedValues& w) {
+  if (const auto bytes = byte_weights(op, w, 0, false)) return bytes->scaled;
+  const std::optional<ConstantBytes> x = constant_bytes(op, w, 0);
+  if (!x || !x->zeros || x->num_zeros() != 1 || x->values->dtype == DType::kI32)
+    return dequantized(op, w, 0);
+  const std::int32_t middle = x->values->dtype == DType::kU8 ? 128 : 0;
+  return centred_bytes(op, *x, std::vector<std::int32_t>(x->extent, middle), w.scale, 0,
+                       x->zero(0) - middle);
 }
 
 }  // namespace antiphon::onnx

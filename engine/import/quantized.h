@@ -61,6 +61,10 @@ struct ByteWeights {
 // `axis`, 0 or 1.
 std::optional<ByteWeights> byte_weights(Op& op, const QuantizedValues& w, std::int64_t axis);
 
+// Weights of a convolution, w [O, C, ...]: constant ones of one zero point as a Dequantize of
+// signed bytes, which may have a zero point of its own, others as dequantized() gives them.
+ValueRef filters(Op& op, const QuantizedValues& w);
+
 // a w in f32 of constant weights [K, N], or [N, K] where they are `turned`: a layer on their bytes.
 // Invalid: they are no such weights. `a_bytes`: a kernel may round a to bytes, as the model does.
 ValueRef byte_product(Op& op, ValueRef a, const QuantizedValues& w, bool turned,

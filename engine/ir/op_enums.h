@@ -26,7 +26,7 @@ constexpr OpKind kOpRange = imported_op(4);
 // Convolution and its kin over 1 to 3 spatial axes; lists have one number an axis.
 // x [B, C, ...], w [O, C/g, ...], [w_scale [O]], [bias [O]], [residual]; f32 (w f32 or i8), or
 //    i32 -> i32; attrs strides, dilations, pads (begins, then ends), groups; epilogue attrs, input
-//    quantiser
+//    quantiser or x_dynamic and w_shift (input_quantizer.h)
 constexpr OpKind kOpConvNd = imported_op(5);
 // x [B, C, ...], w [C, O/g, ...], [bias [O]]; the same and output_padding
 constexpr OpKind kOpConvTranspose = imported_op(6);
@@ -64,16 +64,19 @@ constexpr OpKind kOpMath = imported_op(19);
 // a, b; attr op (MathBinary); NumPy broadcasting
 constexpr OpKind kOpMathBinary = imported_op(20);
 
-// Two spatial axes with the channels last, made by channels_last. A result may be a part of a wider
-// one: attrs y_begin, y_width say which channels, the others are `base`'s, or anything. Attrs
-// y_scale, y_zero, y_levels: a result that is u8 (input_quantizer.h); x may be u8, of maxima too.
-// x [B, H, W, C] (x_first = 1: [B, C, H, W]), w [O, C/g, kh, kw], [w_scale [O]], [bias [O]],
-//    [residual [B, H', W', O]], [base [B, H', W', y_width]]; attrs of kOpConvNd
+// Two or three spatial axes with the channels last, made by channels_last. A result may be a part
+// of a wider one: attrs y_begin, y_width say which channels, the others are `base`'s, or anything.
+// Attrs y_scale, y_zero, y_levels: a result that is u8 (input_quantizer.h); x may be u8, of maxima
+// too. x [B, (D,) H, W, C] (x_first = 1: [B, C, (D,) H, W]), w [O, C/g, (kd,) kh, kw], [w_scale
+// [O]],
+//    [bias [O]], [residual [B, (D',) H', W', O]], [base [B, (D',) H', W', y_width]]; attrs of
+//    kOpConvNd
 constexpr OpKind kOpConvLast = imported_op(21);
-// x [B, H, W, C], [base]; attrs op (kMax or kAverage), kernel, strides, dilations, pads, ceil,
+// x [B, (D,) H, W, C], [base]; attrs op (kMax or kAverage), kernel, strides, dilations, pads, ceil,
 //    count_pad
 constexpr OpKind kOpPoolLast = imported_op(22);
-// x [B, H, W, C], w [C, O, kh, kw], [bias [O]], [base]; attr strides: windows that do not overlap
+// x [B, (D,) H, W, C], w [C, O, (kd,) kh, kw], [bias [O]], [base]; attr strides: windows that do
+// not overlap
 constexpr OpKind kOpConvTransposeLast = imported_op(23);
 // x [..., C] f32 or u8, [base [..., y_width]]
 constexpr OpKind kOpPlace = imported_op(24);

@@ -13,16 +13,26 @@ namespace {
 
 constexpr std::int64_t kMaxWidth = 1 << 24;
 
+Status want_image(const ValueType& x) {
+  if (x.shape.size() == 4 || x.shape.size() == 5) return {};
+  return invalid_argument("x: wanted [B, C] and 2 or 3 spatial axes, got " + shape_text(x.shape));
+}
+
 // x f32, or bytes where the operator takes them.
 Result<ValueType> channels_first(const ValueType* x, bool takes_bytes) {
   if (!x) return invalid_argument("x is absent");
-  ANTIPHON_RETURN_IF_ERROR(want_rank(*x, "x", 4));
+  ANTIPHON_RETURN_IF_ERROR(want_image(*x));
   if (!(takes_bytes && x->dtype == DType::kU8))
     ANTIPHON_RETURN_IF_ERROR(want_dtype(*x, "x", DType::kF32));
-  return ValueType{x->dtype, {x->shape[0], x->shape[3], x->shape[1], x->shape[2]}};
+  Shape shape = x->shape;
+  std::rotate(shape.begin() + 1, shape.end() - 1, shape.end());
+  return ValueType{x->dtype, std::move(shape)};
 }
 
-Shape channels_last(const Shape& y) { return {y[0], y[2], y[3], y[1]}; }
+Shape channels_last(Shape y) {
+  std::rotate(y.begin() + 1, y.begin() + 2, y.end());
+  return y;
+}
 
 // `own` as a part of a wider result; checks the base.
 Types placed(const Node& node, const ValueType* base, Shape own, DType dtype = DType::kF32) {
@@ -80,7 +90,7 @@ Types conv_last_rule(const Node& node, In in) {
   if (node.attrs.i("x_first") != 0) {
     ANTIPHON_RETURN_IF_ERROR(want_present(in, 0, "x"));
     x = *in[0];
-    ANTIPHON_RETURN_IF_ERROR(want_rank(x, "x", 4));
+    ANTIPHON_RETURN_IF_ERROR(want_image(x));
     ANTIPHON_RETURN_IF_ERROR(want_dtype(x, "x", DType::kF32));
   } else {
     const bool knows_bytes = input_quantizer(node.attrs).has_value();
@@ -122,7 +132,7 @@ Types conv_transpose_last_rule(const Node& node, In in) {
   as.op = kOpConvTranspose;
   ANTIPHON_ASSIGN_OR_RETURN(const std::vector<ValueType> y, conv_transpose_rule(as, inputs));
   const std::vector<std::int64_t> strides = node.attrs.ints("strides");
-  for (std::size_t i = 0; i < 2; ++i)
+  for (std::size_t i = 0; i + 2 < x.shape.size(); ++i)
     if (in[1]->shape[2 + i] != Dim(strides.empty() ? 1 : strides[i]))
       return invalid_argument("strides: wanted those of windows that do not overlap");
   ANTIPHON_ASSIGN_OR_RETURN(const DType made, made_type(node));

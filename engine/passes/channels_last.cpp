@@ -1,5 +1,5 @@
-// Convolutions over two axes get their channels last, and so does what lies between them. Values
-// that anything else reads are transposed back, once.
+// Convolutions over two and three axes get their channels last, and so does what lies between them.
+// Values that anything else reads are transposed back, once.
 #include <algorithm>
 #include <cctype>
 #include <map>
@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/ir/dims.h"
+#include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/rewrite.h"
@@ -20,28 +21,44 @@ using ir::OpKind;
 using ir::ValueId;
 using Ints = std::vector<std::int64_t>;
 
-constexpr std::int64_t kFewChannels = 8;          // an image is read as it comes
-constexpr std::int64_t kAxisOf[] = {0, 3, 1, 2};  // where an axis goes
-const Ints kToLast = {0, 2, 3, 1}, kToFirst = {0, 3, 1, 2};
+constexpr std::int64_t kFewChannels = 8;  // an image is read as it comes
+const Ints kImageToLast = {0, 2, 3, 1};
 
-Shape last_shape(const Shape& s) { return {s[0], s[2], s[3], s[1]}; }
+// Where an axis of so many goes.
+std::int64_t axis_of(std::int64_t axis, std::size_t rank) {
+  if (axis == 1) return static_cast<std::int64_t>(rank) - 1;
+  return axis < 2 ? axis : axis - 1;
+}
+Ints to_first(std::size_t rank) {
+  Ints order;
+  for (std::size_t i = 0; i < rank; ++i)
+    order.push_back(axis_of(static_cast<std::int64_t>(i), rank));
+  return order;
+}
+Ints to_last(std::size_t rank) { return rank == 4 ? kImageToLast : Ints{0, 2, 3, 4, 1}; }
+
+Shape last_shape(Shape s) {
+  std::rotate(s.begin() + 1, s.begin() + 2, s.end());
+  return s;
+}
 
 bool all_are(const Ints& list, std::int64_t value) {
   return std::all_of(list.begin(), list.end(), [&](std::int64_t v) { return v == value; });
 }
 
-std::int64_t last_axis(const Node& node, std::int64_t fallback) {
+std::int64_t last_axis(const Node& node, std::int64_t fallback, std::size_t rank) {
   const std::int64_t axis = node.attrs.i("axis", fallback);
-  return kAxisOf[axis < 0 ? axis + 4 : axis];
+  return axis_of(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis, rank);
 }
 
 // Extent expressions with the axes of input 0 where they are now.
-std::string moved_axes(const std::string& text) {
+std::string moved_axes(const std::string& text, std::size_t rank) {
   std::string out = text;
   for (std::size_t i = 0; i + 2 < out.size(); ++i) {
     const bool begins = i == 0 || out[i - 1] == ' ' || out[i - 1] == ',';
-    if (begins && out[i] == '0' && out[i + 1] == ':' && out[i + 2] >= '0' && out[i + 2] <= '3')
-      out[i + 2] = static_cast<char>('0' + kAxisOf[out[i + 2] - '0']);
+    const auto axis = static_cast<std::size_t>(out[i + 2] - '0');
+    if (begins && out[i] == '0' && out[i + 1] == ':' && axis < rank)
+      out[i + 2] = static_cast<char>('0' + axis_of(static_cast<std::int64_t>(axis), rank));
   }
   return out;
 }
@@ -70,7 +87,8 @@ class Mover {
  private:
   const ir::ValueInfo& info(ValueId id) const { return info_of(graph_, id); }
   bool is_image(ValueId id) const {
-    return id != kNoValue && info(id).shape.size() == 4 && info(id).dtype == DType::kF32;
+    return id != kNoValue && info(id).dtype == DType::kF32 &&
+           (info(id).shape.size() == 4 || info(id).shape.size() == 5);
   }
   bool has_last(ValueId id) const { return last_.contains(id); }
 
@@ -108,20 +126,22 @@ class Mover {
     if (is_constant(graph_, id))
       permute_constant(id, to);
     else
-      transpose(id, to, kToLast);
+      transpose(id, to, to_last(info(id).shape.size()));
     return to;
   }
 
   void permute_constant(ValueId id, ValueId to) {
     const TensorView x = constant_view(graph_, id);
     Ints d = x.dims;
+    std::int64_t pixels = 1;
+    for (std::size_t i = 2; i < d.size(); ++i) pixels *= d[i];
     std::vector<float> values;
     for (std::int64_t n = 0; n < d[0]; ++n)
-      for (std::int64_t i = 0; i < d[2] * d[3]; ++i)
+      for (std::int64_t i = 0; i < pixels; ++i)
         for (std::int64_t c = 0; c < d[1]; ++c)
-          values.push_back(x.f32()[(n * d[1] + c) * d[2] * d[3] + i]);
-    const ValueId made =
-        add_constant(graph_, info(to).name, DType::kF32, {d[0], d[2], d[3], d[1]}, values.data());
+          values.push_back(x.f32()[(n * d[1] + c) * pixels + i]);
+    std::rotate(d.begin() + 1, d.begin() + 2, d.end());
+    const ValueId made = add_constant(graph_, info(to).name, DType::kF32, d, values.data());
     last_[id] = made;
     std::swap(graph_.values[static_cast<std::size_t>(to)],
               graph_.values[static_cast<std::size_t>(made)]);
@@ -133,14 +153,18 @@ class Mover {
     const auto found = last_.find(id);
     if (found == last_.end() || !given_.insert({id, true}).second) return;
     const Shape& shape = info(id).shape;
-    if (shape[2] != Dim(1) || shape[3] != Dim(1) || !shape[1].is_static())
-      return transpose(found->second, id, kToFirst);
+    const bool one = std::all_of(shape.begin() + 2, shape.end(),
+                                 [](const Dim& extent) { return extent == Dim(1); });
+    if (!one || !shape[1].is_static()) return transpose(found->second, id, to_first(shape.size()));
     Node view;  // the same elements in the same order
     view.op = OpKind::kReshape;
     view.name = unique_name(info(id).name + "/flat");
     view.inputs = {found->second};
     view.outputs = {id};
-    view.attrs.set("dims", Ints{0, shape[1].extent, 1, 1});
+    Ints dims(shape.size(), 1);
+    dims[0] = 0;
+    dims[1] = shape[1].extent;
+    view.attrs.set("dims", std::move(dims));
     graph_.nodes.push_back(std::move(view));
   }
 
@@ -163,6 +187,7 @@ class Mover {
       case OpKind::kSoftmax:
       case OpKind::kLogSoftmax: return move_along(node, -1, 1);
       case OpKind::kReduce: return node.attrs.i("keep_dim") != 0 && move_along(node, -1, 1);
+      case OpKind::kRepeat:
       case OpKind::kSlice:
       case OpKind::kPad: return move_along(node, 0, 1);
       default: return false;
@@ -177,9 +202,11 @@ class Mover {
   bool move_conv(Node& node) {
     if (!is_image(node.inputs[0]) || !is_image(node.outputs[0])) return false;
     if (!is_constant(graph_, node.inputs[1])) return false;
-    // Its input becomes bytes: so must its weights be.
-    const bool bytes = node.attrs.has("x_scale");
-    if (info(node.inputs[1]).dtype != (bytes ? DType::kI8 : DType::kF32)) return false;
+    // Where its input becomes bytes so must its weights be.
+    const bool bytes = info(node.inputs[1]).dtype == DType::kI8;
+    if (bytes && !node.attrs.has("x_scale") && !ir::has_dynamic_range(node.attrs)) return false;
+    if (!bytes && (info(node.inputs[1]).dtype != DType::kF32 || node.attrs.has("x_scale")))
+      return false;
     if (bytes && !is_constant(graph_, input_at(node, kScale))) return false;
     const Dim& channels = info(node.inputs[0]).shape[1];
     node.op = ir::kOpConvLast;
@@ -200,10 +227,11 @@ class Mover {
     if (!is_constant(graph_, node.inputs[1])) return false;
     const Shape& w = info(node.inputs[1]).shape;
     Ints strides = node.attrs.ints("strides");
-    if (strides.empty()) strides = {1, 1};
-    if (w[2] != Dim(strides[0]) || w[3] != Dim(strides[1]) || node.attrs.i("groups", 1) != 1 ||
-        !all_are(node.attrs.ints("dilations"), 1) || !all_are(node.attrs.ints("pads"), 0) ||
-        !all_are(node.attrs.ints("output_padding"), 0))
+    if (strides.empty()) strides.assign(w.size() - 2, 1);
+    for (std::size_t i = 0; i < strides.size(); ++i)
+      if (w[2 + i] != Dim(strides[i])) return false;
+    if (node.attrs.i("groups", 1) != 1 || !all_are(node.attrs.ints("dilations"), 1) ||
+        !all_are(node.attrs.ints("pads"), 0) || !all_are(node.attrs.ints("output_padding"), 0))
       return false;
     node.op = ir::kOpConvTransposeLast;
     for (const char* name : {"dilations", "pads", "output_padding", "groups"})
@@ -214,7 +242,10 @@ class Mover {
   }
 
   bool move_pool(Node& node) {
-    if (!has_last(node.inputs[0])) return false;
+    // Alone, too, where there are channels enough: with these first a pool is plain.
+    const Dim& channels = info(node.inputs[0]).shape[1];
+    const bool wide = channels.is_static() && channels.extent >= kFewChannels;
+    if (!has_last(node.inputs[0]) && !(wide && !is_constant(graph_, node.inputs[0]))) return false;
     if (static_cast<ir::Pool>(node.attrs.i("op")) == ir::Pool::kLp) return false;
     node.op = ir::kOpPoolLast;
     for (const char* name : {"p", "column_major"}) node.attrs.erase(name);
@@ -228,43 +259,47 @@ class Mover {
     const auto begin = node.inputs.begin(), end = begin + static_cast<std::ptrdiff_t>(count);
     if (!std::all_of(begin, end, [&](ValueId id) { return is_image(id); })) return false;
     if (!std::any_of(begin, end, [&](ValueId id) { return has_last(id); })) return false;
+    const std::size_t rank = info(*begin).shape.size();
+    if (info(node.outputs[0]).shape.size() != rank) return false;
     for (auto input = begin; input != end; ++input) *input = as_last(*input);
     for (auto input = end; input != node.inputs.end(); ++input) give_back(*input);
-    node.attrs.set("axis", last_axis(node, fallback));
-    if (node.attrs.has("extents")) node.attrs.set("extents", moved_axes(node.attrs.s("extents")));
+    node.attrs.set("axis", last_axis(node, fallback, rank));
+    if (node.attrs.has("extents"))
+      node.attrs.set("extents", moved_axes(node.attrs.s("extents"), rank));
     finish(node);
     return true;
   }
 
   // An input of a point-wise node as it stands beside values with the channels last.
-  bool can_stand_beside(ValueId id) const {
+  bool can_stand_beside(ValueId id, std::size_t rank) const {
     if (info(id).dtype != DType::kF32) return false;
     const Shape& shape = info(id).shape;
     const bool one =
         std::all_of(shape.begin(), shape.end(), [](const Dim& d) { return d == Dim(1); });
-    return shape.size() == 4 || (one && shape.size() < 4) ||
-           (is_constant(graph_, id) && shape.size() < 4);
+    return shape.size() == rank || (one && shape.size() < rank) ||
+           (is_constant(graph_, id) && shape.size() < rank);
   }
 
-  ValueId beside(ValueId id) {
+  ValueId beside(ValueId id, std::size_t rank) {
     const Shape shape = info(id).shape;
-    if (shape.size() == 4) return as_last(id);
+    if (shape.size() == rank) return as_last(id);
     if (!is_constant(graph_, id) ||
         std::all_of(shape.begin(), shape.end(), [](const Dim& d) { return d == Dim(1); }))
       return id;
     ir::ValueInfo wide = info(id);  // shares the memory
-    wide.shape.insert(wide.shape.begin(), 4 - shape.size(), Dim(1));
+    wide.shape.insert(wide.shape.begin(), rank - shape.size(), Dim(1));
     return as_last(graph_.add_value(std::move(wide)));
   }
 
   bool move_pointwise(Node& node) {
+    const std::size_t rank = info(node.outputs[0]).shape.size();
     bool any = false;
     for (const ValueId id : node.inputs) {
-      if (!can_stand_beside(id)) return false;
+      if (!can_stand_beside(id, rank)) return false;
       any = any || has_last(id);
     }
     if (!any) return false;
-    for (ValueId& id : node.inputs) id = beside(id);
+    for (ValueId& id : node.inputs) id = beside(id, rank);
     finish(node);
     return true;
   }
@@ -282,7 +317,7 @@ class Mover {
   bool defer_reshape(const Node& node) {
     if (node.inputs.size() != 1 || !has_last(node.inputs[0])) return false;
     const Shape &from = info(node.inputs[0]).shape, &to = info(node.outputs[0]).shape;
-    if (to.size() != 5 || !to[1].is_static() || !to[2].is_static() ||
+    if (from.size() != 4 || to.size() != 5 || !to[1].is_static() || !to[2].is_static() ||
         !ir::same_extent(to[0], from[0]) || !ir::same_extent(to[3], from[2]) ||
         !ir::same_extent(to[4], from[3]) || uses_.num_results(node.outputs[0]) != 0)
       return false;
@@ -294,7 +329,7 @@ class Mover {
 
   bool move_transpose(Node& node) {
     const Ints order = node.attrs.ints("order");
-    if (order == kToLast && has_last(node.inputs[0])) {
+    if (has_last(node.inputs[0]) && order == to_last(order.size())) {
       Node same;
       same.op = OpKind::kIdentity;
       same.name = node.name;

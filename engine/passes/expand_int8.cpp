@@ -7,8 +7,9 @@
 namespace antiphon::passes {
 namespace {
 
-// x * scale along `axis`, as a new constant.
-ir::ValueId expanded(ir::Graph& graph, ir::ValueId x, ir::ValueId scale, std::int64_t axis) {
+// (x - zero) * scale along `axis`, as a new constant.
+ir::ValueId expanded(ir::Graph& graph, ir::ValueId x, ir::ValueId scale, std::int64_t axis,
+                     std::int64_t zero = 0) {
   const TensorView values = constant_view(graph, x), scales = constant_view(graph, scale);
   const auto rank = static_cast<std::int64_t>(values.dims.size());
   if (axis < 0) axis += rank;
@@ -19,7 +20,7 @@ ir::ValueId expanded(ir::Graph& graph, ir::ValueId x, ir::ValueId scale, std::in
   const auto* data = static_cast<const std::int8_t*>(values.data);
   for (std::size_t i = 0; i < wide.size(); ++i) {
     const std::int64_t row = static_cast<std::int64_t>(i) / after % extent;
-    wide[i] = static_cast<float>(data[i]) *
+    wide[i] = static_cast<float>(data[i] - zero) *
               scales.f32()[static_cast<std::size_t>(scales.num_elements() == 1 ? 0 : row)];
   }
   return add_constant(graph, info_of(graph, x).name + ".f32", DType::kF32, values.dims,
@@ -32,9 +33,10 @@ bool try_dequantize(ir::Graph& graph, const Uses&, int index) {
       !is_constant(graph, node.inputs[1]))
     return false;
   // The importer makes constants of all others.
-  if (info_of(graph, node.inputs[0]).dtype != DType::kI8 || node.attrs.i("zero") != 0) return false;
+  if (info_of(graph, node.inputs[0]).dtype != DType::kI8) return false;
   const ir::ValueId from = node.outputs[0];
-  const ir::ValueId to = expanded(graph, node.inputs[0], node.inputs[1], node.attrs.i("axis"));
+  const ir::ValueId to =
+      expanded(graph, node.inputs[0], node.inputs[1], node.attrs.i("axis"), node.attrs.i("zero"));
   remove_node(graph, index);
   replace_uses(graph, from, to);
   return true;

@@ -32,13 +32,15 @@ bool read_quantizer(const ir::Graph& graph, const ir::Node& expand, ir::InputQua
   return true;
 }
 
-// Constant bytes with a scale for each row, or one for all, and no zero point.
+// Constant bytes with a scale for each row, or one for all; with a zero point only for layers that
+// shift their weights.
 bool fits(const ir::Graph& graph, const ir::Node& layer, const ir::Node& expand) {
   const ir::ValueId w = expand.inputs[0], scale = expand.inputs[1];
   if (!is_constant(graph, w) || !is_constant(graph, scale)) return false;
   const ir::ValueInfo& info = info_of(graph, w);
-  if (info.dtype != DType::kI8 || expand.attrs.i("zero") != 0 || info.constant.bytes == 0)
-    return false;
+  const bool shifts = ir::has_dynamic_range(layer.attrs);
+  if (info.dtype != DType::kI8 || info.constant.bytes == 0) return false;
+  if (expand.attrs.i("zero") != 0 && !shifts) return false;
   const std::int64_t rows = info.shape[0].extent, scales = info_of(graph, scale).shape[0].extent;
   if (scales != 1 && (scales != rows || expand.attrs.i("axis") != 0)) return false;
   if (static_cast<std::int64_t>(info.constant.bytes) / rows > kMaxColumns) return false;
@@ -124,19 +126,36 @@ bool drop_pair(ir::Graph& graph, const Uses& uses, int index) {
   return true;
 }
 
+// int8 weights and the scales of their rows, without the Dequantize.
+void take_bytes(ir::Graph& graph, ir::Node& node, const ir::Node& expand) {
+  const ir::ValueId bytes = expand.inputs[0];
+  const std::int64_t zero = expand.attrs.i("zero");
+  set_input(node, 2, row_scales(graph, expand.inputs[1], info_of(graph, bytes).shape[0].extent));
+  set_input(node, 1, bytes);
+  if (zero != 0) node.attrs.set("w_shift", -zero);
+}
+
+// A layer that finds the range of its input as it runs.
+bool try_dynamic(ir::Graph& graph, const Uses& uses, int index) {
+  ir::Node& node = node_at(graph, index);
+  if (!is_layer(node) || !ir::has_dynamic_range(node.attrs)) return false;
+  const ir::Node* w = made_by(graph, uses, node.inputs[1], ir::OpKind::kDequantize);
+  if (!w || !fits(graph, node, *w)) return false;
+  take_bytes(graph, node, ir::clone(*w));
+  return true;
+}
+
 bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   ir::Node& node = node_at(graph, index);
   if (!is_layer(node) || ir::input_quantizer(node.attrs)) return false;
+  if (ir::has_dynamic_range(node.attrs)) return false;
   const ir::Node* x = expanded_by(graph, uses, node.inputs[0]);
   const ir::Node* w = made_by(graph, uses, node.inputs[1], ir::OpKind::kDequantize);
   ir::InputQuantizer quantizer;
   if (!x || !w || !fits(graph, node, *w) || !read_quantizer(graph, *x, quantizer)) return false;
   const ir::ValueId source = source_of(graph, uses, node.inputs[0], *x, quantizer);
-  const ir::ValueId bytes = w->inputs[0];
-  const ir::ValueId scales = row_scales(graph, w->inputs[1], info_of(graph, bytes).shape[0].extent);
   set_input(node, 0, source);
-  set_input(node, 1, bytes);
-  set_input(node, 2, scales);
+  take_bytes(graph, node, ir::clone(*w));
   ir::set_input_quantizer(node.attrs, quantizer);
   return true;
 }
@@ -145,7 +164,8 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
 
 Result<bool> fold_quantize(ir::Graph& graph) {
   const bool folded = rewrite_all(graph, try_node);
-  return rewrite_all(graph, drop_pair) || folded;
+  const bool dynamic = rewrite_all(graph, try_dynamic);
+  return rewrite_all(graph, drop_pair) || folded || dynamic;
 }
 
 }  // namespace antiphon::passes

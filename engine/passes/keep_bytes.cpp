@@ -44,7 +44,8 @@ bool passes_bytes(const ir::Graph& graph, const Node& node) {
     return static_cast<ir::Pool>(node.attrs.i("op")) == ir::Pool::kMax && node.inputs.size() == 1;
   if (node.op != ir::OpKind::kConcat) return false;
   const auto axes = static_cast<std::int64_t>(info_of(graph, node.outputs[0]).shape.size());
-  return axes == 4 && (node.attrs.i("axis") == 3 || node.attrs.i("axis") == -1);
+  return (axes == 4 || axes == 5) &&
+         (node.attrs.i("axis") == axes - 1 || node.attrs.i("axis") == -1);
 }
 
 // Numbers that hold the range of all; none where that would cost too much.
@@ -93,7 +94,8 @@ class Keeper {
   // Nobody but convolutions on bytes, and what passes bytes on, reads it.
   bool may_be_bytes(ValueId id) const {
     const ir::ValueInfo& info = info_of(graph_, id);
-    if (info.kind != ir::ValueKind::kTemp || info.dtype != DType::kF32 || info.shape.size() != 4)
+    if (info.kind != ir::ValueKind::kTemp || info.dtype != DType::kF32 ||
+        (info.shape.size() != 4 && info.shape.size() != 5))
       return false;
     if (uses_.maker(id) < 0 || uses_.num_results(id) != 0 || uses_.readers(id).empty())
       return false;

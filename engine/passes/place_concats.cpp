@@ -25,12 +25,13 @@ bool joins_channels(const ir::Graph& graph, const Node& node) {
   if (node.op != ir::OpKind::kConcat) return false;
   const Shape& shape = info_of(graph, node.outputs[0]).shape;
   const DType dtype = info_of(graph, node.outputs[0]).dtype;
-  if (shape.size() != 4 || !shape[3].is_static() || (dtype != DType::kF32 && dtype != DType::kU8))
+  if ((shape.size() != 4 && shape.size() != 5) || !shape.back().is_static() ||
+      (dtype != DType::kF32 && dtype != DType::kU8))
     return false;
   const std::int64_t axis = node.attrs.i("axis");
-  return (axis == 3 || axis == -1) &&
+  return (axis == static_cast<std::int64_t>(shape.size()) - 1 || axis == -1) &&
          std::all_of(node.inputs.begin(), node.inputs.end(),
-                     [&](ValueId id) { return info_of(graph, id).shape[3].is_static(); });
+                     [&](ValueId id) { return info_of(graph, id).shape.back().is_static(); });
 }
 
 struct Part {
@@ -49,7 +50,7 @@ std::vector<Part> parts_of(const ir::Graph& graph, const Uses& uses, const Node&
       if (base_input(node.op) == 0 || !uses.single(id) || node.attrs.has("y_width")) maker = -1;
     }
     parts.push_back({id, begin, maker});
-    begin += info_of(graph, id).shape[3].extent;
+    begin += info_of(graph, id).shape.back().extent;
   }
   return parts;
 }
@@ -77,7 +78,7 @@ bool place(ir::Graph& graph, const Uses& uses, int index) {
   std::vector<Part> parts = parts_of(graph, uses, concat);
   if (std::none_of(parts.begin(), parts.end(), [](const Part& p) { return p.maker >= 0; }))
     return false;
-  const std::int64_t width = info_of(graph, concat.outputs[0]).shape[3].extent;
+  const std::int64_t width = info_of(graph, concat.outputs[0]).shape.back().extent;
   // In the order of the makers; what must be copied comes last, where the concat stands.
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
     return static_cast<unsigned>(a.maker) < static_cast<unsigned>(b.maker);

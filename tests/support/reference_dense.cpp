@@ -8,8 +8,24 @@
 
 namespace antiphon::test {
 
-RefTensor quantized_input(const ir::Node& node, const RefTensor& x) {
-  const auto quantizer = ir::input_quantizer(node.attrs);
+namespace {
+
+// As DynamicQuantizeLinear of ONNX says, in f32.
+ir::InputQuantizer dynamic_quantizer(const RefTensor& x) {
+  float low = 0, high = 0;
+  for (const double v : x.values) {
+    low = std::min(low, static_cast<float>(v));
+    high = std::max(high, static_cast<float>(v));
+  }
+  const float scale = low == high ? 1.0f : (high - low) / 255.0f;
+  return {.scale = scale, .zero = static_cast<int>(std::nearbyint(-low / scale))};
+}
+
+}  // namespace
+
+RefTensor quantized_input(const ir::Node& node, const RefTensor& x, bool dynamic) {
+  const auto quantizer =
+      dynamic ? std::optional(dynamic_quantizer(x)) : ir::input_quantizer(node.attrs);
   if (!quantizer) return x;
   RefTensor out = x;
   for (double& v : out.values) {

@@ -29,8 +29,14 @@ RefTensor permuted(const RefTensor& x, const std::vector<std::size_t>& order) {
   visit(0, 0);
   return out;
 }
-RefTensor first(const RefTensor& x) { return permuted(x, {0, 3, 1, 2}); }
-RefTensor last(const RefTensor& x) { return permuted(x, {0, 2, 3, 1}); }
+RefTensor first(const RefTensor& x) {
+  return permuted(x, x.dims.size() == 4 ? std::vector<std::size_t>{0, 3, 1, 2}
+                                        : std::vector<std::size_t>{0, 4, 1, 2, 3});
+}
+RefTensor last(const RefTensor& x) {
+  return permuted(x, x.dims.size() == 4 ? std::vector<std::size_t>{0, 2, 3, 1}
+                                        : std::vector<std::size_t>{0, 2, 3, 4, 1});
+}
 
 // The node as the operator with channels first takes it.
 ir::Node plain(const ir::Node& node, ir::OpKind op) {

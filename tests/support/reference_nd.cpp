@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "engine/ir/input_quantizer.h"
 #include "tests/support/reference_extents.h"
 #include "tests/support/reference_ops.h"
 
@@ -77,8 +78,10 @@ RefTensor empty_like(const ir::Node& node, const Ins& in, DType dtype) {
 }  // namespace
 
 Outs ref_conv_nd(const ir::Node& node, const Ins& in) {
-  const RefTensor x = quantized_input(node, *in[0]);
   const RefTensor& w = *in[1];
+  const bool bytes = w.dtype == DType::kI8;
+  const RefTensor x = quantized_input(node, *in[0], bytes && ir::has_dynamic_range(node.attrs));
+  const auto shift = static_cast<double>(node.attrs.i("w_shift"));
   const Windows windows = windows_of(node, Index(w.dims.begin() + 2, w.dims.end()));
   const double* scale = at(in, 2) ? at(in, 2)->values.data() : nullptr;
   const std::int64_t groups = node.attrs.i("groups", 1);
@@ -93,7 +96,7 @@ Outs ref_conv_nd(const ir::Node& node, const Ins& in) {
         Index from = {o[0], first + c}, tap = {o[1], c};
         from.insert(from.end(), place.begin(), place.end());
         tap.insert(tap.end(), k.begin(), k.end());
-        sum += element(x, from) * element(w, tap) * (scale ? scale[o[1]] : 1.0);
+        sum += element(x, from) * (element(w, tap) + shift) * (scale ? scale[o[1]] : 1.0);
       });
     if (node.attrs.has("act")) sum = apply_unary(static_cast<Unary>(node.attrs.i("act")), sum);
     if (const RefTensor* residual = at(in, 4)) sum += element(*residual, o);

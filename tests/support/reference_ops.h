@@ -22,7 +22,7 @@ struct AxisSplit {
 };
 AxisSplit split_at(const std::vector<std::int64_t>& dims, std::int64_t axis);
 // What a node with an input quantiser takes its input for; else the input.
-RefTensor quantized_input(const ir::Node& node, const RefTensor& x);
+RefTensor quantized_input(const ir::Node& node, const RefTensor& x, bool dynamic = false);
 // f32 weights, or i8 times the scale of the row.
 double weight_at(const RefTensor& w, const RefTensor* scale, std::int64_t row, std::int64_t offset);
 double apply_unary(Unary op, double x);

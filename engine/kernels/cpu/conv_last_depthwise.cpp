@@ -90,19 +90,38 @@ const char* refuse(const NodeView& view) {
   const ConvLast s = conv_last(view);
   if (s.group_channels != 1 || s.outputs != s.groups || s.x_first)
     return "needs one channel a group, channels last";
-  if (s.kh * s.kw > kMostTaps) return "takes at most 256 taps";
+  if (s.kd * s.kh * s.kw > kMostTaps) return "takes at most 256 taps";
   return refuse_conv_last(view);
 }
 
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
   const ConvLast s = conv_last(view);
   auto packed = std::make_unique<PackedTaps>();
-  const std::int64_t taps = s.kh * s.kw;
+  const std::int64_t taps = s.kd * s.kh * s.kw;
   for (std::int64_t k = 0; k < taps; ++k)
     for (std::int64_t c = 0; c < s.channels; ++c)
       packed->weights.push_back(view.inputs[1].f32()[c * taps + k]);
   packed->zeros.resize(static_cast<std::size_t>(s.channels));
   return std::unique_ptr<Packed>(std::move(packed));
+}
+
+// The pixels of x under the window of pixel p of y.
+std::int64_t taps_of(const ConvLast& s, const float* x, const float* zeros, std::int64_t p,
+                     const float** taps) {
+  const std::int64_t w = p % s.out_w, h = p / s.out_w % s.out_h, plane = p / (s.out_w * s.out_h);
+  std::int64_t count = 0;
+  for (std::int64_t d = 0; d < s.kd; ++d) {
+    const std::int64_t from = s.plane_at(plane, d);
+    const float* image = x + from * s.in_h * s.in_w * s.channels;
+    for (std::int64_t i = 0; i < s.kh; ++i)
+      for (std::int64_t j = 0; j < s.kw; ++j) {
+        const std::int64_t at_h = h * s.stride_h - s.top + i * s.dilation_h;
+        const std::int64_t at_w = w * s.stride_w - s.left + j * s.dilation_w;
+        const bool inside = from >= 0 && at_h >= 0 && at_h < s.in_h && at_w >= 0 && at_w < s.in_w;
+        taps[count++] = inside ? image + (at_h * s.in_w + at_w) * s.channels : zeros;
+      }
+  }
+  return count;
 }
 
 Status run(const NodeView& view, const LaunchArgs& args) {
@@ -113,22 +132,12 @@ Status run(const NodeView& view, const LaunchArgs& args) {
   const Placed to = placed_at(view);
   const auto& packed = static_cast<const PackedTaps&>(*args.packed);
   const DepthwisePixel pixel = pixel_for(view.isa);
-  split(*args.team, s.pixels(), row_grain(s.kh * s.kw * s.channels),
+  split(*args.team, s.pixels(), row_grain(s.kd * s.kh * s.kw * s.channels),
         [&](std::int64_t begin, std::int64_t end, int) {
           const float* taps[kMostTaps];
           for (std::int64_t p = begin; p < end; ++p) {
-            const std::int64_t w = p % s.out_w, h = p / s.out_w % s.out_h;
-            const float* image =
-                view.inputs[0].f32() + p / (s.out_w * s.out_h) * s.in_h * s.in_w * s.channels;
-            std::int64_t count = 0;
-            for (std::int64_t i = 0; i < s.kh; ++i)
-              for (std::int64_t j = 0; j < s.kw; ++j) {
-                const std::int64_t at_h = h * s.stride_h - s.top + i * s.dilation_h;
-                const std::int64_t at_w = w * s.stride_w - s.left + j * s.dilation_w;
-                const bool inside = at_h >= 0 && at_h < s.in_h && at_w >= 0 && at_w < s.in_w;
-                taps[count++] =
-                    inside ? image + (at_h * s.in_w + at_w) * s.channels : packed.zeros.data();
-              }
+            const std::int64_t count =
+                taps_of(s, view.inputs[0].f32(), packed.zeros.data(), p, taps);
             GemmFinish finish = epilogue.finish;
             if (finish.residual) finish.residual += p * s.outputs;
             float* y = to.pixel(p);

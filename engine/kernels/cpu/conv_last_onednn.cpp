@@ -18,15 +18,16 @@ using dnnl::memory;
 const char* refuse(const NodeView& view) {
   const ConvLast s = conv_last(view);
   if (s.x_first) return "needs channels last";
+  if (s.is_volume()) return "needs windows over two axes";
   if (view.node->attrs.has("y_width")) return "needs a result of its own";
   if (s.pixels() < 1 || s.in_h < 1 || s.in_w < 1) return "needs no empty extent";
-  const auto pads = view.node->attrs.ints("pads");
-  for (const std::size_t i : {0u, 1u})
-    for (const std::size_t at : {i, i + 2}) {
-      const std::int64_t reach =
-          i == 0 ? (s.kh - 1) * s.dilation_h + 1 : (s.kw - 1) * s.dilation_w + 1;
-      if (!pads.empty() && pads[at] >= reach) return "needs padding shorter than the window";
-    }
+  const auto fits = [](std::int64_t in, std::int64_t out, std::int64_t reach, std::int64_t stride,
+                       std::int64_t before) {
+    return before < reach && (out - 1) * stride - before < in;
+  };
+  if (!fits(s.in_h, s.out_h, (s.kh - 1) * s.dilation_h + 1, s.stride_h, s.top) ||
+      !fits(s.in_w, s.out_w, (s.kw - 1) * s.dilation_w + 1, s.stride_w, s.left))
+    return "needs windows that reach into the image";
   if (const char* reason = refuse_conv_last(view)) return reason;
   return onednn::refuse_isa(view.isa);
 }
@@ -220,10 +221,8 @@ bool run_band(const NodeView& view, const ConvLast& s, const SplitEpilogue& epil
   } catch (const dnnl::error&) {
     return false;
   }
-  if (!epilogue.rest.is_empty())
-    for (std::int64_t p = 0; p < pixels; ++p)
-      epilogue.rest.row(y + p * s.outputs, epilogue.rest.residual_at(offset + p * s.outputs), 0,
-                        s.outputs);
+  epilogue.rest.rows(y, s.outputs, epilogue.rest.residual_at(offset), s.outputs, pixels, 0,
+                     s.outputs);
   return true;
 }
 

@@ -1,7 +1,8 @@
 // Channels-last convolution as a product with packed panels: one row for each output pixel. A 1x1
 // convolution reads its rows where they lie; others gather blocks of rows that stay in L2. An image
-// whose channels come first (the network's input) is copied once, with its padding, so that its
-// rows can be read in place too. The team divides pixels, or outputs where those are few.
+// whose channels come first (the network's input) is copied with its padding, the planes of a
+// window beside each other, so that its rows can be read in place too. The team divides pixels, or
+// outputs where those are few.
 #include <vector>
 
 #include "engine/ir/op_enums.h"
@@ -34,25 +35,43 @@ const char* refuse(const NodeView& view) {
   return refuse_conv_last(view);
 }
 
+// Where in a filter [C][kd][kh][kw] each column of the product stands: [kd][kh][kw][C] as gathered
+// rows have it, [kh][kd][C][kw] as the copied image has it.
+std::vector<std::int64_t> column_order(const ConvLast& s) {
+  std::vector<std::int64_t> order;
+  const auto add = [&](std::int64_t c, std::int64_t d, std::int64_t h, std::int64_t k) {
+    order.push_back(((c * s.kd + d) * s.kh + h) * s.kw + k);
+  };
+  if (s.x_first) {
+    for (std::int64_t h = 0; h < s.kh; ++h)
+      for (std::int64_t i = 0; i < s.kd * s.group_channels; ++i)
+        for (std::int64_t k = 0; k < s.kw; ++k)
+          add(i % s.group_channels, i / s.group_channels, h, k);
+    return order;
+  }
+  for (std::int64_t i = 0; i < s.kd * s.kh * s.kw; ++i)
+    for (std::int64_t c = 0; c < s.group_channels; ++c)
+      add(c, i / (s.kh * s.kw), i / s.kw % s.kh, i % s.kw);
+  return order;
+}
+
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
   const ConvLast s = conv_last(view);
   const float* w = view.inputs[1].f32();
   auto packed = std::make_unique<PackedGroups>();
+  const std::vector<std::int64_t> order = column_order(s);
   std::vector<float> rows(static_cast<std::size_t>(s.group_outputs() * s.depth()));
   for (std::int64_t g = 0; g < s.groups; ++g) {
     float* to = rows.data();
-    for (std::int64_t o = 0; o < s.group_outputs(); ++o)
-      for (std::int64_t h = 0; h < s.kh; ++h)
-        for (std::int64_t i = 0; i < s.kw * s.group_channels; ++i) {
-          // [kh][kw][C] as gathered rows have it, [kh][C][kw] as the copied image has it.
-          const std::int64_t c = s.x_first ? i / s.kw : i % s.group_channels;
-          const std::int64_t k = s.x_first ? i % s.kw : i / s.group_channels;
-          *to++ = w[(((g * s.group_outputs() + o) * s.group_channels + c) * s.kh + h) * s.kw + k];
-        }
+    for (std::int64_t o = 0; o < s.group_outputs(); ++o, w += s.depth())
+      for (const std::int64_t at : order) *to++ = w[at];
     packed->groups.push_back(pack_f32(s.group_outputs(), s.depth(), rows.data(), view.isa));
   }
   return std::unique_ptr<Packed>(std::move(packed));
 }
+
+// One member does all.
+bool is_little(const ConvLast& s) { return s.pixels() * s.outputs * s.depth() < kSerialWork; }
 
 std::int64_t block_rows(const ConvLast& s) {
   const std::int64_t fit = kBlockBytes / (s.depth() * static_cast<std::int64_t>(sizeof(float)));
@@ -65,13 +84,20 @@ std::int64_t even_rows(const ConvLast& s, std::int64_t count) {
   return std::min(most, (count + blocks * kRowGrain - 1) / (blocks * kRowGrain) * kRowGrain);
 }
 
-// The copied image: [H + padding][C][W + padding].
+// The copied image that a member's rows of one plane of y read: [lines][kd][C][W + padding].
 struct PaddedImage {
-  std::int64_t height, width;
+  std::int64_t lines, width, pitch;
+  std::size_t bytes() const {
+    return aligned_bytes(static_cast<std::size_t>(lines * pitch) * sizeof(float));
+  }
 };
-PaddedImage padded_image(const ConvLast& s) {
-  return {std::max((s.out_h - 1) * s.stride_h + s.kh, s.in_h + s.top),
-          std::max((s.out_w - 1) * s.stride_w + s.kw, s.in_w + s.left)};
+PaddedImage padded_image(const ConvLast& s, int members) {
+  PaddedImage image{};
+  const std::int64_t rows = is_little(s) ? s.out_h : (s.planes() * s.out_h + members - 1) / members;
+  image.lines = std::max<std::int64_t>(0, std::min(rows, s.out_h) - 1) * s.stride_h + s.kh;
+  image.width = std::max((s.out_w - 1) * s.stride_w + s.kw, s.in_w + s.left);
+  image.pitch = s.kd * s.channels * image.width;
+  return image;
 }
 
 bool divides_outputs(const ConvLast& s, int members) {
@@ -82,11 +108,8 @@ bool divides_outputs(const ConvLast& s, int members) {
 std::size_t workspace_bytes(const NodeView& view) {
   const ConvLast s = conv_last(view);
   if (s.is_pointwise()) return 0;
-  if (s.x_first) {
-    const PaddedImage p = padded_image(s);
-    return aligned_bytes(static_cast<std::size_t>(s.batch * p.height * p.width * s.channels) *
-                         sizeof(float));
-  }
+  if (s.x_first)
+    return padded_image(s, view.num_threads).bytes() * static_cast<std::size_t>(view.num_threads);
   const auto blocks =
       static_cast<std::size_t>(divides_outputs(s, view.num_threads) ? 1 : view.num_threads);
   return aligned_bytes(static_cast<std::size_t>(block_rows(s) * s.depth()) * sizeof(float)) *
@@ -119,14 +142,17 @@ void gather(const ConvLast& s, const float* x, std::int64_t group, std::int64_t 
             std::int64_t end, float* to) {
   const std::int64_t tap_row = s.kw * s.group_channels;
   for (std::int64_t p = begin; p < end; ++p) {
-    const std::int64_t w = p % s.out_w, h = p / s.out_w % s.out_h, b = p / (s.out_w * s.out_h);
-    const float* image = x + b * s.in_h * s.in_w * s.channels + group * s.group_channels;
-    for (std::int64_t k = 0; k < s.kh; ++k, to += tap_row) {
-      const std::int64_t at = h * s.stride_h - s.top + k * s.dilation_h;
-      if (at < 0 || at >= s.in_h)
-        std::fill(to, to + tap_row, 0.0f);
-      else
-        gather_taps(s, image + at * s.in_w * s.channels, w * s.stride_w - s.left, to);
+    const std::int64_t w = p % s.out_w, h = p / s.out_w % s.out_h, plane = p / (s.out_w * s.out_h);
+    for (std::int64_t d = 0; d < s.kd; ++d) {
+      const std::int64_t from = s.plane_at(plane, d);
+      const float* image = x + from * s.in_h * s.in_w * s.channels + group * s.group_channels;
+      for (std::int64_t k = 0; k < s.kh; ++k, to += tap_row) {
+        const std::int64_t at = h * s.stride_h - s.top + k * s.dilation_h;
+        if (from < 0 || at < 0 || at >= s.in_h)
+          std::fill(to, to + tap_row, 0.0f);
+        else
+          gather_taps(s, image + at * s.in_w * s.channels, w * s.stride_w - s.left, to);
+      }
     }
   }
 }
@@ -162,7 +188,7 @@ class Run {
  private:
   template <typename F>
   void by_members(std::int64_t count, std::int64_t grain, F&& f) {
-    if (s_.pixels() * s_.outputs * s_.depth() < kSerialWork) {
+    if (is_little(s_)) {
       if (count > 0) f(std::int64_t{0}, count, 0);
       return;
     }
@@ -184,10 +210,9 @@ class Run {
     gemm_f32(packed_.groups[static_cast<std::size_t>(group)], rows, count, to_.pixel(pixel) + first,
              to_.width, begin, end, &finish);
     const Epilogue& rest = epilogue_.rest;
-    if (rest.is_empty()) return;
-    for (std::int64_t p = pixel; p < pixel + count; ++p)
-      rest.row(to_.pixel(p) + first + begin, rest.residual_at(p * s_.outputs + first + begin),
-               first + begin, end - begin);
+    rest.rows(to_.pixel(pixel) + first + begin, to_.width,
+              rest.residual_at(pixel * s_.outputs + first + begin), s_.outputs, count,
+              first + begin, end - begin);
   }
 
   // Few pixels: the team gathers together, then each member multiplies for its outputs.
@@ -208,28 +233,37 @@ class Run {
 
   // Channels first: each output row is a product with rows that overlap in the copied image.
   void rows_in_place() {
-    const PaddedImage image = padded_image(s_);
-    const std::int64_t line = image.width, slab = s_.channels * line;
-    by_members(s_.batch * image.height, 16, [&](std::int64_t begin, std::int64_t end, int) {
-      for (std::int64_t r = begin; r < end; ++r) {
-        const std::int64_t b = r / image.height, h = r % image.height - s_.top;
-        float* to = workspace_ + r * slab;
-        std::fill(to, to + slab, 0.0f);
-        if (h < 0 || h >= s_.in_h) continue;
-        for (std::int64_t c = 0; c < s_.channels; ++c) {
-          const float* from = x_ + ((b * s_.channels + c) * s_.in_h + h) * s_.in_w;
-          std::copy(from, from + s_.in_w, to + c * line + s_.left);
-        }
+    const PaddedImage image = padded_image(s_, team_.size());
+    by_members(s_.planes() * s_.out_h, 1, [&](std::int64_t begin, std::int64_t end, int member) {
+      float* copy = workspace_ + image.bytes() / sizeof(float) * static_cast<std::size_t>(member);
+      while (begin < end) {  // plane by plane
+        const std::int64_t plane = begin / s_.out_h, first = begin % s_.out_h;
+        const std::int64_t count = std::min(end - begin, s_.out_h - first);
+        copy_lines(image, plane, first * s_.stride_h - s_.top, (count - 1) * s_.stride_h + s_.kh,
+                   copy);
+        for (std::int64_t i = 0; i < count; ++i)
+          multiply({copy + i * s_.stride_h * image.pitch, s_.stride_w,
+                    static_cast<int>(s_.kh * s_.kd * s_.channels), image.width, s_.kw},
+                   0, (begin + i) * s_.out_w, s_.out_w, 0, s_.outputs);
+        begin += count;
       }
     });
-    by_members(s_.batch * s_.out_h, 1, [&](std::int64_t begin, std::int64_t end, int) {
-      for (std::int64_t r = begin; r < end; ++r) {
-        const std::int64_t b = r / s_.out_h, h = r % s_.out_h;
-        const float* from = workspace_ + (b * image.height + h * s_.stride_h) * slab;
-        multiply({from, s_.stride_w, static_cast<int>(s_.kh * s_.channels), line, s_.kw}, 0,
-                 r * s_.out_w, s_.out_w, 0, s_.outputs);
+  }
+
+  // `count` lines from line `first` of x on for a plane of y, zeros outside of x.
+  void copy_lines(const PaddedImage& image, std::int64_t plane, std::int64_t first,
+                  std::int64_t count, float* to) const {
+    const std::int64_t in = s_.in_h * s_.in_w;
+    std::fill_n(to, count * image.pitch, 0.0f);
+    for (std::int64_t i = 0; i < count; ++i)
+      for (std::int64_t d = 0; d < s_.kd; ++d) {
+        const std::int64_t h = first + i, from = s_.plane_at(plane, d);
+        if (from < 0 || h < 0 || h >= s_.in_h) continue;
+        const float* line = x_ + (from / s_.in_d * s_.channels * s_.in_d + from % s_.in_d) * in;
+        float* row = to + i * image.pitch + d * s_.channels * image.width + s_.left;
+        for (std::int64_t c = 0; c < s_.channels; ++c)
+          std::copy_n(line + c * s_.in_d * in + h * s_.in_w, s_.in_w, row + c * image.width);
       }
-    });
   }
 
   const ConvLast& s_;

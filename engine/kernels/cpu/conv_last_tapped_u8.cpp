@@ -10,6 +10,7 @@
 #include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
 #include "engine/kernels/cpu/conv_last.h"
+#include "engine/kernels/cpu/dynamic_bytes.h"
 #include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/import_kernels.h"
 
@@ -24,7 +25,9 @@ std::int64_t up(std::int64_t n, std::int64_t grain) { return (n + grain - 1) / g
 
 struct Shape final : Prepared {
   ConvLast c;
-  ir::InputQuantizer quantizer;
+  ir::InputQuantizer quantizer;  // of a range found at run time: of nothing yet
+  bool dynamic = false;
+  std::int32_t shift = 0;                // of the weights
   std::optional<ir::InputQuantizer> to;  // y is bytes
   std::int64_t pixel = 0;                // bytes of a pixel of the image
   std::int64_t columns = 0;              // of a line of a window in the packed matrix
@@ -46,7 +49,9 @@ Shape shape_of(const NodeView& view) {
   Shape s;
   s.c = conv_last(view);
   const ConvLast& c = s.c;
-  s.quantizer = *ir::input_quantizer(view.node->attrs);
+  s.dynamic = ir::has_dynamic_range(view.node->attrs);
+  s.shift = static_cast<std::int32_t>(view.node->attrs.i("w_shift"));
+  s.quantizer = ir::input_quantizer(view.node->attrs).value_or(ir::InputQuantizer());
   s.to = ir::output_quantizer(view.node->attrs);
   s.pixel = up(c.channels, 4);
   s.columns = up(c.kw * s.pixel, u8_grain(view.isa));
@@ -78,7 +83,7 @@ Shape shape_of(const NodeView& view) {
 }
 
 const char* refuse(const NodeView& view) {
-  if (!ir::input_quantizer(view.node->attrs)) return "needs known ranges";
+  if (const char* reason = refuse_ranges(view)) return reason;
   if (view.node->attrs.i("x_first") != 0) return "needs the channels last";
   const Tensor& w = view.inputs[1];
   if (w.dtype != DType::kI8) return "needs i8 weights";
@@ -86,7 +91,10 @@ const char* refuse(const NodeView& view) {
   if (!w.is_constant || !has_input(view, 2) || !view.inputs[2].is_constant)
     return "needs constant weights and scales";
   const ConvLast c = conv_last(view);
+  if (c.is_volume()) return "takes windows over two axes";
   if (c.groups != 1) return "takes one group";
+  if (view.node->attrs.i("w_shift") != 0 && c.channels % 4 != 0)
+    return "shifts weights of whole fours of channels";
   if (c.dilation_w != 1) return "takes windows without gaps in a line";
   if (c.kh * up(c.kw * up(c.channels, 4), u8_grain(view.isa)) > kMaxU8Cols)
     return "takes at most 65536 weights an output";
@@ -121,7 +129,10 @@ Result<std::unique_ptr<Prepared>> prepare(const NodeView& view, const Packed*) {
   return std::unique_ptr<Prepared>(std::make_unique<Shape>(shape_of(view)));
 }
 
-std::size_t workspace_bytes(const NodeView& view) { return shape_of(view).image_bytes; }
+std::size_t workspace_bytes(const NodeView& view) {
+  const Shape s = shape_of(view);
+  return s.image_bytes + (s.dynamic ? dynamic_quantizer_bytes(view.num_threads) : 0);
+}
 
 // `count` pixels of bytes, spread to the image's.
 void spread(const Shape& s, const std::uint8_t* from, std::int64_t count, std::uint8_t* to) {
@@ -235,8 +246,14 @@ void run_unit(const Shape& s, const U8Matrix& w, const Results& results, std::in
     sink.y = results.to.pixel(pixel);
   }
   const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
-  gemm_u8(w, {x, c.stride_w * s.pixel, static_cast<int>(c.kh), c.dilation_h * s.pitch(), s.columns},
-          numbers, count, sink, outputs.begin, outputs.end, finish);
+  const TappedRows<std::uint8_t> windows{x, c.stride_w * s.pixel, static_cast<int>(c.kh),
+                                         c.dilation_h * s.pitch(), s.columns};
+  std::int32_t more[kManyUnitRows];
+  if (s.shift != 0) {
+    shifted_sums(windows, c.kw * s.pixel, count, s.quantizer.zero, s.shift, more);
+    sink.more = more;
+  }
+  gemm_u8(w, windows, numbers, count, sink, outputs.begin, outputs.end, finish);
   const Epilogue& rest = results.parted.rest;
   if (rest.is_empty()) return;
   for (std::int64_t i = 0; i < count; ++i)
@@ -247,20 +264,26 @@ void run_unit(const Shape& s, const U8Matrix& w, const Results& results, std::in
 }
 
 Status run(const NodeView& view, const LaunchArgs& args) {
-  const auto& s = static_cast<const Shape&>(*args.prepared);
+  Shape s = static_cast<const Shape&>(*args.prepared);
   const Tensor& y = view.outputs[0];
   if (y.num_elements() == 0) return {};
   copy_base(view, kConvLastBase, *args.team);
+  std::byte* workspace = args.workspace;
+  if (s.dynamic) {
+    s.quantizer = dynamic_quantizer(view.isa, view.inputs[0], *args.team, workspace);
+    workspace += dynamic_quantizer_bytes(view.num_threads);
+  }
   const auto* image = static_cast<const std::uint8_t*>(view.inputs[0].data);
   if (!s.direct) {
-    auto* made = reinterpret_cast<std::uint8_t*>(args.workspace);
+    auto* made = reinterpret_cast<std::uint8_t*>(workspace);
     split(
         *args.team, s.c.batch * s.height, row_grain(s.width * s.c.channels),
         [&](std::int64_t begin, std::int64_t end, int) { make_lines(s, view, begin, end, made); });
     image = made;
   }
   const U8Matrix& w = static_cast<const PackedTaps&>(*args.packed).matrix;
-  Results results{split_epilogue(view, s.c.outputs), placed_at(view), nullptr, y.dims[3]};
+  Results results{split_epilogue(view, s.c.outputs), placed_at(view), nullptr, 0};
+  results.stride = results.to.width;
   if (s.to) results.bytes = static_cast<std::uint8_t*>(y.data) + view.node->attrs.i("y_begin");
   const std::int64_t units = s.lines * s.units;
   split(*args.team, units * s.parts, 1, [&](std::int64_t begin, std::int64_t end, int) {

@@ -1,6 +1,8 @@
 // Channels-last 3x3 convolution of stride 1 by Winograd's method: tiles of 2x2 or 4x4 outputs,
 // whose (m + 2)^2 products are each one packed matrix product over a block of tiles. 2.25 or 4
 // times fewer multiply-adds; errors grow with the constants of the transforms, a few bits for 4x4.
+// Windows over a third axis are sums of such ones: their planes lie beside each other in the
+// products' columns, with any stride and dilation.
 #include <vector>
 
 #include "engine/ir/op_enums.h"
@@ -31,20 +33,23 @@ template <int m>
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
   constexpr std::int64_t kPatch = (m + 2) * (m + 2);
   const ConvLast s = conv_last(view);
-  const std::int64_t count = s.outputs * s.channels;
+  const std::int64_t columns = s.kd * s.channels, count = s.outputs * columns;
   std::vector<float> all(static_cast<std::size_t>(kPatch * count));
   double u[kWinogradMaxPatch];
-  for (std::int64_t i = 0; i < count; ++i) {
+  for (std::int64_t i = 0; i < count;
+       ++i) {  // [output][channel][plane] to [output][plane][channel]
     winograd_weights(m, view.inputs[1].f32() + 9 * i, u);
+    const std::int64_t o = i / columns, c = i % columns / s.kd, d = i % s.kd;
+    const std::int64_t to = o * columns + d * s.channels + c;
     for (std::int64_t k = 0; k < kPatch; ++k)
-      all[static_cast<std::size_t>(k * count + i)] = static_cast<float>(u[k]);
+      all[static_cast<std::size_t>(k * count + to)] = static_cast<float>(u[k]);
   }
   auto packed = std::make_unique<PackedPatch>();
-  packed->panels.reserve(static_cast<std::size_t>(kPatch * panel_elements(s.outputs, s.channels)));
+  packed->panels.reserve(static_cast<std::size_t>(kPatch * panel_elements(s.outputs, columns)));
   for (std::int64_t k = 0; k < kPatch; ++k) {
-    const F32Matrix one = pack_f32(s.outputs, s.channels, all.data() + k * count, view.isa);
+    const F32Matrix one = pack_f32(s.outputs, columns, all.data() + k * count, view.isa);
     packed->panels.insert(packed->panels.end(), one.panel(0),
-                          one.panel(0) + panel_elements(s.outputs, s.channels));
+                          one.panel(0) + panel_elements(s.outputs, columns));
   }
   packed->zeros.resize(static_cast<std::size_t>(s.channels));
   return std::unique_ptr<Packed>(std::move(packed));
@@ -71,17 +76,19 @@ class Work {
 
   void transform(const WinogradBlock& b, Range tiles) const {
     const float* patch[kWinogradMaxPatch];
-    for (std::int64_t t = tiles.begin; t < tiles.end; ++t) {
-      layout_.patch(b.first + t, x_, packed_.zeros.data(), patch);
-      input_(patch, s_.channels, v_of(b) + t * layout_.v_width, v_plane());
-    }
+    for (std::int64_t t = tiles.begin; t < tiles.end; ++t)
+      for (std::int64_t d = 0; d < s_.kd; ++d) {
+        layout_.patch(b.first + t, d, x_, packed_.zeros.data(), patch);
+        input_(patch, s_.channels, v_of(b) + t * layout_.v_width + d * s_.channels, v_plane());
+      }
   }
 
   void multiply(const WinogradBlock& b, Range places) const {
+    const std::int64_t columns = layout_.columns();
     for (std::int64_t k = places.begin; k < places.end; ++k)
-      gemm_f32({packed_.panels.data() + k * panel_elements(s_.outputs, s_.channels), s_.outputs,
-                s_.channels, isa_},
-               {v_of(b) + k * v_plane(), layout_.v_width, 1, 0, s_.channels}, b.count,
+      gemm_f32({packed_.panels.data() + k * panel_elements(s_.outputs, columns), s_.outputs,
+                columns, isa_},
+               {v_of(b) + k * v_plane(), layout_.v_width, 1, 0, columns}, b.count,
                m_of(b) + k * m_plane(), layout_.m_width, 0, s_.outputs);
   }
 

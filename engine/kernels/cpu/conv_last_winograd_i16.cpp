@@ -2,7 +2,7 @@
 // on tiles of 4x4 outputs. At the points 0, +-1, +-2 the transform of bytes is exact in 16 bits;
 // transformed weights are rounded to 16 bits, as many as sums of 32 bits leave them: errors of
 // about a thousandth, less than those of bytes. A quarter of the multiply-adds, at half their
-// width.
+// width. Windows over a third axis as in conv_last_winograd.cpp.
 #include <vector>
 
 #include "engine/ir/input_quantizer.h"
@@ -51,25 +51,27 @@ Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
   const ConvLast s = conv_last(view);
   const ir::InputQuantizer quantizer = *ir::input_quantizer(view.node->attrs);
   const auto* w = static_cast<const std::int8_t*>(view.inputs[1].data);
-  const std::int64_t matrix = i16_panel_elements(s.outputs, s.channels);
+  const std::int64_t columns = s.kd * s.channels;
+  const std::int64_t matrix = i16_panel_elements(s.outputs, columns);
   auto packed = std::make_unique<PackedPatch>();
   packed->panels.resize(static_cast<std::size_t>(kPatch * matrix));
   packed->factors.resize(static_cast<std::size_t>(kPatch * padded(s.outputs)));
   packed->zeros.assign(static_cast<std::size_t>(s.channels),
                        static_cast<std::uint8_t>(quantizer.zero));
-  std::vector<double> rows(static_cast<std::size_t>(kPatch * s.channels));
+  std::vector<double> rows(static_cast<std::size_t>(kPatch * columns));
   for (std::int64_t o = 0; o < s.outputs; ++o) {
-    for (std::int64_t c = 0; c < s.channels; ++c) {
+    for (std::int64_t c = 0; c < columns; ++c) {  // [plane][channel], of w [channel][plane]
       float window[9];
-      std::copy_n(w + (o * s.channels + c) * 9, 9, window);
+      const std::int64_t from = c % s.channels * s.kd + c / s.channels;
+      std::copy_n(w + (o * columns + from) * 9, 9, window);
       double u[kPatch];
       winograd_weights_whole(window, u);
       for (std::int64_t k = 0; k < kPatch; ++k)
-        rows[static_cast<std::size_t>(k * s.channels + c)] = u[k];
+        rows[static_cast<std::size_t>(k * columns + c)] = u[k];
     }
     for (int k = 0; k < kPatch; ++k) {
       const float step = pack_i16_row(
-          {rows.data() + k * s.channels, static_cast<std::size_t>(s.channels)}, o,
+          {rows.data() + k * columns, static_cast<std::size_t>(columns)}, o,
           winograd_whole_most(k, quantizer.levels), packed->panels.data() + k * matrix);
       packed->factors[static_cast<std::size_t>(k * padded(s.outputs) + o)] =
           step * quantizer.scale * view.inputs[2].f32()[o];
@@ -118,16 +120,19 @@ class Work {
 
   void transform(const WinogradBlock& b, Range tiles) const {
     const std::uint8_t* patch[kPatch];
-    for (std::int64_t t = tiles.begin; t < tiles.end; ++t) {
-      layout_.patch(b.first + t, x_, packed_.zeros.data(), patch);
-      input_(patch, s_.channels, quantizer_.zero, v_of(b) + t * layout_.v_width, v_plane());
-    }
+    for (std::int64_t t = tiles.begin; t < tiles.end; ++t)
+      for (std::int64_t d = 0; d < s_.kd; ++d) {  // in order: whole vectors reach into the next
+        layout_.patch(b.first + t, d, x_, packed_.zeros.data(), patch);
+        input_(patch, s_.channels, quantizer_.zero, v_of(b) + t * layout_.v_width + d * s_.channels,
+               v_plane());
+      }
   }
 
   void multiply(const WinogradBlock& b, Range places) const {
+    const std::int64_t columns = layout_.columns();
     for (std::int64_t k = places.begin; k < places.end; ++k)
-      gemm_i16({packed_.panels.data() + k * i16_panel_elements(s_.outputs, s_.channels),
-                packed_.factors.data() + k * padded(s_.outputs), s_.outputs, s_.channels, isa_},
+      gemm_i16({packed_.panels.data() + k * i16_panel_elements(s_.outputs, columns),
+                packed_.factors.data() + k * padded(s_.outputs), s_.outputs, columns, isa_},
                v_of(b) + k * v_plane(), layout_.v_width, b.count, m_of(b) + k * m_plane(),
                layout_.m_width);
   }

@@ -11,6 +11,7 @@
 #include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
 #include "engine/kernels/cpu/conv_last.h"
+#include "engine/kernels/cpu/dynamic_bytes.h"
 #include "engine/kernels/cpu/epilogue.h"
 #include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/import_kernels.h"
@@ -32,14 +33,15 @@ struct Shape final : Prepared {
   WindowNd window;
   std::int64_t batch = 0, groups = 1, channels = 1, group_channels = 1, group_outputs = 1;
   std::int64_t in = 0, out = 0, taps = 1;  // positions; of a window
-  ir::InputQuantizer quantizer;
+  ir::InputQuantizer quantizer;            // of a range found at run time: of nothing yet
+  bool dynamic = false;
+  std::int32_t shift = 0;              // of the weights
   bool last = false;                   // x [B, S, C]
   std::int64_t blocks = 1, block = 1;  // of an item's positions; positions of one
   std::int64_t parts = 1;              // of a group's outputs
   bool direct = false;                 // a window is a run of bytes: nothing is copied
   bool placed = false;                 // x is the rows
-  std::size_t tiles_at = 0, patches_at = 0, tile_bytes = 0, patch_bytes = 0, all = 0;
-
+  std::size_t rows_at = 0, tiles_at = 0, patches_at = 0, tile_bytes = 0, patch_bytes = 0, all = 0;
   std::int64_t grain = 4;  // of the packed columns
 
   std::int64_t columns() const { return group_channels * taps; }
@@ -49,7 +51,7 @@ struct Shape final : Prepared {
 
 // An image with its channels first, as the windows are described.
 Tensor channels_first(Tensor t) {
-  t.dims = {t.dims[0], t.dims[3], t.dims[1], t.dims[2]};
+  std::rotate(t.dims.begin() + 1, t.dims.begin() + t.rank - 1, t.dims.begin() + t.rank);
   return t;
 }
 
@@ -78,13 +80,15 @@ Shape shape_of(const NodeView& view) {
   s.batch = view.inputs[0].dims[0];
   s.groups = view.node->attrs.i("groups", 1);
   s.last = view.node->op == ir::kOpConvLast;
-  s.channels = view.inputs[0].dims[s.last ? 3 : 1];
+  s.channels = view.inputs[0].dims[s.last ? static_cast<std::size_t>(w.rank - 1) : 1];
   s.group_channels = w.dims[1];
   s.group_outputs = w.dims[0] / s.groups;
   s.in = s.window.in_elements();
   s.out = s.window.out_elements();
   s.taps = s.window.kernel_elements();
-  s.quantizer = *ir::input_quantizer(view.node->attrs);
+  s.dynamic = ir::has_dynamic_range(view.node->attrs);
+  s.shift = static_cast<std::int32_t>(view.node->attrs.i("w_shift"));
+  s.quantizer = ir::input_quantizer(view.node->attrs).value_or(ir::InputQuantizer());
   s.grain = u8_grain(view.isa);
   // Blocks of one size, and enough units for the team.
   s.blocks = even_parts(s.batch * s.groups, s.out, kBlockPositions, view.num_threads);
@@ -100,8 +104,10 @@ Shape shape_of(const NodeView& view) {
   s.placed = s.last && view.inputs[0].dtype == DType::kU8 && s.row() == s.channels &&
              (!s.direct || s.packed_columns() == s.columns());
   // A row may be read to the end of its columns, which meet zero weights.
+  if (s.dynamic) s.rows_at = dynamic_quantizer_bytes(view.num_threads);
+  s.tiles_at = s.rows_at;
   if (!s.placed)
-    s.tiles_at = aligned_bytes(static_cast<std::size_t>(s.batch * s.in * s.row() + s.grain));
+    s.tiles_at += aligned_bytes(static_cast<std::size_t>(s.batch * s.in * s.row() + s.grain));
   s.tile_bytes = aligned_bytes(kBlockPositions * kBlockOutputs * sizeof(float));
   s.patches_at = s.tiles_at + static_cast<std::size_t>(view.num_threads) * s.tile_bytes;
   s.patch_bytes =
@@ -111,7 +117,7 @@ Shape shape_of(const NodeView& view) {
 }
 
 const char* refuse(const NodeView& view) {
-  if (!ir::input_quantizer(view.node->attrs)) return "needs known ranges";
+  if (const char* reason = refuse_ranges(view)) return reason;
   if (view.node->attrs.i("x_first") != 0) return "needs the channels last";
   const Tensor& w = view.inputs[1];
   if (w.dtype != DType::kI8) return "needs i8 weights";
@@ -156,25 +162,20 @@ Result<std::unique_ptr<Prepared>> prepare(const NodeView& view, const Packed*) {
 
 std::size_t workspace_bytes(const NodeView& view) { return shape_of(view).all; }
 
-// Positions [begin, end) of an item that is bytes: x [S, C] to rows [S][C].
-void copy_rows_last(const Shape& s, const std::uint8_t* x, std::int64_t begin, std::int64_t end,
-                    std::uint8_t* rows) {
-  const bool dense = s.row() == s.channels;
-  const std::int64_t at_once = dense ? end - begin : 1;
-  for (std::int64_t t = begin; t < end; t += at_once)
-    std::memcpy(rows + t * s.row(), x + t * s.channels,
-                static_cast<std::size_t>(at_once * s.channels));
-}
-
-// The same of f32.
-void to_rows_last(const Shape& s, Isa isa, const float* x, std::int64_t begin, std::int64_t end,
-                  std::uint8_t* rows) {
+// Positions [begin, end) of an item of x [S, C], bytes or f32, to rows [S][C].
+void to_rows_last(const Shape& s, Isa isa, const Tensor& x, std::int64_t item, std::int64_t begin,
+                  std::int64_t end, std::uint8_t* rows) {
   const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
-  const bool dense = s.row() == s.channels;
-  const std::int64_t at_once = dense ? end - begin : 1;
-  for (std::int64_t t = begin; t < end; t += at_once)
-    quantize_u8_static(isa, x + t * s.channels, at_once * s.channels, numbers, s.quantizer.levels,
-                       rows + t * s.row());
+  const bool dense = s.row() == s.channels, bytes = x.dtype == DType::kU8;
+  const std::int64_t at_once = dense ? end - begin : 1, count = at_once * s.channels;
+  for (std::int64_t t = begin; t < end; t += at_once) {
+    const std::int64_t at = item + t * s.channels;
+    if (bytes)
+      std::memcpy(rows + t * s.row(), static_cast<const std::uint8_t*>(x.data) + at,
+                  static_cast<std::size_t>(count));
+    else
+      quantize_u8_static(isa, x.f32() + at, count, numbers, s.quantizer.levels, rows + t * s.row());
+  }
 }
 
 // The same of x [C, S].
@@ -272,7 +273,7 @@ struct Results {
 };
 
 void multiply_last(const Shape& s, const U8Matrix& w, const Results& results, const Unit& u,
-                   const TappedRows<std::uint8_t>& x) {
+                   const TappedRows<std::uint8_t>& x, const std::int32_t* more) {
   const U8Row numbers{s.quantizer.scale, s.quantizer.zero};
   const std::int64_t first = u.group * s.group_outputs, outputs = s.groups * s.group_outputs;
   const std::int64_t position = u.batch * s.out + u.first;
@@ -281,6 +282,7 @@ void multiply_last(const Shape& s, const U8Matrix& w, const Results& results, co
   if (finish.residual) finish.residual += position * outputs + first;
   U8Sink sink;
   sink.stride = results.to.width;
+  sink.more = more;
   if (results.numbers) {
     sink.bytes = results.bytes + position * sink.stride + first;
     sink.numbers = {results.numbers->scale, results.numbers->zero};
@@ -309,10 +311,17 @@ void run_unit(const Shape& s, const U8Matrix& w, const Results& results, const U
     x.x = patch;
     x.row_stride = columns;
   }
-  if (s.last) return multiply_last(s, w, results, u, x);
+  std::int32_t sums[kBlockPositions];
+  const std::int32_t* more = s.shift != 0 ? sums : nullptr;
+  if (more) shifted_sums(x, s.columns(), u.count, s.quantizer.zero, s.shift, sums);
+  if (s.last) return multiply_last(s, w, results, u, x, more);
   for (std::int64_t o = u.begin; o < u.end; o += kBlockOutputs) {
     const std::int64_t width = std::min(kBlockOutputs, u.end - o);
-    gemm_u8(w, x, &numbers, 0, u.count, tile - o, width, o, o + width);
+    U8Sink sink;
+    sink.y = tile - o;
+    sink.stride = width;
+    sink.more = more;
+    gemm_u8(w, x, numbers, u.count, sink, o, o + width, {});
     finish(s, results.epilogue, u, o, width, tile, results.y);
   }
 }
@@ -335,21 +344,21 @@ void make_rows(const Shape& s, const NodeView& view, Team& team, std::uint8_t* r
           [&](std::int64_t begin, std::int64_t end, int) {
             const std::int64_t item = b * s.channels * s.in;
             std::uint8_t* to = rows + b * s.in * s.row();
-            if (x.dtype == DType::kU8)
-              return copy_rows_last(s, static_cast<const std::uint8_t*>(x.data) + item, begin, end,
-                                    to);
-            (s.last ? to_rows_last : to_rows_first)(s, view.isa, x.f32() + item, begin, end, to);
+            if (s.last) return to_rows_last(s, view.isa, x, item, begin, end, to);
+            to_rows_first(s, view.isa, x.f32() + item, begin, end, to);
           });
 }
 
 Status run(const NodeView& view, const LaunchArgs& args) {
-  const auto& s = static_cast<const Shape&>(*args.prepared);
+  Shape s = static_cast<const Shape&>(*args.prepared);
   const auto& packed = static_cast<const PackedGroups&>(*args.packed);
   if (view.outputs[0].num_elements() == 0) return {};
   if (s.last) copy_base(view, kConvLastBase, *args.team);
+  if (s.dynamic)
+    s.quantizer = dynamic_quantizer(view.isa, view.inputs[0], *args.team, args.workspace);
   const auto* rows = static_cast<const std::uint8_t*>(view.inputs[0].data);
   if (!s.placed) {
-    auto* made = reinterpret_cast<std::uint8_t*>(args.workspace);
+    auto* made = reinterpret_cast<std::uint8_t*>(args.workspace + s.rows_at);
     make_rows(s, view, *args.team, made);
     rows = made;
   }

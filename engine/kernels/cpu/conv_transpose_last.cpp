@@ -1,5 +1,7 @@
-// Channels-last transposed convolution whose windows do not overlap: one packed product for each
-// place of the window, written straight to its pixels.
+// Channels-last transposed convolution over two or three axes whose windows do not overlap: one
+// packed product for each place of the window, written straight to its pixels.
+#include "engine/kernels/cpu/conv_transpose_last.h"
+
 #include <vector>
 
 #include "engine/ir/input_quantizer.h"
@@ -28,7 +30,8 @@ const char* refuse(const NodeView& view) {
 
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
   const Tensor& w = view.inputs[1];
-  const std::int64_t channels = w.dims[0], outputs = w.dims[1], window = w.dims[2] * w.dims[3];
+  const std::int64_t channels = w.dims[0], outputs = w.dims[1],
+                     window = grown_windows(view).places();
   auto packed = std::make_unique<PackedPlaces>();
   std::vector<float> matrix(static_cast<std::size_t>(channels * outputs));
   for (std::int64_t k = 0; k < window; ++k) {
@@ -44,8 +47,9 @@ Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
 // Of one line of x with one place of the window: where results become bytes.
 std::size_t line_bytes(const NodeView& view) {
   if (view.outputs[0].dtype != DType::kU8) return 0;
-  return aligned_bytes(static_cast<std::size_t>(view.inputs[0].dims[2] * view.inputs[1].dims[1]) *
-                       sizeof(float));
+  return aligned_bytes(
+      static_cast<std::size_t>(grown_windows(view).columns * view.inputs[1].dims[1]) *
+      sizeof(float));
 }
 std::size_t workspace_bytes(const NodeView& view) {
   return static_cast<std::size_t>(view.num_threads) * line_bytes(view);
@@ -56,28 +60,28 @@ Status run(const NodeView& view, const LaunchArgs& args) {
   if (y.num_elements() == 0) return {};
   copy_base(view, kBase, *args.team);
   const auto& packed = static_cast<const PackedPlaces&>(*args.packed);
-  const std::int64_t channels = w.dims[0], outputs = w.dims[1], kh = w.dims[2], kw = w.dims[3];
-  const std::int64_t columns = x.dims[2];
+  const GrownWindows g = grown_windows(view);
+  const std::int64_t channels = w.dims[0], outputs = w.dims[1], columns = g.columns;
   const Placed to = placed_at(view);
   const auto quantizer = ir::output_quantizer(view.node->attrs);
   auto* bytes = static_cast<std::uint8_t*>(y.data) + view.node->attrs.i("y_begin");
   GemmFinish finish;
   if (has_input(view, kBias)) finish.bias = view.inputs[kBias].f32();
-  split(*args.team, x.dims[0] * x.dims[1], row_grain(columns * channels),
+  split(*args.team, g.lines, row_grain(columns * channels),
         [&](std::int64_t begin, std::int64_t end, int member) {
           auto* line = reinterpret_cast<float*>(args.workspace + static_cast<std::size_t>(member) *
                                                                      line_bytes(view));
           for (std::int64_t r = begin; r < end; ++r)
-            for (std::int64_t k = 0; k < kh * kw; ++k) {
-              const std::int64_t pixel = (r * kh + k / kw) * columns * kw + k % kw;
+            for (std::int64_t k = 0; k < g.places(); ++k) {
+              const std::int64_t pixel = g.pixel(r, k);
               gemm_f32(packed.places[static_cast<std::size_t>(k)],
                        {x.f32() + r * columns * channels, channels, 1, 0, channels}, columns,
-                       quantizer ? line : to.pixel(pixel), quantizer ? outputs : kw * to.width, 0,
+                       quantizer ? line : to.pixel(pixel), quantizer ? outputs : g.kw * to.width, 0,
                        outputs, &finish);
               for (std::int64_t i = 0; quantizer && i < columns; ++i)
                 quantize_u8_static(view.isa, line + i * outputs, outputs,
                                    {quantizer->scale, quantizer->zero}, quantizer->levels,
-                                   bytes + (pixel + i * kw) * to.width);
+                                   bytes + (pixel + i * g.kw) * to.width);
             }
         });
   return {};

@@ -10,6 +10,7 @@
 #include "engine/ir/input_quantizer.h"
 #include "engine/ir/op_enums.h"
 #include "engine/kernels/cpu/conv_last.h"
+#include "engine/kernels/cpu/conv_transpose_last.h"
 #include "engine/kernels/cpu/gemm_u8.h"
 #include "engine/kernels/cpu/import_kernels.h"
 
@@ -51,7 +52,8 @@ bool is_direct(const NodeView& view) {
 
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
   const Tensor& w = view.inputs[1];
-  const std::int64_t channels = w.dims[0], outputs = w.dims[1], window = w.dims[2] * w.dims[3];
+  const std::int64_t channels = w.dims[0], outputs = w.dims[1],
+                     window = grown_windows(view).places();
   const auto quantizer = *ir::input_quantizer(view.node->attrs);
   auto packed = std::make_unique<PackedPlaces>();
   std::vector<std::int8_t> matrix(static_cast<std::size_t>(channels * outputs));
@@ -74,17 +76,16 @@ Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
 }
 
 std::size_t workspace_bytes(const NodeView& view) {
-  const Tensor& x = view.inputs[0];
   if (is_direct(view)) return 0;
-  return static_cast<std::size_t>(x.dims[0] * x.dims[1] * x.dims[2] * row_of(view));
+  return static_cast<std::size_t>(grown_windows(view).pixels() * row_of(view));
 }
 
 // x as rows of bytes, filled up with zeros, which meet zero weights.
 void make_rows(const NodeView& view, Team& team, std::uint8_t* rows) {
   const Tensor& x = view.inputs[0];
   const auto quantizer = *ir::input_quantizer(view.node->attrs);
-  const std::int64_t channels = x.dims[3], row = row_of(view);
-  split(team, x.dims[0] * x.dims[1] * x.dims[2], row_grain(channels),
+  const std::int64_t channels = view.inputs[1].dims[0], row = row_of(view);
+  split(team, grown_windows(view).pixels(), row_grain(channels),
         [&](std::int64_t begin, std::int64_t end, int) {
           for (std::int64_t i = begin; i < end; ++i) {
             std::uint8_t* to = rows + i * row;
@@ -102,16 +103,16 @@ void make_rows(const NodeView& view, Team& team, std::uint8_t* rows) {
 // The product of some pixels of x with one place of the window.
 void run_unit(const NodeView& view, const U8Matrix& w, const std::uint8_t* rows, std::int64_t first,
               std::int64_t count, std::int64_t k) {
-  const Tensor &x = view.inputs[0], &window = view.inputs[1], &y = view.outputs[0];
-  const std::int64_t columns = x.dims[2], kh = window.dims[2], kw = window.dims[3];
+  const Tensor& y = view.outputs[0];
+  const GrownWindows g = grown_windows(view);
   const auto quantizer = *ir::input_quantizer(view.node->attrs);
   std::int32_t places[kUnitRows];
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t line = (first + i) / columns, column = (first + i) % columns;
-    places[i] = static_cast<std::int32_t>(((line * kh + k / kw) * columns + column) * kw + k % kw);
+    const std::int64_t line = (first + i) / g.columns, column = (first + i) % g.columns;
+    places[i] = static_cast<std::int32_t>(g.pixel(line, k) + column * g.kw);
   }
   U8Sink sink;
-  sink.stride = y.dims[3];
+  sink.stride = y.dims[static_cast<std::size_t>(y.rank - 1)];
   sink.places = places;
   if (const auto to = ir::output_quantizer(view.node->attrs)) {
     sink.bytes = static_cast<std::uint8_t*>(y.data) + view.node->attrs.i("y_begin");
@@ -128,7 +129,7 @@ void run_unit(const NodeView& view, const U8Matrix& w, const std::uint8_t* rows,
 }
 
 Status run(const NodeView& view, const LaunchArgs& args) {
-  const Tensor &x = view.inputs[0], &w = view.inputs[1];
+  const Tensor& x = view.inputs[0];
   if (view.outputs[0].num_elements() == 0) return {};
   copy_base(view, kBase, *args.team);
   const auto& packed = static_cast<const PackedPlaces&>(*args.packed);
@@ -138,9 +139,9 @@ Status run(const NodeView& view, const LaunchArgs& args) {
     make_rows(view, *args.team, made);
     rows = made;
   }
-  const std::int64_t pixels = x.dims[0] * x.dims[1] * x.dims[2];
-  const std::int64_t units = (pixels + kUnitRows - 1) / kUnitRows, window = w.dims[2] * w.dims[3];
-  split(*args.team, units * window, 1, [&](std::int64_t begin, std::int64_t end, int) {
+  const GrownWindows g = grown_windows(view);
+  const std::int64_t pixels = g.pixels(), units = (pixels + kUnitRows - 1) / kUnitRows;
+  split(*args.team, units * g.places(), 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t first = i % units * kUnitRows;
       run_unit(view, packed.places[static_cast<std::size_t>(i / units)], rows, first,

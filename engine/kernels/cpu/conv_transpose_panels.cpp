@@ -17,6 +17,7 @@ namespace antiphon::cpu {
 namespace {
 
 constexpr std::int64_t kRows = 48;          // pixels of a block
+constexpr std::int64_t kShortRow = 8;       // of a window: below, a call costs more than it saves
 constexpr std::int64_t kLeastSpread = 256;  // columns of a block, about
 
 struct PackedSpread final : Packed {
@@ -97,7 +98,11 @@ void spread(const WindowNd& w, const VectorMath& math, std::int64_t pixel, const
       if (w.dilation[2] == 1) {
         const std::int64_t begin = std::clamp<std::int64_t>(-first, 0, w.kernel[2]);
         const std::int64_t end = std::clamp<std::int64_t>(w.out[2] - first, begin, w.kernel[2]);
-        if (begin < end) add(row + first + begin, from + begin, row + first + begin, end - begin);
+        float* to = row + first;
+        if (end - begin < kShortRow)
+          for (std::int64_t k = begin; k < end; ++k) to[k] += from[k];
+        else
+          add(to + begin, from + begin, to + begin, end - begin);
         continue;
       }
       for (std::int64_t k = 0; k < w.kernel[2]; ++k) {

@@ -21,6 +21,15 @@ struct Epilogue {
     if (bias) add(y, bias + first, y, n);
     finish(y, residual_row, n);
   }
+  // The same for `count` rows of n outputs, y_stride apart; those of the residual residual_stride.
+  void rows(float* y, std::int64_t y_stride, const float* residual_row,
+            std::int64_t residual_stride, std::int64_t count, std::int64_t first,
+            std::int64_t n) const {
+    if (is_empty()) return;
+    if (!bias && y_stride == n && residual_stride == n) return finish(y, residual_row, count * n);
+    for (std::int64_t i = 0; i < count; ++i)
+      row(y + i * y_stride, residual_row ? residual_row + i * residual_stride : nullptr, first, n);
+  }
   // The same for a row that shares one bias: channel `channel` of a convolution.
   void channel_row(float* y, const float* residual_row, std::int64_t channel,
                    std::int64_t n) const {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "engine/kernels/cpu/gemm_u8_tiles.h"
 
@@ -107,8 +108,8 @@ float most_of(const float* values, std::int64_t n) {
 bool makes_plain_bytes(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
   const U8Sink& to = p.sink;
   const bool relu = p.finish.relu || p.finish.relu_last;
-  if (!to.bytes || to.levels != 255 || (relu && to.numbers.zero != 0) || p.finish.residual ||
-      p.rows_stride != 0 || u8_inverse(to.numbers.scale) == 0)
+  if (!to.bytes || to.more || to.levels != 255 || (relu && to.numbers.zero != 0) ||
+      p.finish.residual || p.rows_stride != 0 || u8_inverse(to.numbers.scale) == 0)
     return false;
   const double sum = 2.0 * 255 * 128 * static_cast<double>(p.w.padded_cols());
   const float bias = p.finish.bias ? most_of(p.finish.bias + row_begin, row_end - row_begin) : 0.0f;
@@ -149,6 +150,7 @@ void finish_rows(const Product& p, U8Finish finish, const std::int32_t* sums, st
   to.num_rows = count;
   to.rows = p.rows + i * p.rows_stride;
   to.places = p.sink.places ? p.sink.places + i : nullptr;
+  to.more = p.sink.more ? p.sink.more + i : nullptr;
   to.residual = last.residual ? last.residual + first * last.residual_stride + r : nullptr;
   if (p.sink.bytes)
     to.bytes = p.sink.bytes + first * to.stride + r;
@@ -204,7 +206,7 @@ void multiply(const Product& p, std::int64_t row_begin, std::int64_t row_end) {
     return multiply_amx(p, row_begin, row_end);
 #endif
   const U8Tiles& tiles = tiles_for(p.w);
-  if (p.num_rows == 1 && tiles.row && !p.sink.bytes && !p.sink.places)
+  if (p.num_rows == 1 && tiles.row && !p.sink.bytes && !p.sink.places && !p.sink.more)
     return multiply_row(p, tiles, row_begin, row_end);
   U8Outputs to = common_outputs(p, row_begin, row_end), beside = to;
   TappedRows<std::uint8_t> part = p.x;
@@ -250,10 +252,11 @@ void finish_u8_portable(const std::int32_t* sums, const U8Outputs& to) {
     if (place < 0) continue;
     const U8Row& row = to.rows[i * to.rows_stride];
     const float* residual = to.residual_of(place);
+    const std::int32_t more = to.more ? to.more[i] : 0;
     float* y = to.bytes ? values : to.y + place * to.stride;
     for (std::int64_t o = 0; o < to.outputs; ++o) {
-      float v =
-          static_cast<float>(sums[o] - row.zero * to.of_weights[o]) * (to.scales[o] * row.scale);
+      const std::int32_t sum = sums[o] - row.zero * to.of_weights[o] + more;
+      float v = static_cast<float>(sum) * (to.scales[o] * row.scale);
       if (to.bias) v += to.bias[o];
       if (to.relu) v = std::max(v, 0.0f);
       if (residual) v += residual[o];
@@ -294,14 +297,17 @@ U8Matrix pack_u8(std::int64_t rows, std::int64_t cols, const std::int8_t* w, con
   return m;
 }
 
+void range_of(Isa isa, const float* x, std::int64_t n, float* low, float* high) {
+#if defined(__x86_64__)
+  if (isa != Isa::kPortable) return range_avx2(x, n, low, high);
+#endif
+  (void)isa;
+  range_portable(x, n, low, high);
+}
+
 U8Row range_u8(Isa isa, const float* x, std::int64_t n) {
   float low = 0, high = 0;
-#if defined(__x86_64__)
-  const auto range = isa == Isa::kPortable ? range_portable : range_avx2;
-#else
-  const auto range = range_portable;
-#endif
-  range(x, n, &low, &high);
+  range_of(isa, x, n, &low, &high);
   const float scale = (high - low) / 255.0f;
   if (u8_inverse(scale) == 0) return {};
   return {scale, static_cast<std::int32_t>(std::nearbyint(std::min(-low / scale, 255.0f)))};
@@ -311,13 +317,11 @@ U8Row quantize_u8(Isa isa, const float* x, std::int64_t n, std::uint8_t* values)
   const std::int32_t levels = u8_levels(isa);
   float low = 0, high = 0;
 #if defined(__x86_64__)
-  const auto range = isa == Isa::kPortable ? range_portable : range_avx2;
   const auto to_u8 = isa == Isa::kPortable ? to_u8_portable : to_u8_avx2;
 #else
-  const auto range = range_portable;
   const auto to_u8 = to_u8_portable;
 #endif
-  range(x, n, &low, &high);
+  range_of(isa, x, n, &low, &high);
   const float width = high - low, inverse = static_cast<float>(levels) / width;
   // Rows of zeros, so tiny that the inverse would overflow, or not finite.
   if (!(width > 0 && std::isfinite(inverse) && inverse > 0)) {

@@ -73,6 +73,8 @@ U8Row range_u8(Isa isa, const float* x, std::int64_t n);
 // within 0..levels; NaN is 0. The same bits on every ISA.
 void quantize_u8_static(Isa isa, const float* x, std::int64_t n, const U8Row& row,
                         std::int32_t levels, std::uint8_t* values);
+// *low becomes the smallest of it and x [n], *high the largest; NaN is left out.
+void range_of(Isa isa, const float* x, std::int64_t n, float* low, float* high);
 // values [n] -> y [n]: (value - zero) * scale. The same bits on every ISA.
 void dequantize_u8(Isa isa, const std::uint8_t* values, std::int64_t n, const U8Row& row, float* y);
 
@@ -93,7 +95,9 @@ struct U8Sink {
   std::int32_t levels = 255;
   std::int64_t stride = 0;
   const std::int32_t* places = nullptr;  // -1: nobody wants the row; null: row i goes to i
+  const std::int32_t* more = nullptr;    // of each row, added to its sums; null: nothing
 };
+
 // The same with one row's numbers for all. The residual's rows have places, too; the values as
 // bytes are what quantize_u8_static makes of those in f32.
 void gemm_u8(const U8Matrix& w, const TappedRows<std::uint8_t>& x, const U8Row& row,

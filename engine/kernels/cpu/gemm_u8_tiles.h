@@ -15,6 +15,7 @@ struct U8Outputs {
   const U8Row* rows = nullptr;  // the first's numbers; the next row's are rows_stride further
   std::int64_t rows_stride = 0;
   const std::int32_t* places = nullptr;      // of the rows, -1: unwanted; null: 0, 1, 2, ...
+  const std::int32_t* more = nullptr;        // of the rows, added to their sums, or null
   const std::int32_t* of_weights = nullptr;  // sums of the weights, [16]
   const float* scales = nullptr;             // of the weights, [16]
   std::int64_t outputs = 0;                  // how many of the 16 are wanted
@@ -82,7 +83,7 @@ void u8_amx_begin(std::int64_t num_rows);
 void u8_amx_block(const std::int8_t* panel, const std::int8_t* second,
                   const TappedRows<std::uint8_t>& x, std::int64_t num_rows, std::int32_t* sums);
 void u8_amx_end();
-// Smallest and largest of x and 0.
+// The smallest of *low and x, the largest of *high and x.
 void range_avx2(const float* x, std::int64_t n, float* low, float* high);
 void to_u8_avx2(const float* x, std::int64_t n, float inverse, std::int32_t zero,
                 std::int32_t levels, std::uint8_t* values);

@@ -170,9 +170,10 @@ ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Outputs& to) {
       factor = _mm512_mul_ps(_mm512_loadu_ps(to.scales), _mm512_set1_ps(row.scale));
     }
     if (place < 0) continue;
-    const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums), share);
+    __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums), share);
+    if (to.more) sum = _mm512_add_epi32(sum, _mm512_set1_epi32(to.more[i]));
     __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), factor);
-    asm("" : "+v"(v));  // as there
+    asm("" : "+v"(v));  // as in finish_u8_avx2
     if (to.bias) v = _mm512_add_ps(v, bias);
     if (to.relu) v = _mm512_max_ps(v, none);
     if (to.residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(wanted, to.residual_of(place)));
@@ -243,8 +244,10 @@ ANTIPHON_AVX2 void finish_u8_avx2(const std::int32_t* sums, const U8Outputs& to)
     const float* residual = to.residual_of(place);
 #pragma GCC unroll 2
     for (int k = 0; k < 2; ++k) {
-      const __m256i sum = _mm256_load_si256(reinterpret_cast<const __m256i*>(sums + 8 * k));
-      __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(sum, share[k])), factor[k]);
+      __m256i sum = _mm256_load_si256(reinterpret_cast<const __m256i*>(sums + 8 * k));
+      sum = _mm256_sub_epi32(sum, share[k]);
+      if (to.more) sum = _mm256_add_epi32(sum, _mm256_set1_epi32(to.more[i]));
+      __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), factor[k]);
       asm("" : "+x"(v));  // or the compiler makes one step, one rounding, of this and the next
       if (to.bias) v = _mm256_add_ps(v, _mm256_loadu_ps(to.bias + 8 * k));
       if (to.relu) v = _mm256_max_ps(v, none);

@@ -9,6 +9,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <type_traits>
 
@@ -16,6 +17,7 @@
 #include "engine/kernels/cpu/conv_last.h"
 #include "engine/kernels/cpu/import_kernels.h"
 #include "engine/kernels/cpu/partial_vectors-inl.h"
+#include "engine/kernels/cpu/pool_window.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace antiphon {
@@ -29,17 +31,18 @@ constexpr T least() {
   return 0;
 }
 
-// y[c] = the largest, or factor * the sum, over a window of pixels: its rows are row_stride apart,
-// its columns column_stride.
+// y[c] = the largest, or factor * the sum, over a window of pixels.
 template <bool kMax, typename T>
-void pool_window(const T* x, std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
-                 std::int64_t column_stride, std::int64_t channels, float factor, T* y) {
+void pool_window(const T* x, const PoolWindow& w, std::int64_t channels, float factor, T* y) {
   const auto some_channels = [&](auto d, std::int64_t c, std::size_t some) HWY_ATTR {
     auto total = hn::Set(d, kMax ? least<T>() : T{0});
-    for (std::int64_t i = 0; i < rows; ++i)
-      for (std::int64_t j = 0; j < columns; ++j) {
-        const auto one = load_some(d, x + i * row_stride + j * column_stride + c, some);
-        total = kMax ? hn::Max(total, one) : hn::Add(total, one);
+    for (std::int64_t p = 0; p < w.count[0]; ++p)
+      for (std::int64_t i = 0; i < w.count[1]; ++i) {
+        const T* line = x + p * w.stride[0] + i * w.stride[1] + c;
+        for (std::int64_t j = 0; j < w.count[2]; ++j) {
+          const auto one = load_some(d, line + j * w.stride[2], some);
+          total = kMax ? hn::Max(total, one) : hn::Add(total, one);
+        }
       }
     if constexpr (!kMax) total = hn::Mul(total, hn::Set(d, factor));
     store_some(total, d, y + c, some);
@@ -57,8 +60,7 @@ void pool_window(const T* x, std::int64_t rows, std::int64_t columns, std::int64
 }  // namespace
 
 template <typename T>
-using PoolFunction = void (*)(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                              std::int64_t, float, T*);
+using PoolFunction = void (*)(const T*, const PoolWindow&, std::int64_t, float, T*);
 PoolFunction<float> pool_max() { return pool_window<true, float>; }
 PoolFunction<float> pool_sum() { return pool_window<false, float>; }
 PoolFunction<std::uint8_t> pool_max_bytes() { return pool_window<true, std::uint8_t>; }
@@ -72,8 +74,7 @@ namespace antiphon::cpu {
 namespace {
 
 template <typename T>
-using PoolFunction = void (*)(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                              std::int64_t, float, T*);
+using PoolFunction = void (*)(const T*, const PoolWindow&, std::int64_t, float, T*);
 PoolFunction<float> max_for(Isa isa) { ANTIPHON_BY_ISA(isa, pool_max); }
 PoolFunction<float> sum_for(Isa isa) { ANTIPHON_BY_ISA(isa, pool_sum); }
 PoolFunction<std::uint8_t> max_bytes_for(Isa isa) { ANTIPHON_BY_ISA(isa, pool_max_bytes); }
@@ -103,7 +104,7 @@ struct Axis {
   }
 };
 
-Axis axis(const NodeView& view, std::size_t i) {
+Axis axis(const NodeView& view, std::size_t i, std::size_t axes) {
   const ir::Attrs& attrs = view.node->attrs;
   const auto number = [&](const char* name, std::size_t at, std::int64_t fallback) {
     const auto list = attrs.ints(name);
@@ -111,16 +112,18 @@ Axis axis(const NodeView& view, std::size_t i) {
   };
   return {view.inputs[0].dims[1 + i], view.outputs[0].dims[1 + i], number("kernel", i, 1),
           number("strides", i, 1),    number("dilations", i, 1),   number("pads", i, 0),
-          number("pads", 2 + i, 0)};
+          number("pads", axes + i, 0)};
 }
 
+// Planes, rows and columns; with two axes one plane.
 struct PreparedAxes final : Prepared {
-  Axis rows{}, columns{};
+  std::array<Axis, 3> axes;
 };
 Result<std::unique_ptr<Prepared>> prepare(const NodeView& view, const Packed*) {
   auto prepared = std::make_unique<PreparedAxes>();
-  prepared->rows = axis(view, 0);
-  prepared->columns = axis(view, 1);
+  prepared->axes.fill({1, 1, 1, 1, 1, 0, 0});
+  const auto axes = static_cast<std::size_t>(view.inputs[0].rank - 2);
+  for (std::size_t i = 0; i < axes; ++i) prepared->axes[3 - axes + i] = axis(view, i, axes);
   return std::unique_ptr<Prepared>(std::move(prepared));
 }
 
@@ -129,22 +132,27 @@ template <typename T>
 Status run_with(const NodeView& view, const LaunchArgs& args, PoolFunction<T> pool) {
   const Tensor &x = view.inputs[0], &y = view.outputs[0];
   const bool count_pad = view.node->attrs.i("count_pad") != 0;
-  const auto& prepared = static_cast<const PreparedAxes&>(*args.prepared);
-  const Axis &rows = prepared.rows, &columns = prepared.columns;
-  const std::int64_t channels = x.dims[3], width = y.dims[3];
+  const auto& axes = static_cast<const PreparedAxes&>(*args.prepared).axes;
+  const Axis &planes = axes[0], &rows = axes[1], &columns = axes[2];
+  const auto last = static_cast<std::size_t>(x.rank - 1);
+  const std::int64_t channels = x.dims[last], width = y.dims[last];
+  const std::int64_t row = columns.in * channels, plane = rows.in * row;
   const auto* from = static_cast<const T*>(x.data);
   auto* to = static_cast<T*>(y.data) + view.node->attrs.i("y_begin");
-  split(*args.team, y.dims[0] * rows.out * columns.out,
-        row_grain(rows.kernel * columns.kernel * channels),
+  split(*args.team, y.dims[0] * planes.out * rows.out * columns.out,
+        row_grain(planes.kernel * rows.kernel * columns.kernel * channels),
         [&](std::int64_t begin, std::int64_t end, int) {
           for (std::int64_t p = begin; p < end; ++p) {
-            const Axis::Span h = rows.span(p / columns.out % rows.out);
+            const std::int64_t line = p / columns.out, image = line / rows.out;
+            const Axis::Span d = planes.span(image % planes.out), h = rows.span(line % rows.out);
             const Axis::Span w = columns.span(p % columns.out);
-            const std::int64_t taps = count_pad ? h.padded * w.padded : h.count * w.count;
-            const std::int64_t image = p / (columns.out * rows.out) * rows.in * columns.in;
-            pool(from + (image + h.first * columns.in + w.first) * channels, h.count, w.count,
-                 rows.dilation * columns.in * channels, columns.dilation * channels, channels,
-                 taps == 0 ? 0.0f : 1.0f / static_cast<float>(taps), to + p * width);
+            const std::int64_t taps =
+                count_pad ? d.padded * h.padded * w.padded : d.count * h.count * w.count;
+            const std::int64_t first = image / planes.out * planes.in + d.first;
+            pool(from + first * plane + h.first * row + w.first * channels,
+                 {{d.count, h.count, w.count},
+                  {planes.dilation * plane, rows.dilation * row, columns.dilation * channels}},
+                 channels, taps == 0 ? 0.0f : 1.0f / static_cast<float>(taps), to + p * width);
           }
         });
   return {};

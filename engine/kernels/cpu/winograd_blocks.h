@@ -1,5 +1,5 @@
-// How a channels-last 3x3 convolution by Winograd's method is cut: tiles of m x m outputs, blocks
-// of tiles whose transformed patches and products stay in a core's cache, members of a team.
+// How a channels-last 3x3 or kx3x3 convolution by Winograd's method is cut: tiles of m x m outputs,
+// blocks of tiles whose transformed patches and products stay in a core's cache, members of a team.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,9 @@ struct WinogradLayout {
       : s(shape), m(m_in), v_bytes(v_bytes_in) {
     across = (s.out_w + m - 1) / m;
     down = (s.out_h + m - 1) / m;
-    tiles = s.batch * across * down;
-    v_width = (s.channels + v_grain - 1) / v_grain * v_grain;
+    tiles = s.planes() * across * down;
+    const auto up = [&](std::int64_t n) { return (n + v_grain - 1) / v_grain * v_grain; };
+    v_width = up((s.kd - 1) * s.channels + up(s.channels));  // of each plane whole vectors
     m_width = (s.outputs + kPanelRows - 1) / kPanelRows * kPanelRows;
     const std::int64_t fit = kBlockBytes / (places() * tile_bytes());
     block = std::min(std::clamp(fit / 12 * 12, kLeastTiles, kMostTiles),
@@ -30,9 +31,10 @@ struct WinogradLayout {
   }
 
   struct Corner {
-    std::int64_t batch, h, w;  // first output of a tile
+    std::int64_t plane, h, w;  // first output of a tile
   };
 
+  std::int64_t columns() const { return s.kd * s.channels; }  // of a product: [plane][channel]
   std::int64_t places() const { return (m + 2) * (m + 2); }
   std::int64_t tile_bytes() const {
     return v_width * v_bytes + m_width * static_cast<std::int64_t>(sizeof(float));
@@ -48,22 +50,23 @@ struct WinogradLayout {
   Corner corner(std::int64_t tile) const {
     return {tile / (across * down), tile / across % down * m, tile % across * m};
   }
-  // The patch's pixels of x [B, H, W, C], `zeros` outside of the image.
+  // The patch's pixels of x [B, D, H, W, C] in plane d of the window, `zeros` outside of x.
   template <typename T>
-  void patch(std::int64_t tile, const T* x, const T* zeros, const T** out) const {
+  void patch(std::int64_t tile, std::int64_t d, const T* x, const T* zeros, const T** out) const {
     const Corner at = corner(tile);
-    const T* image = x + at.batch * s.in_h * s.in_w * s.channels;
+    const std::int64_t plane = s.plane_at(at.plane, d);
+    const T* image = x + plane * s.in_h * s.in_w * s.channels;
     for (int i = 0; i < m + 2; ++i)
       for (int j = 0; j < m + 2; ++j) {
         const std::int64_t h = at.h - s.top + i, w = at.w - s.left + j;
-        const bool inside = h >= 0 && h < s.in_h && w >= 0 && w < s.in_w;
+        const bool inside = plane >= 0 && h >= 0 && h < s.in_h && w >= 0 && w < s.in_w;
         *out++ = inside ? image + (h * s.in_w + w) * s.channels : zeros;
       }
   }
   // The pixel of y that output i of a tile is, -1 outside of the image.
   std::int64_t pixel(const Corner& at, int i) const {
     const std::int64_t h = at.h + i / m, w = at.w + i % m;
-    return h < s.out_h && w < s.out_w ? (at.batch * s.out_h + h) * s.out_w + w : -1;
+    return h < s.out_h && w < s.out_w ? (at.plane * s.out_h + h) * s.out_w + w : -1;
   }
 
   ConvLast s;

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Makes the networks that ONNX Runtime's quantizers write, and what ONNX Runtime makes of inputs with them.
 
-    python tests/golden/quantized/make_quantized_golden.py
+    python tests/golden/quantized/make_quantized_golden.py [NAME...]
 
-NAME.onnx: a small network as quantize_static() writes it in QOperator form (cnn_*, block_u8) or quantize_dynamic() (mlp_*,
+NAME.onnx: a small network as quantize_static() writes it in QOperator form (cnn_*, block_u8) or quantize_dynamic() (mlp_*, filters_*,
 *_dynamic), also as ONNX Runtime's optimiser leaves it (*_fused); lstm_node_*: one DynamicQuantizeLSTM with all it may have; lstm_state_*: the same on inputs that
 bytes hold as they are, so that nothing but the state between steps is rounded. NAME.safetensors: in.x.N, inputs; out.y.N, what ONNX
 Runtime makes of them with every node as it stands; real.y.N, of dynamic ones, what it makes with the weights' bytes where
 nothing else is rounded. Written with onnx 1.23.2, onnxruntime 1.32.0 and numpy 2.4.6.
 """
 import os
+import sys
 import tempfile
 
 import numpy as np
@@ -39,19 +40,20 @@ class Network:
         return name
 
     def weights(self, name, *shape):
-        fan_in = int(np.prod(shape[1:])) if len(shape) == 4 else shape[0]
+        filters = len(shape) >= 4
+        fan_in = int(np.prod(shape[1:])) if filters else shape[0]
         # Columns and channels of different sizes, not centred.
-        size = self.random.uniform(0.6, 1.6, shape[0] if len(shape) == 4 else shape[1])
-        size = size.reshape(-1, 1, 1, 1) if len(shape) == 4 else size
+        size = self.random.uniform(0.6, 1.6, shape[0] if filters else shape[1])
+        size = size.reshape(-1, *[1] * (len(shape) - 1)) if filters else size
         value = (self.random.normal(0.15, 1, shape) * size / np.sqrt(fan_in)).astype(np.float32)
         return self.constant(name, value)
 
     def bias(self, name, count):
         return self.constant(name, self.random.normal(0, 0.3, count).astype(np.float32))
 
-    def conv(self, name, x, channels, outputs, width, relu=True, **attributes):
-        inputs = [x, self.weights(name + "_w", outputs, channels, width, width), self.bias(name + "_b", outputs)]
-        y = self.node("Conv", name, inputs, kernel_shape=[width, width], **attributes)
+    def conv(self, name, x, channels, outputs, width, relu=True, axes=2, **attributes):
+        inputs = [x, self.weights(name + "_w", outputs, channels, *[width] * axes), self.bias(name + "_b", outputs)]
+        y = self.node("Conv", name, inputs, kernel_shape=[width] * axes, **attributes)
         return self.node("Relu", name + "_relu", [y]) if relu else y
 
     def linear(self, name, x, columns, outputs):
@@ -83,6 +85,20 @@ def cnn():
     f = n.node("Flatten", "flat", [n.node("GlobalAveragePool", "mean", [f])])
     y = n.node("Gemm", "scores", [f, n.weights("scores_w", 20, 10), n.bias("scores_b", 10)])
     return n.model(y, [1, 3, 16, 16], [1, 10])
+
+
+def filters(axes):
+    """Convolutions and what rounds nothing between them: a stride, groups, maxima, a residual, a shortcut of one tap."""
+    n = Network(36)
+    around = [1] * 2 * axes
+    a = n.conv("first", "x", 3, 16, 3, axes=axes, pads=around, strides=[2] * axes)
+    b = n.conv("halves", a, 8, 24, 3, axes=axes, pads=around, group=2)
+    b = n.conv("wide", b, 24, 20, 3, relu=False, axes=axes, pads=around)
+    c = n.conv("shortcut", a, 16, 20, 1, relu=False, axes=axes)
+    c = n.node("Relu", "sum_relu", [n.node("Add", "sum", [b, c])])
+    c = n.node("MaxPool", "maxima", [c], kernel_shape=[2] * axes, strides=[2] * axes)
+    d = n.conv("last", c, 20, 18, 2, axes=axes)
+    return n.model(n.node("Flatten", "flat", [n.node("GlobalMaxPool", "most", [d])]), [2, 3] + [12] * axes, [2, 18])
 
 
 def block():
@@ -224,6 +240,8 @@ def with_rounded_weights(plain, quantized):
 
 
 def write(name, plain, quantized, inputs, dynamic):
+    if sys.argv[1:] and name not in sys.argv[1:]:
+        return
     for node in quantized.graph.node:
         node.doc_string = ""
     onnx.save(quantized, os.path.join(HERE, name + ".onnx"))
@@ -267,6 +285,10 @@ def main():
         dynamic("mlp_uneven", mlp, QuantType.QUInt8, True)
         dynamic("mlp_fused", mlp, QuantType.QUInt8, False, optimised=True)
         dynamic("cnn_dynamic", cnn, QuantType.QUInt8, False)
+        dynamic("filters_s8", lambda: filters(2), QuantType.QInt8, False)
+        dynamic("filters_u8", lambda: filters(2), QuantType.QUInt8, False)
+        dynamic("filters_3d_s8", lambda: filters(3), QuantType.QInt8, False)
+        dynamic("filters_3d_u8", lambda: filters(3), QuantType.QUInt8, False)
         dynamic("lstm_dynamic", recurrent, QuantType.QInt8, True)
         for name, arguments in {
                 "lstm_node_uneven": (True, 2, np.uint8, dict(direction="bidirectional")),

@@ -138,15 +138,16 @@ TEST(Int8, TunedPlansTakeWhatIsFastest) {
   EXPECT_THAT(times, testing::Not(HasSubstr("x_scale")));  // one shape, one line
 }
 
-// U-Net grows by transposed convolutions: their input stays bytes, all of them run on bytes.
-TEST(Int8, TransposedConvolutionsRunOnBytes) {
-  const std::string deck = std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/deck/unet";
+// A U-Net over two or three axes grows by transposed convolutions: their input stays bytes, all of
+// them run on bytes.
+void expect_unet_on_bytes(const std::string& name, const std::string& input) {
+  const std::string deck = std::string(ANTIPHON_SOURCE_DIR) + "/tests/golden/deck/" + name;
   const auto network = import_onnx(deck + ".onnx");
   const auto data = Weights::load(deck + ".safetensors");
   ASSERT_TRUE(network.ok() && data.ok());
-  const TensorView image = *(*data)->tensor("in.image"), mask = *(*data)->tensor("out.mask");
+  const TensorView image = *(*data)->tensor("in." + input), mask = *(*data)->tensor("out.mask");
   const Sample sample{
-      "image", {{"image", test::tensor_of(image.dims, {image.f32().begin(), image.f32().end()})}}};
+      input, {{input, test::tensor_of(image.dims, {image.f32().begin(), image.f32().end()})}}};
   const std::vector<float> want(mask.f32().begin(), mask.f32().end());
   const auto ranges = calibrate(*network, test::source_of({sample}), {});
   ASSERT_TRUE(ranges.ok()) << ranges.status().message();
@@ -163,6 +164,11 @@ TEST(Int8, TransposedConvolutionsRunOnBytes) {
       const auto plan = build(*network, options);
       ASSERT_TRUE(plan.ok()) << plan.status().message();
       EXPECT_EQ(count(**plan), 2) << isa;
+      const auto& layers = (*plan)->report().layers;
+      EXPECT_GE(std::count_if(layers.begin(), layers.end(),
+                              [](const LayerReport& l) { return l.output.starts_with("u8["); }),
+                8)
+          << isa;
       const double loss = rms(test::output_of(*plan, sample, "mask"), want);
       EXPECT_LT(loss, 0.03) << isa << " tuned " << tune;
       EXPECT_GT(loss, 1e-5);
@@ -175,6 +181,8 @@ TEST(Int8, TransposedConvolutionsRunOnBytes) {
   ASSERT_TRUE(plan.ok()) << plan.status().message();
   EXPECT_EQ(count(**plan), 1);
 }
+TEST(Int8, TransposedConvolutionsRunOnBytes) { expect_unet_on_bytes("unet", "image"); }
+TEST(Int8, NetworksOverThreeAxesRunOnBytes) { expect_unet_on_bytes("unet3d", "volume"); }
 
 TEST(Int8, RefusesRangesThatDoNotFit) {
   auto other = std::make_shared<Calibration>(*golden_calibration());

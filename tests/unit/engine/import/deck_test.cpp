@@ -25,6 +25,9 @@ const Case kCases[] = {
     {"resnet50", 19},
     {"ssd300", 16},
     {"unet", 18},
+    {"r3d18", 9},
+    {"r2plus1d18", 14},
+    {"unet3d", 18},
     {"bert", 28},
     {"roberta", 36},
     {"ncf", 11},
@@ -46,7 +49,7 @@ std::string golden(const std::string& file) {
 
 class Deck : public testing::TestWithParam<Case> {
  protected:
-  void build_plan(bool tune) {
+  void build_plan(bool tune, const char* max_isa = "") {
     auto data = Weights::load(golden(std::string(GetParam().name) + ".safetensors"));
     ASSERT_TRUE(data.ok()) << data.status().message();
     data_ = *data;
@@ -55,6 +58,7 @@ class Deck : public testing::TestWithParam<Case> {
     BuildOptions options;
     options.precision = Precision::kF32;
     options.tune = tune;
+    options.max_isa = max_isa;
     const auto plan = build(*network, options);
     ASSERT_TRUE(plan.ok()) << plan.status().message();
     plan_ = *plan;
@@ -99,6 +103,15 @@ TEST_P(Deck, EqualsOnnxRuntimeWhenTuned) {
   build_plan(true);
   if (HasFatalFailure()) return;
   run_and_compare();
+}
+
+TEST_P(Deck, EqualsOnnxRuntimeOnEveryLevel) {
+  for (const char* level : {"portable", "avx2", "avx512_vnni"}) {  // or the machine's, below it
+    SCOPED_TRACE(level);
+    build_plan(false, level);
+    if (HasFatalFailure()) return;
+    run_and_compare();
+  }
 }
 
 TEST_P(Deck, IsFusedAndFitsItsMemory) {
