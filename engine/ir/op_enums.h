@@ -67,10 +67,10 @@ constexpr OpKind kOpMathBinary = imported_op(20);
 // Two or three spatial axes with the channels last, made by channels_last. A result may be a part
 // of a wider one: attrs y_begin, y_width say which channels, the others are `base`'s, or anything.
 // Attrs y_scale, y_zero, y_levels: a result that is u8 (input_quantizer.h); x may be u8, of maxima
-// too. x [B, (D,) H, W, C] (x_first = 1: [B, C, (D,) H, W]), w [O, C/g, (kd,) kh, kw], [w_scale
-// [O]],
-//    [bias [O]], [residual [B, (D',) H', W', O]], [base [B, (D',) H', W', y_width]]; attrs of
-//    kOpConvNd
+// too.
+// x [B, (D,) H, W, C] (x_first = 1: [B, C, (D,) H, W]), w [O, C/g, (kd,) kh, kw],
+//    [w_scale [O]], [bias [O]], [residual [B, (D',) H', W', O]], [base [B, (D',) H', W', y_width]];
+//    attrs of kOpConvNd
 constexpr OpKind kOpConvLast = imported_op(21);
 // x [B, (D,) H, W, C], [base]; attrs op (kMax or kAverage), kernel, strides, dilations, pads, ceil,
 //    count_pad
