@@ -1,6 +1,8 @@
 // antiphon build: the plan of an ONNX model, or of each network of a folder of packs.
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <string>
 
 #include "antiphon/plan_json.h"
 #include "cli/evaluate.h"
@@ -61,6 +63,23 @@ Result<CheckedPlan> build_checked(const OnnxNetwork& network, const BuildOptions
                       [&](const Plan& plan) { return accuracy(plan, options); });
 }
 
+// Every extent of the inputs that is open has a range.
+Status check_profile(const OnnxNetwork& network, const BuildOptions& build_with) {
+  std::set<std::string> open;
+  for (const TensorSpec& spec : network.inputs())
+    for (const Dim& dim : spec.shape)
+      if (!dim.is_static() && !build_with.profile.contains(dim.symbol)) open.insert(dim.symbol);
+  if (open.empty()) return {};
+  std::string names, ranges;
+  for (const std::string& symbol : open) {
+    names += (names.empty() ? "" : ", ") + symbol;
+    ranges += " --profile " + symbol + "=MIN:USUAL:MAX";
+  }
+  return invalid_argument("build: the model leaves extents open: " + names +
+                          "; wanted a range of each," + ranges + ", or a number, --extent " +
+                          *open.begin() + "=N");
+}
+
 int build_onnx(const NetworkOptions& network_options, const Options& options) {
   const auto import = network_options.import_options();
   if (!import.ok()) return fail(import.status());
@@ -68,6 +87,7 @@ int build_onnx(const NetworkOptions& network_options, const Options& options) {
   if (!build_with.ok()) return fail(build_with.status());
   const auto network = import_onnx(network_options.path, *import);
   if (!network.ok()) return fail(network.status());
+  if (const Status ranges = check_profile(*network, *build_with); !ranges.ok()) return fail(ranges);
   const auto made = build_checked(*network, *build_with, options);
   if (!made.ok()) return fail(made.status());
   if (const Status saved = made->plan->save(options.output); !saved.ok()) return fail(saved);

@@ -174,8 +174,13 @@ TEST_F(RunTest, APlanTakesWhatItsProfileSays) {
   expect_refused(run_plan(4, 7).first, 2, "B is 4, the plan takes 1 to 3");
   expect_refused(run_plan(2, 1).first, 2, "T is 1, the plan takes 2 to 9");
   const std::string build = "build " + model_ + " --output " + plan + " --profile T=2:7:9 ";
-  expect_refused(antiphon(build), 2, "no range given for symbol 'B'");
   expect_refused(antiphon(build + "--profile B=3:2:1"), 2, "wanted 0 <= min <= opt <= max");
+  expect_refused(antiphon(build), 2,
+                 "the model leaves extents open: B; wanted a range of each, --profile "
+                 "B=MIN:USUAL:MAX, or a number, --extent B=N");
+  expect_refused(antiphon("build " + model_ + " --output " + plan), 2,
+                 "open: B, T; wanted a range of each, --profile B=MIN:USUAL:MAX --profile "
+                 "T=MIN:USUAL:MAX, or");
   expect_refused(antiphon(build + "--profile B=1:x"), 2, "'1:x', wanted N, MIN:MAX");
 }
 
