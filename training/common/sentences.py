@@ -4,7 +4,7 @@
     python3 -m training.common.sentences plan OUT.tsv --data DATA --count 30000 --mix dialogue=0.3,books=0.33,...
     python3 -m training.common.sentences unseen OUT.tsv --data DATA --count 400
 
-`heldout` writes training/heldout/*.tsv; `plan` writes `id<TAB>text`, with no text that the lists rule out; `unseen` writes commands for development:
+`heldout` writes training/heldout/*.tsv; `plan` writes `id<TAB>text`, with no text that the lists rule out and no sentence that voices are judged by; `unseen` writes commands for development:
 of CLINC150's validation part, which no plan reads, and templates drawn anew.
 Sources: dialogue = Schema-Guided Dialogue, books = public-domain books and LJSpeech's sentences, commands = the
 training parts of SNIPS, CLINC150, HWU64 and Banking77, templates = templates.py, assistant = the phrases of an
@@ -25,7 +25,7 @@ import zlib
 from .data import corpus_rows
 from .spoken import say_int, spoken
 from .templates import template
-from .text import GRAM, HELDOUT, KeptOut, clean, grams, read_table
+from .text import GRAM, HELDOUT, KeptOut, clean, grams, judged, read_table
 
 LIBRISPEECH = ("1272", "1673", "652", "2902", "174")
 SOUNDS = dict(noise=5, rir=8)  # one in so many is kept out
@@ -127,9 +127,9 @@ def by_share(text):
 
 def plan(a):
     """Writes the sentences that a teacher may speak for training."""
-    kept, rng = KeptOut(), random.Random(a.seed)
+    kept, whole, rng = KeptOut(), judged(), random.Random(a.seed)
     src, words, names = sources(a.data)
-    accept = lambda text: not kept.text(text) and len(text.split()) <= a.most_words
+    accept = lambda text: not kept.text(text) and clean(text) not in whole and len(text.split()) <= a.most_words
     with open(a.out, "w", encoding="utf-8") as out:
         for made, row in enumerate(draw(src, words, names, by_share(a.mix), a.count, rng, a.ids, accept, a.assistant), 1):
             print(*row, sep="\t", file=out)

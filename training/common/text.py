@@ -1,9 +1,11 @@
 """Normalised words, and the rule that keeps text of the evaluation sets out of every training."""
+import glob
 import os
 import re
 
 CHARS = " 'abcdefghijklmnopqrstuvwxyz"  # output symbols 1..28 of the recogniser; 0 is the CTC blank
 HELDOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "heldout")
+JUDGED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tts", "sentences*.txt")  # what voices are judged by
 GRAM = 6  # words
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'"})
 
@@ -26,6 +28,15 @@ def read_table(path):
         head = f.readline().rstrip("\n").split("\t")
         for line in f:
             yield dict(zip(head, line.rstrip("\n").split("\t")))
+
+
+def judged():
+    """The sentences that voices are judged by, as clean() has them."""
+    texts = set()
+    for path in sorted(glob.glob(JUDGED)):
+        with open(path, encoding="utf-8") as f:
+            texts.update(clean(line) for line in f)
+    return texts
 
 
 class KeptOut:

@@ -16,13 +16,13 @@ import torch
 
 from .examples import Prepared
 from .measure import measure, run_utterances
-from .model import Understanding
+from .model import Geometry, Understanding, geometry_of
 from .packed import load_weights
 from .quantise import pack, unpack
 
 
 def load_network(data, state, device):
-    net = Understanding(len(data.tokenizer.pieces), len(data.labels["intents"]), len(data.labels["slots"]))
+    net = Understanding(len(data.tokenizer.pieces), len(data.labels["intents"]), len(data.labels["slots"]), size=geometry_of(state))
     net.load_state_dict({"slot_next": net.slot_next} | state)  # packs before the chain have none
     return net.to(device).eval()
 
@@ -44,7 +44,8 @@ def evaluate(state, data, prepared, device, questions=None, most=None, heard=Non
         net = load_network(data, weights, device)
         out[name], thresholds = measure(net, data, device, questions=questions, most=most)
         out[name] |= heard(net) if heard else {}
-        out[name]["embed_cosine"] = embed_cosine(net, data, prepared, device, most or 1500)
+        if geometry_of(weights) == Geometry():
+            out[name]["embed_cosine"] = embed_cosine(net, data, prepared, device, most or 1500)
     return out, thresholds
 
 

@@ -6,7 +6,11 @@ Parameter names of the encoder are Hugging Face's: bert.embeddings.*, bert.encod
     slots    slots.weight @ h -> [B, T, labels]; read at the first piece of each word, with slot_next [labels, labels] between words (chain.py)
     qa       qa.weight @ h -> [B, T, 2]: start and end; position 0 ([CLS]) for both says that there is no answer
     embed    that mean, scaled to length 1 -> [B, 384]: all-MiniLM-L6-v2's sentence embedding, kept by distillation
+
+With `buckets` the encoder is MPNet's (Song et al., arXiv 2004.09297): each head adds a learnt number to its scores, by how far apart two pieces stand
+(T5's buckets, arXiv 1910.10683, section 2.1). It trains what ships and does not ship itself (mpnet.py).
 """
+import math
 from typing import NamedTuple
 
 import torch
@@ -14,28 +18,47 @@ import torch.nn.functional as F
 from torch import nn
 
 WIDTH, HEADS, LAYERS, INNER, POSITIONS = 384, 12, 6, 1536, 512
-EPSILON = 1e-12
+EPSILON, EPSILON_MPNET = 1e-12, 1e-5
 
 
 class Geometry(NamedTuple):
-    """Of the encoder; as it ships."""
+    """Of the encoder; as it ships. buckets: of distances, 0: none."""
     width: int = WIDTH
     heads: int = HEADS
     layers: int = LAYERS
     inner: int = INNER
+    buckets: int = 0
+
+    def norm(self):
+        return nn.LayerNorm(self.width, eps=EPSILON_MPNET if self.buckets else EPSILON)
 
 
-def norm(width):
-    return nn.LayerNorm(width, eps=EPSILON)
+def geometry_of(weights):
+    """Of an encoder's or a whole network's {name: tensor}; heads are 32 wide in networks of 384, else 64."""
+    at = "bert." if "bert.embeddings.LayerNorm.weight" in weights else ""
+    inner, width = weights[at + "encoder.layer.0.intermediate.dense.weight"].shape
+    layers = 1 + max(int(k.removeprefix(at).split(".")[2]) for k in weights if k.startswith(at + "encoder.layer."))
+    apart = weights.get(at + "apart.weight")
+    heads = apart.shape[1] if apart is not None else max(1, width // (32 if width == WIDTH else 64))
+    return Geometry(width, heads, layers, inner, 0 if apart is None else apart.shape[0])
+
+
+def bucket(distance, buckets, farthest=128):
+    """i64 distances (of the piece seen from the one that looks) -> bucket: half of them for each side, half of those for single pieces, the others wider and wider."""
+    side, near = buckets // 2, buckets // 4
+    far = distance.abs()
+    wide = near + (torch.log(far.clamp_min(1).float() / near) / math.log(farthest / near) * (side - near)).long()
+    return torch.where(far < near, far, wide.clamp_max(side - 1)) + side * (distance > 0)
 
 
 class Embeddings(nn.Module):
-    def __init__(self, pieces, width):
+    def __init__(self, pieces, size):
         super().__init__()
+        width = size.width
         self.word_embeddings = nn.Embedding(pieces, width)
         self.position_embeddings = nn.Embedding(POSITIONS, width)
         self.token_type_embeddings = nn.Embedding(2, width)
-        self.LayerNorm = norm(width)
+        self.LayerNorm = size.norm()
 
     def forward(self, ids, types):
         first, second = self.token_type_embeddings.weight
@@ -50,7 +73,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads, self.drop = size.heads, drop
         self.self = nn.ModuleDict({k: nn.Linear(size.width, size.width) for k in ("query", "key", "value")})
-        self.output = nn.ModuleDict({"dense": nn.Linear(size.width, size.width), "LayerNorm": norm(size.width)})
+        self.output = nn.ModuleDict({"dense": nn.Linear(size.width, size.width), "LayerNorm": size.norm()})
 
     def forward(self, x, mask):
         b, t, width = x.shape
@@ -66,7 +89,7 @@ class Layer(nn.Module):
         self.drop = drop
         self.attention = SelfAttention(size, drop)
         self.intermediate = nn.ModuleDict({"dense": nn.Linear(size.width, size.inner)})
-        self.output = nn.ModuleDict({"dense": nn.Linear(size.inner, size.width), "LayerNorm": norm(size.width)})
+        self.output = nn.ModuleDict({"dense": nn.Linear(size.inner, size.width), "LayerNorm": size.norm()})
 
     def forward(self, x, mask):
         x = self.attention(x, mask)
@@ -80,14 +103,22 @@ class Bert(nn.Module):
     def __init__(self, pieces, drop=0.1, size=Geometry()):
         super().__init__()
         self.drop = drop
-        self.embeddings = Embeddings(pieces, size.width)
+        self.embeddings = Embeddings(pieces, size)
+        self.apart = nn.Embedding(size.buckets, size.heads).requires_grad_(False) if size.buckets else None
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer(size, drop) for _ in range(size.layers))})
 
     def forward(self, ids, types, keep):
         x = F.dropout(self.embeddings(ids, types), self.drop, self.training)
+        mask = keep[:, None, None] if self.apart is None else self.scores(keep, x.dtype)
         for layer in self.encoder["layer"]:
-            x = layer(x, keep[:, None, None])
+            x = layer(x, mask)
         return x
+
+    def scores(self, keep, dtype):
+        """[B, heads, T, T], -inf at padding: what stands beside the products of queries and keys."""
+        at = torch.arange(keep.shape[1], device=keep.device)
+        apart = self.apart(bucket(at - at[:, None], self.apart.num_embeddings)).permute(2, 0, 1)
+        return apart.masked_fill(~keep[:, None, None], -torch.inf).to(dtype)
 
 
 def mean_pool(hidden, keep):

@@ -3,18 +3,20 @@ trainings' probabilities knows more than each, above all on text that has no lab
 import torch
 import torch.nn.functional as F
 
+from .model import geometry_of
 from .packed import load_weights
 
 
 class Teachers:
-    """Trained networks of one geometry, in evaluation; no gradient goes through them."""
+    """Trained networks with the same labels and pieces, in evaluation; no gradient goes through them."""
 
     def __init__(self, paths, make, device):
-        """make(): a new network; paths: checkpoints of train or the packed weights of one."""
+        """make(geometry): a new network; paths: checkpoints of train or the packed weights of one."""
         self.nets = []
         for path in paths:
-            net = make().to(device).eval()
-            net.load_state_dict({k: v.float() for k, v in load_weights(path).items()})
+            weights = load_weights(path)
+            net = make(geometry_of(weights)).to(device).eval()
+            net.load_state_dict({k: v.float() for k, v in weights.items()})
             self.nets.append(net.requires_grad_(False))
 
     @torch.no_grad()

@@ -12,7 +12,7 @@ ships begins anew, without the start network's embeddings to keep.
 
 --w-agree: two views of each utterance, with other pieces hidden and other units dropped, must agree on intent and labels
 (R-Drop, arXiv 2106.14448). --teachers: other trainings, whose mean probabilities are followed beside the labels
-(taught.py). --round: how often one round takes a form of each kind (examples.KINDS), the ones taken drawn anew.
+(taught.py); they may be larger ones, which another network starts (--start). --round: how often one round takes a form of each kind (examples.KINDS), the ones taken drawn anew.
 """
 import argparse
 import json
@@ -29,8 +29,8 @@ from .chain import NEVER, Chain
 from .examples import KINDS, Prepared, utterance_batch
 from .graph import Graph
 from .measure import measure
-from .model import Geometry, Understanding, mean_pool
-from .packed import save_packed
+from .model import Geometry, Understanding, geometry_of, mean_pool
+from .packed import load_weights, save_packed
 from .taught import Teachers, behind, disagreement
 
 LOSSES = ("intent", "slots", "embed", "agree", "qa", "follow_intent", "follow_slots", "follow_qa")
@@ -46,6 +46,8 @@ def groups(net, a):
     """Encoder at a.lr, heads at a.head_lr; no decay of biases, norms and embeddings."""
     sorted_in = {}
     for name, p in net.named_parameters():
+        if not p.requires_grad:
+            continue
         key = (name.startswith("bert."), p.ndim > 1 and "embeddings" not in name)
         sorted_in.setdefault(key, []).append(p)
     return [{"params": ps, "peak": a.lr if enc else a.head_lr, "weight_decay": 0.01 if decay else 0.0} for (enc, decay), ps in sorted_in.items()]
@@ -76,13 +78,16 @@ class Trainer:
     def __init__(self, a):
         torch.manual_seed(1)  # new heads begin alike whatever the seed: their trainings can then be averaged
         self.a, self.data = a, Prepared(a.prepared)
-        labels, size = self.data.labels, Geometry(a.width, a.heads, a.layers, a.inner)
-        make = lambda: Understanding(len(self.data.tokenizer.pieces), len(labels["intents"]), len(labels["slots"]), a.drop, size)
-        self.net = make()
+        labels, start = self.data.labels, load_weights(a.start) if a.start else None
+        size = geometry_of(start) if start else Geometry(a.width, a.heads, a.layers, a.inner)
+        make = lambda size: Understanding(len(self.data.tokenizer.pieces), len(labels["intents"]), len(labels["slots"]), a.drop, size)
+        self.net = make(size)
         ships = size == Geometry()
-        if ships:
+        if ships and not start:
             from safetensors.torch import load_file
-            self.net.load_start(load_file(os.path.join(a.prepared, "minilm.safetensors")))
+            start = load_file(os.path.join(a.prepared, "minilm.safetensors"))
+        if start:
+            self.net.load_start(start)
         else:
             self.net.begin_anew()
         self.net.to(a.device)
@@ -92,6 +97,8 @@ class Trainer:
         self.domain_slots = torch.from_numpy(self.data.domain_slots).to(a.device)
         self.chain = Chain(labels["slots"], a.device)
         rows = self.data.rows("train")
+        if not (ships or a.teachers):  # nothing teaches those without labels
+            rows = rows[self.data.utt_intent[rows] >= 0]
         if a.examples:
             rows = np.random.default_rng(a.seed).permutation(rows)[:a.examples]
         self.net.eval()
@@ -316,8 +323,9 @@ def arguments():
     parser.add_argument("--steps", type=int, default=0, help="end here if the clock has not ended it")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--amp", choices=("fp32", "tf32", "bf16", "fp16"), default="bf16")
-    for name, number in Geometry()._asdict().items():
-        parser.add_argument("--" + name, type=int, default=number)
+    parser.add_argument("--start", metavar="ENCODER", help="another start network, with its geometry (mpnet.py)")
+    for name in ("width", "heads", "layers", "inner"):
+        parser.add_argument("--" + name, type=int, default=getattr(Geometry(), name))
     parser.add_argument("--batch", type=int, default=192)
     parser.add_argument("--question-batch", type=int, default=40)
     parser.add_argument("--question-every", type=int, default=1, help="steps from one batch of questions to the next")
@@ -335,7 +343,7 @@ def arguments():
     parser.add_argument("--w-embed", type=float, default=2.0)
     parser.add_argument("--w-qa", type=float, default=0.5)
     parser.add_argument("--w-agree", type=float, default=0.0, help="of two views of each utterance; 0: one view")
-    parser.add_argument("--teachers", nargs="+", default=[], metavar="CHECKPOINT", help="trainings of the same geometry whose mean is followed")
+    parser.add_argument("--teachers", nargs="+", default=[], metavar="CHECKPOINT", help="trainings, of any geometry, whose mean is followed")
     parser.add_argument("--w-follow-intent", type=float, default=1.0)
     parser.add_argument("--w-follow-slots", type=float, default=1.5)
     parser.add_argument("--w-follow-qa", type=float, default=0.5)

@@ -13,7 +13,7 @@ import zlib
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, ROOT)
 
-from training.common.text import GRAM, HELDOUT, KeptOut, clean, grams, read_table  # noqa: E402
+from training.common.text import GRAM, HELDOUT, KeptOut, clean, grams, judged, read_table  # noqa: E402
 
 DATA = os.environ.get("ANTIPHON_DATA", os.path.join(ROOT, "..", "shared", "data"))
 TEXTS = [os.path.join(ROOT, "training", "asr", "pseudo_texts.tsv")]
@@ -72,10 +72,16 @@ class Lists(unittest.TestCase):
                 self.assertFalse(self.kept.text(r["text"]), r["id"])
 
     def test_generated_plans(self):
+        judged_by = judged()
         for path in PLANS:
             with lzma.open(path, "rt", encoding="utf-8") as f:
                 for line in f:
                     self.assertFalse(self.kept.text(line.split("\t")[1]), line)
+                    self.assertNotIn(clean(line.split("\t")[1]), judged_by, line)
+
+    def test_what_voices_are_judged_by(self):
+        self.assertGreater(len(judged()), 500)
+        self.assertIn("hello", judged())
 
 
 class Corpora(unittest.TestCase):

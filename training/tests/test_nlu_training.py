@@ -140,8 +140,8 @@ class Training(unittest.TestCase):
         self.assertFalse(torch.equal(want, ids[:n]))
 
     def test_teachers_are_followed_by_their_mean(self):
-        size, keep = Geometry(24, 2, 1, 48), torch.ones(2, 5, dtype=torch.bool)
-        ids, make = torch.randint(5, 40, (2, 5)), lambda: Understanding(40, 3, 5, size=size)
+        size, keep = Geometry(128, 2, 1, 48), torch.ones(2, 5, dtype=torch.bool)
+        ids, make = torch.randint(5, 40, (2, 5)), lambda size=size: Understanding(40, 3, 5, size=size)
         nets = [make().eval() for _ in range(2)]
         with tempfile.TemporaryDirectory() as folder:
             paths = [os.path.join(folder, f"{i}.pt") for i in range(2)]

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import tempfile
+import tomllib
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
@@ -24,7 +25,7 @@ try:
     from training.vocoder.export import PackedWaveGlow, tensors as packed, unpacked
     from training.vocoder.model import SlimWaveGlow, harmonics
     from training.vocoder.pitch import blurred, examples, loss_of
-    from training.vocoder.predicted import Predicted
+    from training.vocoder.predicted import Predicted, spoken_by
     from training.vocoder.train import Batches, begin, validate
 except ImportError:
     torch = None
@@ -262,6 +263,16 @@ class PredictedMels(unittest.TestCase):
         self.assertEqual(["0", "1"], [r["id"] for r in made.rows])
         self.assertEqual([1 + int(1.5 * RATE_HZ) // HOP_SAMPLES] * 2, made.count)
         self.assertTrue(torch.isfinite(made.mels.float()).all())
+
+    def test_a_pack_tells_its_voices_and_symbols(self):
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "models", "tts-en")
+        net, table, voices = spoken_by(os.path.join(folder, "weights.safetensors"), "cpu")
+        with open(os.path.join(folder, "manifest.toml"), "rb") as f:
+            told = tomllib.load(f)["tts"]
+        self.assertEqual(told["voices"], voices)
+        self.assertEqual(told["symbols"], "".join(sorted(table, key=table.get)))
+        self.assertFalse(net.training)
+        self.assertEqual((len(table) + 1, len(voices)), (net.embed.num_embeddings, net.speakers[0].num_embeddings))
 
     def test_segments_keep_their_place(self):
         made = Predicted(self.file.name, self.rows, self.audio)

@@ -3,17 +3,24 @@
 Every frame hears the network's own frame before it (from a first pass, which hears the real one) and the network's own attention near the
 known place, so mels stay in time with the recording and are as smooth as those of synthesis.
 """
+import os
+import tomllib
+
 import numpy as np
 import torch
 
 from training.tts.batches import Utterances
 from training.tts.model import Tacotron2, alignment, shifted
-from training.tts.train import LOOK_AHEAD, LOOK_BACK
+from training.tts.train import LOOK_AHEAD, LOOK_BACK, begun
 
 
 def spoken_by(path, device):
-    """A checkpoint of training/tts -> network in evaluation, symbols' ids, voices."""
-    saved = torch.load(path, map_location=device)
+    """A checkpoint of training/tts, or a pack's weights with its manifest beside them -> network in evaluation, symbols' ids, voices."""
+    if path.endswith(".pt"):
+        saved = torch.load(path, map_location=device)
+    else:
+        with open(os.path.join(os.path.dirname(path), "manifest.toml"), "rb") as f:
+            saved = begun(path) | dict(voices=tomllib.load(f)["tts"]["voices"])
     net = Tacotron2(len(saved["table"]), **saved["shape"]).to(device).eval()
     net.load_state_dict(saved["net"])
     return net, saved["table"], saved.get("voices", [])

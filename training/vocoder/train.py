@@ -270,7 +270,7 @@ def options():
     ap.add_argument("--resume"), ap.add_argument("--device", default="cuda"), ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--held", type=int, default=24, help="utterances kept out, by hash of their id")
     ap.add_argument("--whisper", action="store_true", help="begin as noise shaped by the mel, see start.py")
-    ap.add_argument("--predicted", help="checkpoint of training.tts.train; --predicted-share of the segments take the mels that it predicts")
+    ap.add_argument("--predicted", help="checkpoint of training.tts.train, or a pack's weights; --predicted-share of the segments take the mels that it predicts")
     ap.add_argument("--predicted-share", type=float, default=0.5)
     ap.add_argument("--tiny", action="store_true", help="a small network, to try the recipe")
     for name, size in GEOMETRY.items():
