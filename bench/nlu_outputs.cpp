@@ -11,10 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "nlu/encoder.h"
-#include "nlu/pack.h"
+#include "bench/pack_encoder.h"
 
-namespace antiphon::nlu {
+namespace antiphon::bench {
 namespace {
 
 bool read_all(void* data, std::size_t bytes) { return std::fread(data, 1, bytes, stdin) == bytes; }
@@ -24,29 +23,18 @@ bool write_all(std::span<const float> values) {
 }
 
 Status run(const std::string& dir, Precision precision) {
-  ANTIPHON_ASSIGN_OR_RETURN(const PackManifest manifest, read_pack(dir));
-  ANTIPHON_ASSIGN_OR_RETURN(const auto weights, Weights::load(manifest.weights_path));
-  EncoderOptions options;
-  options.config.layers = manifest.layers;
-  options.config.heads = manifest.heads;
-  options.config.epsilon = static_cast<float>(manifest.norm_epsilon);
-  options.config.shape = {.width = manifest.width,
-                          .max_tokens = manifest.positions,
-                          .intents = static_cast<int>(manifest.labels.intents.size()),
-                          .tags = static_cast<int>(manifest.labels.tags.size()),
-                          .answers = true};
-  options.precision = precision;
-  ANTIPHON_ASSIGN_OR_RETURN(const auto encoder, Encoder::create(*weights, options));
+  ANTIPHON_ASSIGN_OR_RETURN(const PackEncoder pack, open_encoder(dir, precision));
+  const int positions = pack.manifest.positions;
   std::vector<std::int32_t> ids, types;
   for (std::int32_t count = 0; read_all(&count, sizeof(count));) {
-    if (count < 1 || count > manifest.positions)
+    if (count < 1 || count > positions)
       return invalid_argument("count: is " + std::to_string(count) + ", wanted 1 to " +
-                              std::to_string(manifest.positions));
+                              std::to_string(positions));
     ids.resize(static_cast<std::size_t>(count));
     types.resize(ids.size());
     if (!read_all(ids.data(), ids.size() * 4) || !read_all(types.data(), types.size() * 4))
       return invalid_argument("the input ends within a query");
-    ANTIPHON_ASSIGN_OR_RETURN(const Encoded out, encoder->run(ids, types));
+    ANTIPHON_ASSIGN_OR_RETURN(const nlu::Encoded out, pack.encoder->run(ids, types));
     if (!write_all(out.sentence) || !write_all(out.intent) || !write_all(out.tags) ||
         !write_all(out.answer) || std::fflush(stdout) != 0)
       return internal_error("standard output is closed");
@@ -55,7 +43,7 @@ Status run(const std::string& dir, Precision precision) {
 }
 
 }  // namespace
-}  // namespace antiphon::nlu
+}  // namespace antiphon::bench
 
 int main(int argc, char** argv) {
   const std::string precision = argc == 3 ? argv[2] : "";
@@ -63,7 +51,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: nlu_outputs PACK f32|int8\n");
     return 2;
   }
-  const antiphon::Status status = antiphon::nlu::run(
+  const antiphon::Status status = antiphon::bench::run(
       argv[1], precision == "f32" ? antiphon::Precision::kF32 : antiphon::Precision::kInt8);
   if (status.ok()) return 0;
   std::fprintf(stderr, "nlu_outputs: %s\n", status.to_string().c_str());

@@ -1,4 +1,4 @@
-// Nearest example by cosine, with evidence from slots.
+// Cosine to the nearest example, evidence from slots, and a regression that tells intents apart.
 #include "nlu/intent_examples.h"
 
 #include <algorithm>
@@ -15,6 +15,9 @@ namespace {
 // all missing speaks against it.
 constexpr float kSlotBonus[] = {0.0f, 0.06f, 0.09f, 0.11f, 0.12f};
 constexpr float kNoSlotMalus = 0.08f;
+
+// What an intent loses for each nat that the regression holds against it, and the most nats.
+constexpr float kPerNat = 0.2f, kMostNats = 2;
 
 std::vector<float> unit_length(std::span<const float> vector) {
   std::vector<float> out(vector.begin(), vector.end());
@@ -65,27 +68,52 @@ std::string IntentExamples::plain_text(std::string_view text) const {
   return out;
 }
 
+void IntentExamples::learn() {
+  if (examples_.empty()) return;
+  const std::size_t width = examples_.front().vector.size();
+  std::vector<float> vectors;
+  std::vector<std::size_t> classes;
+  for (const Example& example : examples_) {
+    if (example.vector.size() != width) continue;
+    vectors.insert(vectors.end(), example.vector.begin(), example.vector.end());
+    classes.push_back(static_cast<std::size_t>(example.intent - assistant_->intents.data()));
+  }
+  regression_ = ExampleRegression::fit(vectors, width, classes, assistant_->intents.size());
+}
+
+float IntentExamples::nearest(const IntentSpec& intent, bool plain, std::span<const float> query,
+                              float malus) const {
+  float most = -1;
+  for (const Example& example : examples_)
+    if (example.intent == &intent && example.plain == plain &&
+        example.vector.size() == query.size())
+      most = std::max(most,
+                      std::inner_product(query.begin(), query.end(), example.vector.begin(), 0.0f) -
+                          (example.num_slots > 0 ? malus : 0));
+  return most;
+}
+
 std::vector<IntentScore> IntentExamples::rank(std::span<const float> sentence,
                                               std::string_view text,
                                               std::span<const float> plain) const {
   const std::vector<float> as_said = unit_length(sentence), named = unit_length(plain);
+  const std::vector<float> log_p = regression_.log_probabilities(named.empty() ? as_said : named);
+  const float most = log_p.empty() ? 0 : *std::max_element(log_p.begin(), log_p.end());
   std::vector<IntentScore> ranked;
-  for (const IntentSpec& intent : assistant_->intents) {
+  for (std::size_t i = 0; i < assistant_->intents.size(); ++i) {
+    const IntentSpec& intent = assistant_->intents[i];
     IntentScore entry{&intent, -1, match_slots(intent, text, "")};
     const auto found = static_cast<std::size_t>(
         std::count_if(entry.slots.begin(), entry.slots.end(),
                       [&](const Slot& s) { return is_evidence(intent, s); }));
+    const float malus = entry.slots.empty() ? kNoSlotMalus : 0;
+    const float near =
+        std::max(nearest(intent, false, as_said, malus), nearest(intent, true, named, malus));
+    if (near <= -1) continue;
+    const float against = log_p.empty() ? 0 : std::min(most - log_p[i], kMostNats);
     const float bonus = kSlotBonus[std::min(found, std::size(kSlotBonus) - 1)];
-    for (const Example& example : examples_) {
-      const std::vector<float>& query = example.plain ? named : as_said;
-      if (example.intent != &intent || example.vector.size() != query.size()) continue;
-      const float cosine =
-          std::inner_product(query.begin(), query.end(), example.vector.begin(), 0.0f);
-      const bool empty_handed = example.num_slots > 0 && entry.slots.empty();
-      entry.score = std::max(entry.score, cosine + bonus - (empty_handed ? kNoSlotMalus : 0));
-    }
-    entry.score = std::min(entry.score, 1.0f);
-    if (entry.score > -1) ranked.push_back(std::move(entry));
+    entry.score = std::min(near + bonus - kPerNat * against, 1.0f);
+    ranked.push_back(std::move(entry));
   }
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const IntentScore& a, const IntentScore& b) { return a.score > b.score; });

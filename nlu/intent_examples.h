@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nlu/example_regression.h"
 #include "pipeline/assistant_spec.h"
 #include "pipeline/messages.h"
 
@@ -15,7 +16,9 @@ namespace antiphon::nlu {
 // How near a text is to one intent. `slots` are those found in the text.
 struct IntentScore {
   const IntentSpec* intent = nullptr;
-  float score = 0;  // cosine to the nearest example, raised by slots that were found
+  // Cosine to the nearest example, raised by slots that were found; less where the regression
+  // thinks more of another intent.
+  float score = 0;
   std::vector<Slot> slots;
 };
 
@@ -35,6 +38,9 @@ class IntentExamples {
   void add(const IntentSpec* intent, int num_slots, std::span<const float> vector,
            bool plain = false);
 
+  // Fits the regression to what was added; without it the cosines alone decide.
+  void learn();
+
   // Best first; one for each intent that has examples. plain: the vector of plain_text(), which is
   // compared with plain phrases; empty: there is none.
   std::vector<IntentScore> rank(std::span<const float> sentence, std::string_view text,
@@ -52,8 +58,13 @@ class IntentExamples {
     bool plain;
     std::vector<float> vector;
   };
+  // Cosine to the nearest example of one intent and kind; -1: there is none.
+  float nearest(const IntentSpec& intent, bool plain, std::span<const float> query,
+                float malus) const;
+
   const AssistantSpec* assistant_;
   std::vector<Example> examples_;
+  ExampleRegression regression_;
 };
 
 // Whether slots that only this assistant knows were found: values of lists, and times.

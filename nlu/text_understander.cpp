@@ -74,6 +74,7 @@ Status TextUnderstander::embed_examples() {
       ANTIPHON_RETURN_IF_ERROR(
           add(plain_phrase(phrase), phrase.find('{') == phrase.npos ? 0 : 1, true));
   }
+  examples_.learn();
   return {};
 }
 

@@ -32,6 +32,24 @@ TEST(IntentExamples, RanksByTheNearestExample) {
   EXPECT_NEAR(ranked[1].score, 0.6f, 1e-6);
 }
 
+// One phrase of the first intent comes near by chance; all others say that the second is meant.
+TEST(IntentExamples, TheRegressionDecidesBetweenNeighbours) {
+  const AssistantSpec spec = two_intents();
+  IntentExamples examples(&spec);
+  const float first[][3] = {{1, 0, 0}, {0.8f, 0.6f, 0}, {0.3f, 0.1f, 0.95f}};
+  const float second[][3] = {{0, 0.2f, 0.98f}, {0, 0.5f, 0.87f}, {0.1f, 0.4f, 0.91f}};
+  for (const auto& v : first) examples.add(&spec.intents[0], 0, v);
+  for (const auto& v : second) examples.add(&spec.intents[1], 0, v);
+  const float query[] = {0.2f, 0.16f, 0.967f};
+  const auto before = examples.rank(query, "hello");
+  EXPECT_EQ(before[0].intent->name, "order");
+  examples.learn();
+  const auto after = examples.rank(query, "hello");
+  EXPECT_EQ(after[0].intent->name, "hours");
+  EXPECT_FLOAT_EQ(after[0].score, before[1].score);  // the likelier one keeps its cosine
+  EXPECT_LT(after[1].score, before[0].score);
+}
+
 TEST(IntentExamples, SlotsSpeakForAndAgainst) {
   const AssistantSpec spec = two_intents();
   IntentExamples examples(&spec);
