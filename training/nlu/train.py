@@ -383,8 +383,8 @@ def main():
         trainer.capture(log)
     done = trainer.run(log)
     if not a.compare:
-        trainer.save(last)
         save_packed(os.path.join(a.out, "final.pt"), trainer.average, done=done, step=trainer.step)
+        trainer.save(last)
     trainer.net.load_state_dict(trainer.average)
     end = {"end": True, "step": trainer.step} | (trainer.held_losses() if a.compare else {})
     if not a.no_measure:

@@ -21,6 +21,7 @@ import tomllib
 
 TRIES = 3
 GRACE_S = 90  # beyond its time, for a generator to load its network and close its files
+SAVING_S = 45  # beyond its time and its load, for a training to save and measure
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
@@ -79,7 +80,7 @@ class Stay:
         command = self.filled(step.command, seconds=int(left), minutes=f"{self.minutes(step, left, there):.2f}",
                               resume=self.filled(step.resume) if there else "")
         step.tries, step.state = step.tries + 1, "running"
-        step.limit = self.now() + left + step.load if step.checkpoint else self.now() + step.seconds + self.dry.get("grace", GRACE_S)
+        step.limit = self.now() + (left + step.load + SAVING_S if step.checkpoint else step.seconds + self.dry.get("grace", GRACE_S))
         env = dict(os.environ, CUDA_VISIBLE_DEVICES=step.gpu, PYTHONUNBUFFERED="1",
                    PYTHONPATH=os.pathsep.join([self.path("site"), ROOT]), OMP_NUM_THREADS="1" if self.dry else "4")
         if not step.shares:

@@ -5,6 +5,7 @@
 import glob
 import os
 import sys
+import tempfile
 import tomllib
 import types
 import unittest
@@ -12,7 +13,7 @@ import unittest
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, ROOT)
 
-from training.stay.conduct import Stay, Step
+from training.stay.conduct import SAVING_S, Stay, Step
 
 
 class Plans(unittest.TestCase):
@@ -22,6 +23,16 @@ class Plans(unittest.TestCase):
         self.assertEqual(2.0, minutes(130, True))
         self.assertEqual(2.0, minutes(70, True))  # goes on by the schedule that it began with
         self.assertEqual(1.0, minutes(70, False))
+
+    def test_a_training_has_time_to_save_behind_its_schedule(self):
+        with tempfile.TemporaryDirectory() as folder:
+            stay = Stay(folder, dict(clock=dict(end=500, load=10), gpus=dict(count=1)), False)
+            step = Step("x", [0], "true", 300, "x/last.pt", load=20)
+            stay.start(step)
+            step.process.wait()
+            self.assertAlmostEqual(280 / 60, step.total, places=3)  # minutes of its schedule
+            self.assertAlmostEqual(300 + 20 + SAVING_S, step.limit - stay.now(), delta=5)
+            self.assertGreater(SAVING_S, 30)
 
     def test_everything_that_a_plan_needs_comes_from_somewhere(self):
         plans = glob.glob(os.path.join(ROOT, "training", "stay", "*.toml"))
