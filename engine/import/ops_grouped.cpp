@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "engine/import/attention.h"
 #include "engine/import/ops.h"
@@ -102,6 +103,7 @@ Projected projected(Op& op) {
 // (seqlens_k + 1), and those before it.
 struct Standing {
   Whole batch, count, past;  // of this run and the tensors
+  Whole keys;  // total_sequence_length where it follows from extents, else past + count
   ValueRef total, before;
   ValueRef at;  // of each query, [B, 1, S, 1]
 };
@@ -111,14 +113,14 @@ Standing standing_of(Op& op, ValueRef q) {
   s.batch = op.extent(q, 0);
   s.count = op.extent(q, 1);
   s.past = op.has(kPastKey) ? op.extent(op.value(kPastKey), 2) : Whole(0);
-  const std::optional<std::int64_t> keys = (s.past + s.count).number();
+  s.keys = s.past + s.count;
+  const std::optional<std::int64_t> both = s.keys.number();
   const Known* total = op.known(kTotal);
-  if (keys && total && total->values.size() == 1 &&
-      total->values[0].whole.number().value_or(*keys) != *keys) {
+  if (total && total->values.size() == 1) s.keys = total->values[0].whole;
+  if (both && s.keys.number().value_or(*both) != *both) {
     op.unsupported("total_sequence_length (input 6): wanted the past and the new steps, " +
-                   std::to_string(*keys) +
-                   ": a past that shares its memory with the present is "
-                   "not supported");
+                   std::to_string(*both) +
+                   ": a past that shares its memory with the present is not supported");
     return s;
   }
   const ValueRef lengths = op.cast(op.value(kLengths), DType::kI32);
@@ -129,20 +131,28 @@ Standing standing_of(Op& op, ValueRef q) {
   return s;
 }
 
-// The past with what is new behind it, [B, kv_heads, P + S, d]: of a sequence that is shorter than
-// the past, behind its own tokens.
+// The value [B, kv_heads, P + S, d], of which a run refuses other lengths than that of the keys.
+ValueRef held_to_keys(Op& op, const Standing& s, ValueRef x) {
+  if (op.failed() || s.keys.same(s.past + s.count)) return x;
+  std::vector<ValueRef> like = {x};
+  const std::string extents = "0:0,0:1," + s.keys.text(like) + ",0:3";
+  return op.node(ir::kOpReshapeTo, like, {{"extents", extents}});
+}
+
+// The past with what is new behind it, [B, kv_heads, T, d]: of a sequence that is shorter than the
+// past, behind its own tokens.
 ValueRef present_of(Op& op, const Standing& s, std::size_t input, ValueRef made) {
-  if (!op.has(input) || op.failed()) return made;
+  if (op.failed()) return made;
+  if (!op.has(input)) return held_to_keys(op, s, made);
   const ValueRef past = op.value(input), all = op.concat({past, made}, 2);
-  if (op.failed() || s.batch.number() == 1 || s.past.number() == 0) return all;
-  const Whole keys = s.past + s.count;
-  const ValueRef at = steps(op, 0, keys, 3), last = steps(op, keys - 1, 1, 3);
+  if (op.failed() || s.batch.number() == 1 || s.past.number() == 0) return held_to_keys(op, s, all);
+  const ValueRef at = steps(op, 0, s.keys, 3), last = steps(op, s.past + s.count - 1, 1, 3);
   const ValueRef skipped = op.binary(Binary::kSub, steps(op, s.past, 1, 3), s.before);
   const ValueRef behind = op.binary(Binary::kMin, op.binary(Binary::kAdd, at, skipped), last);
   const ValueRef rows = op.where(op.binary(Binary::kLess, at, s.before), at, behind);
   const Whole heads = op.extent(all, 1);
   const ValueRef ids =
-      op.expand(op.reshape(rows, {s.batch, 1, keys, 1}), {s.batch, heads, keys, 1});
+      op.expand(op.reshape(rows, {s.batch, 1, s.keys, 1}), {s.batch, heads, s.keys, 1});
   return op.node(ir::kOpGatherNd, {all, ids}, {{"batch_dims", std::int64_t{2}}});
 }
 
@@ -155,7 +165,7 @@ ValueRef hidden_keys(Op& op, const Standing& s) {
     op.invalid("local_window_size: wanted -1 where causal is 0");
     return {};
   }
-  const ValueRef key = steps(op, 0, s.past + s.count, 3);
+  const ValueRef key = steps(op, 0, s.keys, 3);
   if (!causal) return op.binary(Binary::kGreater, key, op.binary(Binary::kSub, s.total, 1.0));
   const ValueRef later = op.binary(Binary::kGreater, key, s.at);
   if (window <= 0) return later;

@@ -287,10 +287,11 @@ def grouped():
     case("positions", rotate=8, at=np.array([[1, 2, 3, 4]] * 2))
     case("both_ways", causal=0)
     case("part", rotate=8, steps=2, d=32)
-    grouped_layers()
+    grouped_layers("layers", B)
+    grouped_layers("layers_of_one", 1)
 
 
-def grouped_layers():
+def grouped_layers(name, batch):
     """Two layers of one set of weights behind a past each; lengths are those of a mask, as in models for ONNX Runtime's generators."""
     width, heads, d, past = 8, 2, 16, 3
     node = lambda op, inputs, output, **more: helper.make_node(op, inputs, [output], **more)
@@ -299,14 +300,15 @@ def grouped_layers():
              node("Gather", ["extents", "second"], "all"), node("Cast", ["all"], "total", to=TensorProto.INT32)]
     constants = {"axis": np.array([1]), "one": np.array([1]), "second": np.array(1), "wq": small(width, heads * d),
                  "wk": small(width, d), "wv": small(width, d), "wo": small(heads * d, width), **dict(tables(9, 8))}
-    given = {"x": real(B, 1, width), "mask": np.ones((B, past + 1), np.int64)}
-    symbols = {"x": ["B", 1, width], "mask": ["B", "T"]}
+    given = {"x": real(batch, 1, width), "mask": np.ones((batch, past + 1), np.int64)}
+    many = "B" if batch > 1 else 1
+    symbols = {"x": [many, 1, width], "mask": [many, "T"]}
     outputs = []
     x = "x"
     for i in "01":
         for part in "kv":
-            given[f"past_{part}{i}"] = small(B, 1, past, d)
-            symbols[f"past_{part}{i}"] = ["B", 1, "P", d]
+            given[f"past_{part}{i}"] = small(batch, 1, past, d)
+            symbols[f"past_{part}{i}"] = [many, 1, "P", d]
             outputs.append(f"present_{part}{i}")
         nodes += [node("MatMul", [x, "w" + part], part + i) for part in "qkv"]
         nodes.append(helper.make_node("GroupQueryAttention", ["q" + i, "k" + i, "v" + i, "past_k" + i, "past_v" + i, "lengths", "total",
@@ -314,7 +316,7 @@ def grouped_layers():
                                       num_heads=heads, kv_num_heads=1, do_rotary=1))
         nodes += [node("MatMul", ["heard" + i, "wo"], "made" + i), node("Add", [x, "made" + i], "x" + i)]
         x = "x" + i
-    write("grouped_layers", nodes, given, constants, [(key, TensorProto.FLOAT) for key in [x, *outputs]], symbols)
+    write("grouped_" + name, nodes, given, constants, [(key, TensorProto.FLOAT) for key in [x, *outputs]], symbols)
 
 
 def bert():

@@ -82,18 +82,51 @@ TEST(MicrosoftAttention, IsOneLayer) {
 }
 
 // Positions, angles and the mask are made once; of a layer stay its products, rotations, joins with
-// the past and the attention.
+// the past and the attention. Where a batch may have sequences of other lengths they are gathered.
 TEST(MicrosoftAttention, LayersShareTheMask) {
-  const auto plan = test::plan_of(golden("grouped_layers"), 3);
+  for (const bool one : {false, true}) {
+    const auto plan =
+        test::plan_of(golden(one ? "grouped_layers_of_one" : "grouped_layers"), one ? 0 : 3);
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    for (const auto& [op, count] : {std::pair("attention", 2),
+                                    {"linear", 8},
+                                    {"rotary", 4},
+                                    {"concat", 4},
+                                    {"gather_nd", one ? 0 : 4},
+                                    {"gather", 2},
+                                    {"softmax", 0}})
+      EXPECT_EQ(test::count_layers(**plan, op), count) << op;
+  }
+}
+
+// The mask's length is one of its own: a profile's numbers must be those of past and step together.
+TEST(MicrosoftAttention, OfOneSequenceEqualsOnnxRuntime) {
+  test::expect_golden(golden("grouped_layers_of_one"), kBound, 0);
+}
+
+// A past as long as the present, as where both are one memory, is no shorter one with what is new
+// behind it.
+TEST(MicrosoftAttention, RefusesOtherLengthsWhenItRuns) {
+  const auto network = import_onnx(golden("grouped_layers_of_one.onnx"));
+  ASSERT_TRUE(network.ok()) << network.status().message();
+  BuildOptions options;
+  options.profile = {{"P", {3, 3, 4}}, {"T", {4, 4, 5}}};
+  const auto plan = build(*network, options);
   ASSERT_TRUE(plan.ok()) << plan.status().message();
-  for (const auto& [op, count] : {std::pair("attention", 2),
-                                  {"linear", 8},
-                                  {"rotary", 4},
-                                  {"concat", 4},
-                                  {"gather_nd", 4},
-                                  {"gather", 2},
-                                  {"where", 2}})
-    EXPECT_EQ(test::count_layers(**plan, op), count) << op;
+  const auto context = Context::create(*plan, nullptr);
+  ASSERT_TRUE(context.ok()) << context.status().message();
+  for (const TensorSpec& spec : (*plan)->inputs()) {
+    TensorView view{spec.dtype, {}, nullptr};
+    for (const Dim& dim : spec.shape) view.dims.push_back(dim.is_static() ? dim.extent : 4);
+    const auto memory = (*context)->input(spec.name, view.dims);
+    ASSERT_TRUE(memory.ok()) << memory.status().message();
+    std::memset(*memory, 0,
+                static_cast<std::size_t>(view.num_elements()) * dtype_bytes(view.dtype));
+  }
+  const Status status = (*context)->run();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status.message();
+  EXPECT_NE(status.message().find("[1, 1, 5, 16] does not fit [1, 1, 4, 16]"), std::string::npos)
+      << status.message();
 }
 
 // Up to thirty layers with other orders of sums, as golden_test has of the network before.
