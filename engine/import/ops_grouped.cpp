@@ -116,7 +116,7 @@ Standing standing_of(Op& op, ValueRef q) {
   s.keys = s.past + s.count;
   const std::optional<std::int64_t> both = s.keys.number();
   const Known* total = op.known(kTotal);
-  if (total && total->values.size() == 1) s.keys = total->values[0].whole;
+  if (total && total->values.size() == 1 && !is_real(total->type)) s.keys = total->values[0].whole;
   if (both && s.keys.number().value_or(*both) != *both) {
     op.unsupported("total_sequence_length (input 6): wanted the past and the new steps, " +
                    std::to_string(*both) +
