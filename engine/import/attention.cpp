@@ -12,32 +12,6 @@ using ir::OpKind;
 
 namespace {
 
-// x [B, T, heads * d] by head, [B, heads, T, d]; what has four axes is so already.
-ValueRef by_head(Op& op, ValueRef x, std::int64_t heads, const char* name) {
-  if (op.failed() || op.rank(x) == 4) return x;
-  const std::optional<std::int64_t> width = op.extent(x, 2).number();
-  if (op.rank(x) != 3 || !width || *width % heads != 0) {
-    op.invalid(std::string(name) + ": wanted [B, T, H] with H a fixed multiple of num_heads (" +
-               std::to_string(heads) + ")");
-    return x;
-  }
-  return op.transpose(
-      op.reshape(x, {op.extent(x, 0), op.extent(x, 1), heads, Whole(*width / heads)}),
-      {0, 2, 1, 3});
-}
-
-// `count` numbers from `begin` on as i32 along axis `axis` of four.
-ValueRef steps(Op& op, const Whole& begin, const Whole& count, std::size_t axis) {
-  std::vector<ValueRef> like;
-  const std::string first = begin.text(like);
-  const std::string text = first + "," + count.text(like) + ",1";
-  Wholes dims(4, Whole(1));
-  dims[axis] = count;
-  const ValueRef all = op.node(
-      ir::kOpRange, like, {{"extents", text}, {"dtype", static_cast<std::int64_t>(DType::kI32)}});
-  return op.reshape(all, dims);
-}
-
 // What the scores' extents are.
 struct Extents {
   Whole batch, queries, keys, past;
@@ -106,6 +80,10 @@ ValueRef added(Op& op, const Attention& in, const Extents& e) {
     const ValueRef none = op.number(DType::kF32, std::numeric_limits<float>::lowest());
     sum = op.where(later, none, sum.valid() ? sum : op.number(DType::kF32, 0));
   }
+  if (in.hidden.valid() && !op.failed()) {
+    const ValueRef none = op.number(DType::kF32, std::numeric_limits<float>::lowest());
+    sum = op.where(in.hidden, none, sum.valid() ? sum : op.number(DType::kF32, 0));
+  }
   if (op.has(in.bias) && !op.failed()) {
     const ValueRef bias = once_for_all(op, op.value(in.bias));
     if (op.rank(bias) != 4)
@@ -115,6 +93,17 @@ ValueRef added(Op& op, const Attention& in, const Extents& e) {
     sum = sum.valid() ? op.binary(Binary::kAdd, sum, bias) : bias;
   }
   return op.failed() ? ValueRef{} : sum;
+}
+
+// x [B, kv_heads, T, d] with each head as often as queries share it, [B, heads, T, d].
+ValueRef shared_heads(Op& op, ValueRef x, std::int64_t kv_heads, std::int64_t heads) {
+  if (op.failed() || kv_heads == heads) return x;
+  const Whole batch = op.extent(x, 0), count = op.extent(x, 2), width = op.extent(x, 3);
+  const ValueRef one = op.reshape(x, {batch, kv_heads, 1, count, width});
+  const std::string extents =
+      "0:0," + std::to_string(kv_heads) + "," + std::to_string(heads / kv_heads) + ",0:3,0:4";
+  const ValueRef many = op.node(ir::kOpExpand, {one}, {{"extents", extents}});
+  return op.reshape(many, {batch, heads, count, width});
 }
 
 // q times what `scale` differs from 1 / sqrt(d) by.
@@ -127,6 +116,30 @@ ValueRef scaled_query(Op& op, ValueRef q, std::int64_t heads) {
 
 }  // namespace
 
+ValueRef steps(Op& op, const Whole& begin, const Whole& count, std::size_t axis) {
+  std::vector<ValueRef> like;
+  const std::string first = begin.text(like);
+  const std::string text = first + "," + count.text(like) + ",1";
+  Wholes dims(4, Whole(1));
+  dims[axis] = count;
+  const ValueRef all = op.node(
+      ir::kOpRange, like, {{"extents", text}, {"dtype", static_cast<std::int64_t>(DType::kI32)}});
+  return op.reshape(all, dims);
+}
+
+ValueRef by_head(Op& op, ValueRef x, std::int64_t heads, const char* name) {
+  if (op.failed() || op.rank(x) == 4) return x;
+  const std::optional<std::int64_t> width = op.extent(x, 2).number();
+  if (op.rank(x) != 3 || !width || *width % heads != 0) {
+    op.invalid(std::string(name) + ": wanted [B, T, H] with H a fixed multiple of num_heads (" +
+               std::to_string(heads) + ")");
+    return x;
+  }
+  return op.transpose(
+      op.reshape(x, {op.extent(x, 0), op.extent(x, 1), heads, Whole(*width / heads)}),
+      {0, 2, 1, 3});
+}
+
 std::int64_t num_heads(Op& op) {
   const std::int64_t heads = op.attr_i("num_heads", 0);
   if (heads < 1) op.invalid("num_heads: wanted 1 or more, got " + std::to_string(heads));
@@ -136,8 +149,9 @@ std::int64_t num_heads(Op& op) {
 Attended attend(Op& op, const Attention& in) {
   Attended out;
   const ValueRef q = by_head(op, scaled_query(op, in.q, in.heads), in.heads, "query");
-  out.k = by_head(op, in.k, in.heads, "key");
-  out.v = by_head(op, in.v, in.heads, "value");
+  const std::int64_t kv_heads = in.kv_heads == 0 ? in.heads : in.kv_heads;
+  out.k = by_head(op, in.k, kv_heads, "key");
+  out.v = by_head(op, in.v, kv_heads, "value");
   if (op.failed()) return out;
   Extents e{op.extent(q, 0), op.extent(q, 2), op.extent(out.k, 2), 0};
   if (in.past_k.valid()) {
@@ -147,12 +161,13 @@ Attended attend(Op& op, const Attention& in) {
     out.v = op.concat({in.past_v, out.v}, 2);
   }
   const double width = static_cast<double>(op.extent(q, 3).number().value_or(1));
-  ValueRef scores = op.node(OpKind::kMatMul, {q, out.k},
+  ValueRef scores = op.node(OpKind::kMatMul, {q, shared_heads(op, out.k, kv_heads, in.heads)},
                             {{"transpose_b", std::int64_t{1}}, {"alpha", 1 / std::sqrt(width)}});
   if (const ValueRef sum = added(op, in, e); sum.valid())
     scores = op.binary(Binary::kAdd, scores, sum);
   const ValueRef weights = op.node(OpKind::kSoftmax, {scores}, {{"axis", std::int64_t{3}}});
-  const ValueRef heard = op.transpose(op.node(OpKind::kMatMul, {weights, out.v}), {0, 2, 1, 3});
+  const ValueRef values = shared_heads(op, out.v, kv_heads, in.heads);
+  const ValueRef heard = op.transpose(op.node(OpKind::kMatMul, {weights, values}), {0, 2, 1, 3});
   if (!op.failed())
     out.y = op.reshape(heard, {e.batch, e.queries, op.extent(heard, 2) * op.extent(heard, 3)});
   return out;

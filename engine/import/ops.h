@@ -3,10 +3,11 @@
 
 #include <cstdint>
 
+#include "engine/import/whole.h"
+
 namespace antiphon::onnx {
 
 class Op;
-struct ValueRef;
 
 // A convolution by the node's attributes; bias may be invalid.
 // dynamic: a kernel of windows over two axes or three may round x to bytes of its own range.
@@ -14,6 +15,15 @@ ValueRef convolution(Op& op, ValueRef x, ValueRef weights, ValueRef bias, bool d
 // The average over windows, and over all of each channel, or its maximum, by the node's attributes.
 ValueRef average_pool(Op& op, ValueRef x);
 ValueRef global_pool(Op& op, ValueRef x);
+// x [B, S, heads * d] or [B, heads, S, d] turned by position ids [S] or [B, S], or invalid where
+// cos and sin are [B, S, w / 2] themselves; `by_head`: the result is [B, heads, S, d].
+struct Rotation {
+  ValueRef cos, sin, positions;
+  std::int64_t heads = 1, width = 0;  // width: 0, all of a head
+  bool interleaved = false, by_head = false;
+  const char* name = "input (input 0)";  // of x, in errors
+};
+ValueRef rotated(Op& op, ValueRef x, const Rotation& by);
 // By the attribute alpha.
 ValueRef leaky_relu(Op& op, ValueRef x);
 // By the attribute axis, as `opset` has it; its logarithm for LogSoftmax.
@@ -84,6 +94,10 @@ void lower_embed_layer_norm(Op&), lower_qembed_layer_norm(Op&), lower_bias_gelu(
 void lower_fast_gelu(Op&), lower_quick_gelu(Op&), lower_bias_split_gelu(Op&);
 // ops_attention.cpp
 void lower_attention(Op&), lower_qattention(Op&), lower_multi_head_attention(Op&);
+// ops_rotary.cpp
+void lower_rotary(Op&), lower_microsoft_rotary(Op&);
+// ops_grouped.cpp
+void lower_group_query_attention(Op&);
 // ops_control.cpp
 void lower_if(Op&), lower_loop(Op&), lower_scan(Op&);
 // ops_sequence.cpp

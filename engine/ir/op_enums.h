@@ -80,7 +80,16 @@ constexpr OpKind kOpPoolLast = imported_op(22);
 constexpr OpKind kOpConvTransposeLast = imported_op(23);
 // x [..., C] f32 or u8, [base [..., y_width]]
 constexpr OpKind kOpPlace = imported_op(24);
-constexpr int kNumAllOpKinds = static_cast<int>(kOpPlace) + 1;
+
+// Rotary position embeddings: of each head's first `width` elements (absent: of all) pairs are
+// turned, (a, b) to (a cos - b sin, b cos + a sin). A pair is elements i and i + width / 2, or with
+// interleaved = 1 neighbours.
+// x [B, T, heads * d] or [B, heads, T, d], with steps_first = 1 [B, T, heads, d]; cos, sin
+//    [T, w], [B or 1, T, w], or the same with an axis of 1 for the heads before or behind T; w is
+//    width / 2, a number for each pair, or width, one for each element; attrs heads, width,
+//    interleaved, steps_first, by_head (the result is [B, heads, T, d] of steps that come first)
+constexpr OpKind kOpRotary = imported_op(25);
+constexpr int kNumAllOpKinds = static_cast<int>(kOpRotary) + 1;
 
 // Reductions that only they use, behind those of Reduce.
 constexpr Reduce kReduceMin = static_cast<Reduce>(4), kReduceProd = static_cast<Reduce>(5);

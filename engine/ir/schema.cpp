@@ -167,6 +167,14 @@ const std::array<Schema, kNumAllOpKinds>& table() {
         "y_levels"},
        conv_transpose_last_rule},
       {kOpPlace, "place", 1, 2, 1, 1, {"y_begin", "y_width"}, place_rule},
+      {kOpRotary,
+       "rotary",
+       3,
+       3,
+       1,
+       1,
+       {"heads", "width", "interleaved", "steps_first", "by_head"},
+       rotary_rule},
   }};
   return kTable;
 }

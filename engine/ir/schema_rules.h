@@ -57,6 +57,7 @@ Types softmax_rule(const Node& node, In in);
 Types layer_norm_rule(const Node& node, In in);
 Types reduce_rule(const Node& node, In in);
 Types attention_rule(const Node& node, In in);
+Types rotary_rule(const Node& node, In in);
 Types dequantize_rule(const Node& node, In in);
 Types quantize_rule(const Node& node, In in);
 Types transpose_rule(const Node& node, In in);

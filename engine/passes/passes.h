@@ -35,6 +35,8 @@ Result<bool> fold_dequantize(ir::Graph& graph);
 Result<bool> expand_dequantize(ir::Graph& graph);
 // Precision f32: int8 weights of linear, conv and embedding become f32 constants.
 Result<bool> expand_int8(ir::Graph& graph);
+// x cos + turned(x) sin, of halves or neighbours of each head: one rotation.
+Result<bool> fuse_rotary(ir::Graph& graph);
 // Network::attention's operations: one attention node.
 Result<bool> fuse_attention(ir::Graph& graph);
 // q, k and v from one x: one product and packed attention.

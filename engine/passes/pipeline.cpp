@@ -39,6 +39,7 @@ constexpr Pass kPasses[] = {
     {"mark_unread", mark_unread},
     {"fuse_norm", fuse_norm},
     {"fuse_gelu", fuse_gelu},
+    {"fuse_rotary", fuse_rotary, false},
     {"fuse_attention", fuse_attention},
     {"unmerge_rows", unmerge_rows, false},
     {"eliminate_identity", eliminate_identity},

@@ -206,7 +206,7 @@ const char* op_class(ir::OpKind op) {
   if (is(kSoftmax, kLogSoftmax, kLayerNorm, kReduce, ir::kOpPool, ir::kOpPoolLast, ir::kOpCumSum))
     return "norm";
   if (is(kUnary, kBinary, kClamp, kWhere, kPointwise, kCast, kQuantize, kDequantize, ir::kOpMath,
-         ir::kOpMathBinary))
+         ir::kOpMathBinary, ir::kOpRotary))
     return "point";
   if (is(kLoop)) return "loop";
   return is(kCustom) ? "other" : "move";

@@ -1,4 +1,5 @@
-"""Small ONNX models of what passes look for in transformers, for onnx_fuzz: norms, gates, attention of grouped and of merged heads."""
+"""Small ONNX models of what passes look for in transformers, for onnx_fuzz: norms, gates, attention of grouped and of merged heads,
+rotated positions."""
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
@@ -109,6 +110,28 @@ def merged():
     return net.bytes(joined(net, heard, (0, -1)))
 
 
+def rotated(neighbours, part):
+    """Heads whose positions turn halves, or neighbours; of the first four elements of six alone."""
+    net = Net()
+    width = 6 if part else 4
+    x, cos, sin = net.input("x", ["B", "S", 4]), net.input("cos", [1, 1, "S", 4]), net.input("sin", [1, 1, "S", 4])
+    heads = by_head(net, x, 2, width, (0, 0))
+    last, end = whole(-1), whole(np.iinfo(np.int64).max)
+    cut = lambda begin, to, step=1: net.node("Slice", turning, whole(begin), to, last, whole(step))
+    turning = heads
+    turning = cut(0, whole(4)) if part else heads
+    if neighbours:
+        behind = lambda value: net.node("Unsqueeze", value, last)
+        both = net.node("Concat", behind(net.node("Neg", cut(1, end, 2))), behind(cut(0, end, 2)), axis=-1)
+        other = net.node("Reshape", both, whole(0, 0, -1, 4))
+    else:
+        other = net.node("Concat", net.node("Neg", cut(2, end)), cut(0, whole(2)), axis=-1)
+    y = net.node("Add", net.node("Mul", turning, cos), net.node("Mul", other, sin))
+    if part:
+        y = net.node("Concat", y, net.node("Slice", heads, whole(4), end, last), axis=-1)
+    return net.bytes(y)
+
+
 def fused(op, domain, inputs):
     net = Net()
     given = [net.input(name, [2, "S", 4]) for name in inputs]
@@ -117,6 +140,7 @@ def fused(op, domain, inputs):
 
 
 def models():
-    return {"grouped_open": grouped("S"), "grouped_step": grouped(1), "merged_heads": merged(),
+    return {"rotated_halves": rotated(False, False), "rotated_part": rotated(False, True), "rotated_neighbours": rotated(True, True),
+            "grouped_open": grouped("S"), "grouped_step": grouped(1), "merged_heads": merged(),
             "simplified_norm": fused("SimplifiedLayerNormalization", "", ["x"]),
             "skip_simplified_norm": fused("SkipSimplifiedLayerNormalization", "com.microsoft", ["x", "skip"])}

@@ -75,7 +75,8 @@ constexpr Operator kImported[] = {ref_reshape_to,
                                   ref_conv_last,
                                   ref_pool_last,
                                   ref_conv_transpose_last,
-                                  ref_place};
+                                  ref_place,
+                                  ref_rotary};
 static_assert(std::size(kImported) == ir::kNumAllOpKinds - ir::kNumOpKinds);
 
 Operator operator_of(ir::OpKind op) {

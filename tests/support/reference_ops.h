@@ -63,6 +63,7 @@ Outs ref_conv_last(const ir::Node&, const Ins&);
 Outs ref_pool_last(const ir::Node&, const Ins&);
 Outs ref_conv_transpose_last(const ir::Node&, const Ins&);
 Outs ref_place(const ir::Node&, const Ins&);
+Outs ref_rotary(const ir::Node&, const Ins&);
 Outs ref_conv_transpose(const ir::Node&, const Ins&);
 Outs ref_pool(const ir::Node&, const Ins&);
 Outs ref_resample(const ir::Node&, const Ins&);

@@ -18,5 +18,6 @@ extern const Kernel kGatherCopy, kGatherNdCopy, kGatherElementsCopy;
 extern const Kernel kScatterElementsPlain, kScatterNdPlain;
 extern const Kernel kTopKPlain, kCumSumPlain, kTriluCopy, kReverseSequenceCopy;
 extern const Kernel kMathPlain, kMathBinaryPlain;
+extern const Kernel kRotaryRows, kRotaryPlain;
 
 }  // namespace antiphon::cpu

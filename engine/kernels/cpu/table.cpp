@@ -89,6 +89,8 @@ constexpr const Kernel* kAll[] = {
     &cpu::kReverseSequenceCopy,
     &cpu::kMathPlain,
     &cpu::kMathBinaryPlain,
+    &cpu::kRotaryRows,
+    &cpu::kRotaryPlain,
 };
 
 }  // namespace

@@ -14,6 +14,8 @@ bloom_past          two layers with a bias that falls along the keys (ALiBi) bes
 llama_past          two layers with rotated queries and keys, four heads of two keys and values, gated middle layers
 qwen3_past          the steps of llama_past with normed queries and keys, by torch.export (`dynamo`)
 llama_step          llama_past's next step alone, for whose queries the heads of a group are taken
+gptj_past           two layers in which neighbours among the first four of eight elements of a head are turned, steps before heads
+neox_past           the same of halves, heads before steps, by torch.export; query, key and value are cut of one product
 """
 import os
 import sys
@@ -24,7 +26,7 @@ import onnx
 import onnxruntime
 import torch
 from safetensors.numpy import save_file
-from transformers import (BloomConfig, BloomModel, DynamicCache, GPT2Config, GPT2Model, LlamaConfig, LlamaModel, OPTConfig, OPTModel, Qwen3Config,
+from transformers import (BloomConfig, BloomModel, DynamicCache, GPT2Config, GPT2Model, GPTJConfig, GPTJModel, GPTNeoXConfig, GPTNeoXModel, LlamaConfig, LlamaModel, OPTConfig, OPTModel, Qwen3Config,
                           Qwen3Model, T5Config, T5EncoderModel, T5Model)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -85,11 +87,24 @@ def grouped(model, config, **more):
                         num_key_value_heads=HEADS, max_position_embeddings=12, initializer_range=0.3, **more))
 
 
+def gptj():
+    return GPTJModel(GPTJConfig(vocab_size=12, n_positions=12, n_embd=2 * WIDTH, n_layer=LAYERS, n_head=HEADS, n_inner=12, rotary_dim=4,
+                                initializer_range=0.3))
+
+
+def neox():
+    return GPTNeoXModel(GPTNeoXConfig(vocab_size=12, hidden_size=2 * WIDTH, intermediate_size=12, num_hidden_layers=LAYERS,
+                                      num_attention_heads=HEADS, rotary_pct=0.5, max_position_embeddings=12, initializer_range=0.3,
+                                      attn_implementation="sdpa"))
+
+
 WITH_PAST = {"gpt2_past": lambda: gpt2("sdpa"), "opt_past": opt, "bloom_past": bloom,
              "llama_past": lambda: grouped(LlamaModel, LlamaConfig, attn_implementation="sdpa"),
              "qwen3_past": lambda: grouped(Qwen3Model, Qwen3Config, head_dim=4, attn_implementation="sdpa"),
-             "llama_step": lambda: grouped(LlamaModel, LlamaConfig, attn_implementation="sdpa")}
-BY_EXPORT = {"qwen3_past"}
+             "llama_step": lambda: grouped(LlamaModel, LlamaConfig, attn_implementation="sdpa"),
+             "gptj_past": gptj, "neox_past": neox}
+BY_EXPORT = {"qwen3_past", "neox_past"}
+WIDE_HEADS = {"gptj_past", "neox_past"}
 
 
 def shortened(model):
@@ -153,7 +168,7 @@ def case(name, seed):
     outputs = ["y"]
     if past:
         for part in (f"{i}_{kind}" for i in range(LAYERS) for kind in ("key", "value")):
-            given["past_" + part] = real(B, HEADS, P, WIDTH // HEADS)
+            given["past_" + part] = real(B, HEADS, P, (2 if name in WIDE_HEADS else 1) * WIDTH // HEADS)
             outputs.append("present_" + part)
             axes |= {"past_" + part: {0: "B", 2: "P"}, "present_" + part: {0: "B", 2: "T"}}
         if steps == 1:

@@ -82,7 +82,17 @@ def moves():
     case("embedding", ids=ids, table=table, y=F.embedding(ids, table))
 
 
-for make in (lstm, conv, attention, rows, unary, binary, moves):
+def rotary():
+    """As complex numbers; the first six of eight elements by halves, and all as neighbours."""
+    x, angles = rand(2, 3, 2, 8), rand(2, 3, 4) * 3
+    turn = lambda pairs, by: torch.view_as_real(torch.view_as_complex(pairs.contiguous()) * torch.polar(torch.ones_like(by), by))
+    by = angles[:, :, None]
+    half = turn(torch.stack((x[..., :3], x[..., 3:6]), -1), by[..., :3])
+    case("rotary", x=x, cos=angles.cos(), sin=angles.sin(), neighbours=turn(x.view(2, 3, 2, 4, 2), by).flatten(-2),
+         halves=torch.cat((half[..., 0], half[..., 1], x[..., 6:]), -1))
+
+
+for make in (lstm, conv, attention, rows, unary, binary, moves, rotary):
     make()
 out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "reference.json")
 with open(out, "w", encoding="utf-8") as file:

@@ -47,17 +47,17 @@ def whole(values):
     return np.array(values, np.int32)
 
 
-def write(name, nodes, given, constants, outputs, symbols, meaning=None):
+def write(name, nodes, given, constants, outputs, symbols, meaning=None, opset=17):
     """`meaning`: nodes that say the same, where ONNX Runtime has the operator on other devices alone."""
-    types = {np.dtype(k): v for k, v in (("float32", TensorProto.FLOAT), ("int32", TensorProto.INT32), ("uint8", TensorProto.UINT8),
-                                         ("int8", TensorProto.INT8))}
+    types = {np.dtype(k): v for k, v in (("float32", TensorProto.FLOAT), ("int32", TensorProto.INT32), ("int64", TensorProto.INT64),
+                                         ("uint8", TensorProto.UINT8), ("int8", TensorProto.INT8))}
     value = lambda key, v: helper.make_tensor_value_info(key, types[v.dtype], symbols.get(key, v.shape))
 
     def model_of(nodes):
         graph = helper.make_graph(nodes, name, [value(key, v) for key, v in given.items()],
                                   [helper.make_tensor_value_info(key, t, None) for key, t in outputs],
                                   [numpy_helper.from_array(v, key) for key, v in constants.items()])
-        opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MICROSOFT, 1)]
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid(MICROSOFT, 1)]
         return helper.make_model(graph, ir_version=8, opset_imports=opsets).SerializeToString()
 
     model = model_of(nodes)
@@ -65,7 +65,7 @@ def write(name, nodes, given, constants, outputs, symbols, meaning=None):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     run = model_of(meaning) if meaning else model
     session = onnxruntime.InferenceSession(run, options, providers=["CPUExecutionProvider"])
-    tensors = {"in." + key: np.ascontiguousarray(v) for key, v in given.items()}
+    tensors = {"in." + key: np.ascontiguousarray(v).reshape(v.shape) for key, v in given.items()}
     for info, v in zip(session.get_outputs(), session.run(None, given)):
         tensors["out." + info.name] = np.ascontiguousarray(v)
     with open(os.path.join(HERE, name + ".onnx"), "wb") as file:
@@ -74,13 +74,15 @@ def write(name, nodes, given, constants, outputs, symbols, meaning=None):
     print(name, len(model))
 
 
-def single(name, op, inputs, constants, outputs=("y",), domain=MICROSOFT, symbols=None, whole_outputs=(), **attributes):
-    """One node: inputs in their order, None where one is absent; those named in `constants` are initialisers."""
+def single(name, op, inputs, constants, outputs=("y",), domain=MICROSOFT, symbols=None, whole_outputs=(), opset=17, unread=(), **attributes):
+    """One node: inputs in their order, None where one is absent; those named in `constants` are initialisers, outputs named in `unread`
+    none of the model."""
     node = helper.make_node(op, [key if v is not None else "" for key, v in inputs], list(outputs), name="node", domain=domain,
                             **attributes)
     present = {key: v for key, v in inputs if v is not None}
     write(name, [node], {k: v for k, v in present.items() if k not in constants}, {k: v for k, v in present.items() if k in constants},
-          [(k, TensorProto.INT32 if k in whole_outputs else TensorProto.FLOAT) for k in outputs if k], symbols or {})
+          [(k, TensorProto.INT32 if k in whole_outputs else TensorProto.FLOAT) for k in outputs if k and k not in unread], symbols or {},
+          opset=opset)
 
 
 def norms():
@@ -221,6 +223,102 @@ def multi_head():
     case("present", *own(), bias, outputs=("y", "present_k", "present_v"))
 
 
+def tables(positions, pairs):
+    by = np.arange(positions)[:, None] * 0.7 ** np.arange(1, pairs + 1)
+    return [("cos", np.cos(by).astype(np.float32)), ("sin", np.sin(by).astype(np.float32))]
+
+
+def rotary():
+    """ONNX Runtime's operator and, as standard_..., that of ONNX."""
+    d, at = 4, np.array([[3, 4, 5, 6], [0, 1, 2, 8]])
+    flat, by_head = real(B, S, N * d), real(B, N, S, d)
+    open_extents = {"x": ["B", "S", N * d], "at": ["B", "S"]}
+
+    def case(name, x, positions, pairs, **more):
+        single("rotary_" + name, "RotaryEmbedding", [("x", x), ("at", positions), *tables(9, pairs)], {"cos", "sin"}, **more)
+
+    def standard(name, x, pairs, positions=None, **more):
+        find = lambda table: table if positions is not None else table[at]
+        angles = [(key, find(table)) for key, table in tables(9, pairs)]
+        single("rotary_standard_" + name, "RotaryEmbedding", [("x", x), *angles, ("at", positions)], set(), domain="", opset=23, **more)
+
+    case("plain", flat, at, 2, symbols=open_extents)
+    case("by_head", by_head, at, 2, interleaved=1)
+    case("offset", flat, np.array([3]), 2, symbols={"x": ["B", "S", N * d]})
+    case("part", flat, at, 1, num_heads=N, rotary_embedding_dim=2)
+    standard("plain", flat, 2, at, num_heads=N, symbols=open_extents)
+    standard("angles", by_head, 2, interleaved=1)
+    standard("part", flat, 1, num_heads=N, rotary_embedding_dim=2)
+
+
+def grouped():
+    """Four heads on two of keys and values. Of sequences that are shorter than the past only `y` is kept: ONNX Runtime leaves the rows
+    of the present behind them as they are. Where it is not asked for the present it does not read the past."""
+    heads, shared, d = 4, 2, 16
+    present = ("y", "present_k", "present_v")
+
+    def case(name, steps=S, past=0, lengths=None, batch=B, rotate=None, packed=False, bias=None, at=None, outputs=present, symbols=None,
+             d=d, **attributes):
+        widths = [heads * d, shared * d, shared * d]
+        made = [real(batch, steps, sum(widths)), None, None] if packed else [real(batch, steps, w) for w in widths]
+        cache = [small(batch, shared, past, d) if past else None for _ in range(2)]
+        lengths = whole([past + steps - 1] * batch if lengths is None else lengths)
+        inputs = [*zip(("q", "k", "v"), made), *zip(("past_k", "past_v"), cache), ("lengths", lengths),
+                  ("total", np.array(past + steps, np.int32)), *(tables(9, rotate) if rotate else [("cos", None), ("sin", None)]),
+                  ("at", at), ("bias", bias)]
+        while inputs[-1][1] is None:
+            inputs.pop()
+        single("grouped_" + name, "GroupQueryAttention", inputs, {"cos", "sin"}, outputs, symbols=symbols, num_heads=heads,
+               kv_num_heads=shared, do_rotary=int(rotate is not None), **attributes)
+
+    open_extents = {"q": ["B", "S", heads * d], "k": ["B", "S", shared * d], "v": ["B", "S", shared * d], "lengths": ["B"]}
+    open_past = {key: ["B", 1, *x[2:]] for key, x in open_extents.items() if len(x) > 1} | {"lengths": ["B"]} | {
+        key: ["B", shared, "P", d] for key in ("past_k", "past_v")}
+    case("plain", outputs=("y",), symbols=open_extents)
+    case("rotary", rotate=8, symbols=open_extents)
+    case("packed", rotate=8, packed=True, rotary_interleaved=1)
+    case("past", steps=1, past=3, rotate=8, symbols=open_past)
+    case("uneven", steps=1, past=3, lengths=[3, 1], rotate=8, symbols=open_past, unread=present[1:])
+    case("chunk", steps=3, past=4, batch=1, rotate=8, symbols={k: [1, *x[1:]] for k, x in open_extents.items()} |
+         {key: [1, shared, "P", d] for key in ("past_k", "past_v")})
+    case("window", rotate=8, local_window_size=2, scale=0.3)
+    case("window_past", steps=2, past=4, batch=1, local_window_size=3)
+    case("bias", bias=real(1, heads, S, S), rotate=8)
+    case("positions", rotate=8, at=np.array([[1, 2, 3, 4]] * 2))
+    case("both_ways", causal=0)
+    case("part", rotate=8, steps=2, d=32)
+    grouped_layers("layers", B)
+    grouped_layers("layers_of_one", 1)
+
+
+def grouped_layers(name, batch):
+    """Two layers of one set of weights behind a past each; lengths are those of a mask, as in models for ONNX Runtime's generators."""
+    width, heads, d, past = 8, 2, 16, 3
+    node = lambda op, inputs, output, **more: helper.make_node(op, inputs, [output], **more)
+    nodes = [node("ReduceSum", ["mask", "axis"], "tokens", keepdims=0), node("Sub", ["tokens", "one"], "before"),
+             node("Cast", ["before"], "lengths", to=TensorProto.INT32), node("Shape", ["mask"], "extents"),
+             node("Gather", ["extents", "second"], "all"), node("Cast", ["all"], "total", to=TensorProto.INT32)]
+    constants = {"axis": np.array([1]), "one": np.array([1]), "second": np.array(1), "wq": small(width, heads * d),
+                 "wk": small(width, d), "wv": small(width, d), "wo": small(heads * d, width), **dict(tables(9, 8))}
+    given = {"x": real(batch, 1, width), "mask": np.ones((batch, past + 1), np.int64)}
+    many = "B" if batch > 1 else 1
+    symbols = {"x": [many, 1, width], "mask": [many, "T"]}
+    outputs = []
+    x = "x"
+    for i in "01":
+        for part in "kv":
+            given[f"past_{part}{i}"] = small(batch, 1, past, d)
+            symbols[f"past_{part}{i}"] = [many, 1, "P", d]
+            outputs.append(f"present_{part}{i}")
+        nodes += [node("MatMul", [x, "w" + part], part + i) for part in "qkv"]
+        nodes.append(helper.make_node("GroupQueryAttention", ["q" + i, "k" + i, "v" + i, "past_k" + i, "past_v" + i, "lengths", "total",
+                                                              "cos", "sin"], ["heard" + i, *outputs[-2:]], domain=MICROSOFT,
+                                      num_heads=heads, kv_num_heads=1, do_rotary=1))
+        nodes += [node("MatMul", ["heard" + i, "wo"], "made" + i), node("Add", [x, "made" + i], "x" + i)]
+        x = "x" + i
+    write("grouped_" + name, nodes, given, constants, [(key, TensorProto.FLOAT) for key in [x, *outputs]], symbols)
+
+
 def bert():
     plain = os.path.join(HERE, "../onnx/bert")
     given = {key.removeprefix("in."): v for key, v in load_file(plain + ".safetensors").items() if key.startswith("in.")}
@@ -262,7 +360,7 @@ def bert():
 
 def main():
     global random
-    for case in (norms, activations, embeddings, attention, quantized_attention, multi_head, bert):
+    for case in (norms, activations, embeddings, attention, quantized_attention, multi_head, rotary, grouped, bert):
         if len(sys.argv) < 2 or case.__name__ in sys.argv[1:]:
             random = np.random.default_rng(41)
             case()

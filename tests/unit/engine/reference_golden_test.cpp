@@ -8,6 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "engine/ir/op_enums.h"
 #include "engine/network.h"
 #include "tests/support/reference_interpreter.h"
 
@@ -99,6 +100,49 @@ TEST_F(Golden, AttentionAsOneNode) {
   const auto out = run_reference_node(node, {&q, &k, &v, &mask});
   ASSERT_TRUE(out.ok()) << out.status().to_string();
   expect_equal("y", (*out)[0], tensor("y"));
+}
+
+TEST_F(Golden, RotaryInEveryLayout) {
+  load("rotary");
+  const auto by_head = [](const RefTensor& x) {  // [2, 3, 2, 8] as [2, 2, 3, 8]
+    RefTensor out{x.dtype, {2, 2, 3, 8}, {}};
+    for (std::size_t i = 0; i < x.values.size(); ++i)
+      out.values.push_back(x.values[((i / 48 * 3 + i / 8 % 3) * 2 + i / 24 % 2) * 8 + i % 8]);
+    return out;
+  };
+  const auto flat = [](RefTensor x) {
+    x.dims = {2, 3, 16};
+    return x;
+  };
+  // The first `count` of the four numbers of each step.
+  const auto first = [](const RefTensor& t, std::size_t count) {
+    RefTensor out{t.dtype, {2, 3, static_cast<std::int64_t>(count)}, {}};
+    for (std::size_t i = 0; i < t.values.size(); ++i)
+      if (i % 4 < count) out.values.push_back(t.values[i]);
+    return out;
+  };
+  for (const bool neighbours : {false, true}) {
+    ir::Node node;
+    node.op = ir::kOpRotary;
+    node.outputs = {0};
+    node.attrs.set("heads", std::int64_t{2});
+    node.attrs.set("width", std::int64_t{neighbours ? 8 : 6});
+    node.attrs.set("interleaved", std::int64_t{neighbours});
+    const RefTensor x = tensor("x"), want = tensor(neighbours ? "neighbours" : "halves");
+    const RefTensor cos = first(tensor("cos"), neighbours ? 4 : 3),
+                    sin = first(tensor("sin"), neighbours ? 4 : 3);
+    const auto expect = [&](const RefTensor& in, const RefTensor& out) {
+      const auto got = run_reference_node(node, {&in, &cos, &sin});
+      ASSERT_TRUE(got.ok()) << got.status().to_string();
+      expect_equal("y", (*got)[0], out);
+    };
+    expect(flat(x), flat(want));
+    expect(by_head(x), by_head(want));
+    node.attrs.set("by_head", std::int64_t{1});
+    expect(flat(x), by_head(want));
+    node.attrs.set("steps_first", std::int64_t{1});
+    expect(x, by_head(want));
+  }
 }
 
 TEST_F(Golden, Rows) {

@@ -32,12 +32,17 @@ INSTANTIATE_TEST_SUITE_P(
                     "attention_lengths", "attention_mask", "attention_no_bias", "attention_past",
                     "attention_past_mask", "attention_plain", "attention_scale", "attention_sizes",
                     "attention_weights_of_run_time", "bias_gelu", "bias_split_gelu", "embed",
-                    "embed_positions", "fast_gelu", "fast_gelu_bias", "gelu", "heads_bias_by_head",
-                    "heads_bias_once", "heads_by_head", "heads_by_query", "heads_causal",
-                    "heads_lengths", "heads_mask", "heads_past", "heads_plain", "heads_present",
-                    "heads_sizes", "qattention_of_run_time", "qattention_past", "qattention_signed",
-                    "qattention_unsigned", "qembed", "qembed_bare", "quick_gelu",
-                    "quick_gelu_alpha", "simplified", "simplified_axis", "skip_layer_norm",
+                    "embed_positions", "fast_gelu", "fast_gelu_bias", "gelu", "grouped_bias",
+                    "grouped_both_ways", "grouped_chunk", "grouped_layers", "grouped_packed",
+                    "grouped_part", "grouped_past", "grouped_plain", "grouped_positions",
+                    "grouped_rotary", "grouped_uneven", "grouped_window", "grouped_window_past",
+                    "heads_bias_by_head", "heads_bias_once", "heads_by_head", "heads_by_query",
+                    "heads_causal", "heads_lengths", "heads_mask", "heads_past", "heads_plain",
+                    "heads_present", "heads_sizes", "qattention_of_run_time", "qattention_past",
+                    "qattention_signed", "qattention_unsigned", "qembed", "qembed_bare",
+                    "quick_gelu", "quick_gelu_alpha", "rotary_by_head", "rotary_offset",
+                    "rotary_part", "rotary_plain", "rotary_standard_angles", "rotary_standard_part",
+                    "rotary_standard_plain", "simplified", "simplified_axis", "skip_layer_norm",
                     "skip_layer_norm_plain", "skip_simplified", "skip_simplified_plain"),
     [](const auto& info) { return std::string(info.param); });
 
@@ -56,17 +61,72 @@ std::shared_ptr<const Plan> bert_plan(const std::string& path, Precision precisi
 // All that attention may have in ONNX Runtime's operators: a past, a bias for each head, values of
 // another width than keys.
 TEST(MicrosoftAttention, IsOneLayer) {
-  for (const char* name :
-       {"attention_bias_by_head", "attention_bias_once", "attention_by_query", "attention_causal",
-        "attention_causal_mask", "attention_ends_starts", "attention_past", "attention_past_mask",
-        "attention_scale", "attention_sizes", "heads_bias_by_head", "heads_by_head", "heads_causal",
-        "heads_past", "heads_present", "heads_sizes", "qattention_past"}) {
+  for (const char* name : {"attention_bias_by_head", "attention_bias_once",
+                           "attention_by_query",     "attention_causal",
+                           "attention_causal_mask",  "attention_ends_starts",
+                           "attention_past",         "attention_past_mask",
+                           "attention_scale",        "attention_sizes",
+                           "heads_bias_by_head",     "heads_by_head",
+                           "heads_causal",           "heads_past",
+                           "heads_present",          "heads_sizes",
+                           "qattention_past",        "grouped_bias",
+                           "grouped_chunk",          "grouped_packed",
+                           "grouped_past",           "grouped_rotary",
+                           "grouped_uneven",         "grouped_window"}) {
     const auto plan = test::plan_of(golden(name), 3);
     ASSERT_TRUE(plan.ok()) << plan.status().message();
     EXPECT_EQ(test::count_layers(**plan, "attention"), 1) << name;
     EXPECT_EQ(test::count_layers(**plan, "softmax") + test::count_layers(**plan, "matmul"), 0)
         << name;
   }
+}
+
+// Positions, angles and the mask are made once; of a layer stay its products, rotations, joins with
+// the past and the attention. Where a batch may have sequences of other lengths they are gathered.
+TEST(MicrosoftAttention, LayersShareTheMask) {
+  for (const bool one : {false, true}) {
+    const auto plan =
+        test::plan_of(golden(one ? "grouped_layers_of_one" : "grouped_layers"), one ? 0 : 3);
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    for (const auto& [op, count] : {std::pair("attention", 2),
+                                    {"linear", 8},
+                                    {"rotary", 4},
+                                    {"concat", 4},
+                                    {"gather_nd", one ? 0 : 4},
+                                    {"gather", 2},
+                                    {"softmax", 0}})
+      EXPECT_EQ(test::count_layers(**plan, op), count) << op;
+  }
+}
+
+// The mask's length is one of its own: a profile's numbers must be those of past and step together.
+TEST(MicrosoftAttention, OfOneSequenceEqualsOnnxRuntime) {
+  test::expect_golden(golden("grouped_layers_of_one"), kBound, 0);
+}
+
+// A past as long as the present, as where both are one memory, is no shorter one with what is new
+// behind it.
+TEST(MicrosoftAttention, RefusesOtherLengthsWhenItRuns) {
+  const auto network = import_onnx(golden("grouped_layers_of_one.onnx"));
+  ASSERT_TRUE(network.ok()) << network.status().message();
+  BuildOptions options;
+  options.profile = {{"P", {3, 3, 4}}, {"T", {4, 4, 5}}};
+  const auto plan = build(*network, options);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  const auto context = Context::create(*plan, nullptr);
+  ASSERT_TRUE(context.ok()) << context.status().message();
+  for (const TensorSpec& spec : (*plan)->inputs()) {
+    TensorView view{spec.dtype, {}, nullptr};
+    for (const Dim& dim : spec.shape) view.dims.push_back(dim.is_static() ? dim.extent : 4);
+    const auto memory = (*context)->input(spec.name, view.dims);
+    ASSERT_TRUE(memory.ok()) << memory.status().message();
+    std::memset(*memory, 0,
+                static_cast<std::size_t>(view.num_elements()) * dtype_bytes(view.dtype));
+  }
+  const Status status = (*context)->run();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status.message();
+  EXPECT_NE(status.message().find("[1, 1, 5, 16] does not fit [1, 1, 4, 16]"), std::string::npos)
+      << status.message();
 }
 
 // Up to thirty layers with other orders of sums, as golden_test has of the network before.
@@ -164,6 +224,75 @@ TEST(MicrosoftRefused, MultiHeadAttentionNamesWhatItWants) {
                kUnsupported, {"past_sequence_length (input 8)"});
   expect_parts(refused("MultiHeadAttention", {"c", "c", "c"}, {}, {three}, {"y", "", "", "qk"}),
                kUnsupported, {"output qk (3)"});
+}
+
+TEST(MicrosoftRefused, RotationsNameWhatTheyWant) {
+  const Message x = zeros("q", {1, 2, 8}), at = zeros("at", {1, 2}, kInt32),
+                table = zeros("t", {9, 2}), two = int_attr("num_heads", 2);
+  const std::vector<std::string> inputs = {"q", "at", "t", "t"};
+  EXPECT_TRUE(refused("RotaryEmbedding", inputs, {x, at, table}).ok());
+  expect_parts(refused("RotaryEmbedding", inputs, {zeros("q", {1, 2, 9}), at, table}), kInvalid,
+               {"num_heads: wanted 1 or more"});
+  expect_parts(
+      refused("RotaryEmbedding", inputs, {x, at, table}, {int_attr("is_packed_batching", 1)}),
+      kUnsupported, {"is_packed_batching: wanted 0"});
+  expect_parts(refused("RotaryEmbedding", inputs, {x, at, zeros("t", {9, 3})}, {two}), kInvalid,
+               {"cos_cache and sin_cache", "half as many", "2"});
+  expect_parts(refused("RotaryEmbedding", inputs, {x, at, zeros("t", {9})}, {two}), kInvalid,
+               {"cos_cache and sin_cache: wanted [positions, w]", "got 1 axes"});
+  expect_parts(refused("RotaryEmbedding", inputs, {x, at, table},
+                       {two, int_attr("rotary_embedding_dim", 6)}),
+               kInvalid, {"rotary_embedding_dim: wanted an even number", "(4), got 6"});
+  expect_parts(refused("RotaryEmbedding", inputs, {x, zeros("at", {1, 1, 2}, kInt32), table}),
+               kInvalid, {"position_ids (input 1)", "got 3 axes"});
+  expect_parts(refused("RotaryEmbedding", inputs, {zeros("q", {2, 8}), at, table}, {two}), kInvalid,
+               {"input (input 0): wanted [B, S, H]", "got 2 axes"});
+}
+
+TEST(MicrosoftRefused, GroupQueryAttentionNamesWhatItWants) {
+  const std::vector<Message> tensors = {
+      zeros("q", {1, 2, 16}),  zeros("k", {1, 2, 8}),      zeros("p", {1, 2, 3, 4}),
+      zeros("n", {1}, kInt32), zeros("total", {}, kInt32), zeros("t", {9, 2}),
+      zeros("w", {4}),         zeros("packed", {1, 2, 30})};
+  const Message four = int_attr("num_heads", 4), two = int_attr("kv_num_heads", 2);
+  const auto said = [&](const std::vector<std::string>& inputs, std::vector<Message> attributes,
+                        const std::vector<std::string>& outputs = {"y"}) {
+    attributes.push_back(four);
+    return refused("GroupQueryAttention", inputs, tensors, attributes, outputs);
+  };
+  const std::vector<std::string> plain = {"q", "k", "k", "", "", "n", "x"};
+  const auto with = [&](std::size_t input, const char* name) {
+    std::vector<std::string> inputs = plain;
+    inputs.resize(std::max(inputs.size(), input + 1));
+    inputs[input] = name;
+    return inputs;
+  };
+  EXPECT_TRUE(said(plain, {two}).ok()) << said(plain, {two}).message();
+  expect_parts(said(plain, {}), kInvalid, {"kv_num_heads", "divisor of num_heads (4), got 0"});
+  expect_parts(said(plain, {int_attr("kv_num_heads", 3)}), kInvalid, {"kv_num_heads", "got 3"});
+  for (const char* name : {"smooth_softmax", "qk_output", "sliding_window_cache"})
+    expect_parts(said(plain, {two, int_attr(name, 1)}), kUnsupported,
+                 {std::string(name) + ": wanted 0, got 1"});
+  expect_parts(said(plain, {two, test::float_attr("softcap", 30.0f)}), kUnsupported,
+               {"softcap: wanted 0"});
+  expect_parts(said(plain, {two, test::string_attr("k_quant_type", "PER_TENSOR")}), kUnsupported,
+               {"k_quant_type: wanted NONE, got PER_TENSOR"});
+  expect_parts(said(plain, {two, int_attr("do_rotary", 1)}), kInvalid, {"do_rotary", "cos_cache"});
+  expect_parts(said(plain, {two, int_attr("causal", 0), int_attr("local_window_size", 2)}),
+               kInvalid, {"local_window_size: wanted -1"});
+  const char* others[] = {"head_sink",     "k_scale",       "v_scale",
+                          "q_norm_weight", "k_norm_weight", "query_seqlens"};
+  for (std::size_t i = 0; i < std::size(others); ++i)
+    expect_parts(said(with(11 + i, "w"), {two}), kUnsupported,
+                 {std::string(others[i]) + " (input " + std::to_string(11 + i) + ")"});
+  expect_parts(said(plain, {two}, {"y", "", "", "qk"}), kUnsupported, {"output qk (3)"});
+  expect_parts(said(with(3, "p"), {two}), kInvalid, {"past_key and past_value"});
+  expect_parts(said(with(0, "p"), {two}), kInvalid, {"query (input 0)", "got 4 axes"});
+  expect_parts(said(with(2, ""), {two}), kInvalid, {"key and value (inputs 1, 2)"});
+  expect_parts(said({"packed", "", "", "", "", "n", "x"}, {two}), kInvalid,
+               {"query (input 0): wanted packed", "8 heads"});
+  expect_parts(said({"q", "k", "k", "p", "p", "n", "total"}, {two}), kUnsupported,
+               {"total_sequence_length (input 6)", "5", "shares its memory"});
 }
 
 TEST(MicrosoftRefused, QuantisedNodesNameWhatTheyWant) {

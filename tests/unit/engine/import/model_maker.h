@@ -22,6 +22,11 @@ class Message {
     bytes_ += value;
     return *this;
   }
+  Message& real(int field, float value) {
+    varint(static_cast<std::uint64_t>(field) << 3 | 5);
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    return *this;
+  }
   Message& add(int field, const Message& message) { return text(field, message.bytes_); }
   const std::string& bytes() const { return bytes_; }
 
@@ -64,6 +69,12 @@ inline Message tensor(const std::string& name, int element, const std::vector<st
 }
 inline Message int_attr(const std::string& name, std::int64_t value) {
   return Message().text(1, name).number(3, static_cast<std::uint64_t>(value)).number(20, 2);
+}
+inline Message float_attr(const std::string& name, float value) {
+  return Message().text(1, name).real(2, value).number(20, 1);
+}
+inline Message string_attr(const std::string& name, const std::string& value) {
+  return Message().text(1, name).text(4, value).number(20, 3);
 }
 // A model of opset 17 with input x [2, 3] and output y.
 inline std::string model(const std::vector<Message>& nodes,

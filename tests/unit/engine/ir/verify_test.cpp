@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "engine/ir/op_enums.h"
 #include "engine/ir/schema.h"
 #include "engine/network.h"
 
@@ -137,6 +138,34 @@ TEST(ShapeRules, NormsAttentionAndParts) {
   EXPECT_THAT(parts({0}, 4), HasSubstr("parts: wanted one an input"));
   EXPECT_THAT(parts({-1, -1}, 4), HasSubstr("part_width: wanted the last extent of [3, 10]"));
   EXPECT_THAT(parts({std::int64_t{1} << 62, -1}, 4), HasSubstr("behind part 0"));
+}
+
+TEST(ShapeRules, Rotary) {
+  using Attrs = std::vector<std::pair<const char*, std::int64_t>>;
+  const auto said = [](const std::vector<Shape>& shapes, const Attrs& attrs) {
+    std::vector<std::pair<const char*, Attr>> all;
+    for (const auto& [name, value] : attrs) all.emplace_back(name, Attr(value));
+    return refusal(kOpRotary, shapes, all);
+  };
+  const Shape flat = {"B", "T", 12}, by_head = {"B", 2, "T", 6}, cos = {"T", 3};
+  EXPECT_EQ(said({flat, cos, cos}, {{"heads", 2}}), "");
+  EXPECT_EQ(said({flat, {1, "T", 6}, {"B", 1, "T", 6}}, {{"heads", 2}, {"by_head", 1}}), "");
+  EXPECT_EQ(said({by_head, {"B", "T", 1, 2}, {"T", 2}}, {{"heads", 2}, {"width", 4}}), "");
+  EXPECT_EQ(said({{"B", "T", 2, 6}, cos, cos}, {{"heads", 2}, {"steps_first", 1}}), "");
+  EXPECT_THAT(said({flat, cos, cos}, {}), HasSubstr("heads"));
+  EXPECT_THAT(said({flat, cos, cos}, {{"heads", 5}}), HasSubstr("x: wanted [B, T, 5 x d]"));
+  EXPECT_THAT(said({flat, cos, cos}, {{"heads", 2}, {"steps_first", 1}}),
+              HasSubstr("x: wanted [B, T, 2, d]"));
+  EXPECT_THAT(said({by_head, cos, cos}, {{"heads", 2}, {"by_head", 1}}), HasSubstr("by_head"));
+  EXPECT_THAT(said({flat, cos, cos}, {{"heads", 2}, {"width", 5}}), HasSubstr("even number"));
+  EXPECT_THAT(said({flat, cos, cos}, {{"heads", 2}, {"width", 8}}), HasSubstr("width"));
+  EXPECT_THAT(said({flat, cos, {"T", 6}}, {{"heads", 2}}), HasSubstr("as many numbers a step"));
+  EXPECT_THAT(said({flat, cos, {"T", 4}}, {{"heads", 2}}), HasSubstr("sin: wanted a last axis"));
+  EXPECT_THAT(said({flat, {3}, cos}, {{"heads", 2}}), HasSubstr("cos"));
+  EXPECT_THAT(said({flat, {1, 2, 2, 3}, cos}, {{"heads", 2}}), HasSubstr("cos: wanted [T, w]"));
+  EXPECT_THAT(said({{2, 4, 12}, {5, 3}, {4, 3}}, {{"heads", 2}}), HasSubstr("cos"));
+  EXPECT_THAT(said({{2, 4, 12}, {3, 4, 3}, {4, 3}}, {{"heads", 2}}), HasSubstr("cos"));
+  EXPECT_THAT(said({flat, cos}, {{"heads", 2}}), HasSubstr("inputs: wanted 3"));
 }
 
 TEST(Verify, FindsBrokenEdges) {
