@@ -3,7 +3,7 @@
 
     python tests/golden/quantized/make_quantized_golden.py [NAME...]
 
-NAME.onnx: a small network as quantize_static() writes it in QOperator form (cnn_*, block_u8) or quantize_dynamic() (mlp_*, filters_*,
+NAME.onnx: a small network as quantize_static() writes it in QOperator form (cnn_*, *_uneven, block_u8; filters_pairs_* in QDQ form) or quantize_dynamic() (mlp_*, filters_*,
 *_dynamic), also as ONNX Runtime's optimiser leaves it (*_fused); lstm_node_*: one DynamicQuantizeLSTM with all it may have; lstm_state_*: the same on inputs that
 bytes hold as they are, so that nothing but the state between steps is rounded. NAME.safetensors: in.x.N, inputs; out.y.N, what ONNX
 Runtime makes of them with every node as it stands; real.y.N, of dynamic ones, what it makes with the weights' bytes where
@@ -261,11 +261,11 @@ def main():
             random = np.random.default_rng(seed)
             return [random.normal(0.1, 1, shape).astype(np.float32) for _ in range(NUM_INPUTS)]
 
-        def static(name, make, activations, weights, per_channel):
+        def static(name, make, activations, weights, per_channel, form=QuantFormat.QOperator):
             model = make()
             inputs = inputs_of(model, 5)
             onnx.save(model, path("plain"))
-            quantize_static(path("plain"), path(name), Samples(inputs), quant_format=QuantFormat.QOperator,
+            quantize_static(path("plain"), path(name), Samples(inputs), quant_format=form,
                             activation_type=activations, weight_type=weights, per_channel=per_channel)
             write(name, model, onnx.load(path(name)), inputs, False)
 
@@ -279,6 +279,8 @@ def main():
         static("cnn_u8", cnn, QuantType.QUInt8, QuantType.QInt8, True)
         static("cnn_s8", cnn, QuantType.QInt8, QuantType.QInt8, False)
         static("cnn_u8_uneven", cnn, QuantType.QUInt8, QuantType.QUInt8, False)
+        static("filters_pairs_uneven", lambda: filters(2), QuantType.QUInt8, QuantType.QUInt8, False, QuantFormat.QDQ)
+        static("filters_3d_uneven", lambda: filters(3), QuantType.QUInt8, QuantType.QUInt8, False)
         static("block_u8", block, QuantType.QUInt8, QuantType.QInt8, True)
         dynamic("block_dynamic", block, QuantType.QInt8, True)
         dynamic("block_fused", block, QuantType.QInt8, True, optimised=True)

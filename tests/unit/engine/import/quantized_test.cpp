@@ -119,10 +119,11 @@ TEST_P(QuantizedStatically, RunsOnBytesAndEqualsOnnxRuntime) {
   }
 }
 
-// Convolutions by unsigned weights around any zero point stay in f32, linear layers do not.
 INSTANTIATE_TEST_SUITE_P(All, QuantizedStatically,
                          testing::Values(Static{"cnn_u8", 7, 0}, Static{"cnn_s8", 7, 0},
-                                         Static{"cnn_u8_uneven", 1, 0},
+                                         Static{"cnn_u8_uneven", 7, 0},
+                                         Static{"filters_pairs_uneven", 5, 0},
+                                         Static{"filters_3d_uneven", 5, 0},
                                          Static{"block_u8", 6, 5e-3}),
                          name_of<Static>);
 

@@ -253,6 +253,27 @@ TEST(StaticU8, ConvLastReadsAndMakesBytes) {
       }
 }
 
+// Weights around a zero point that bytes do not hold, x and y in f32 and bytes.
+TEST(StaticU8, ConvLastShiftsItsWeights) {
+  for (const LastConv& v : kLastConvs)
+    for (const std::int64_t shift : {-9, 128}) {
+      SCOPED_TRACE(testing::PrintToString(v.x) + " " + testing::PrintToString(v.w) + " " +
+                   std::to_string(shift));
+      KernelCase c = last_case(v, kQuantizers[0], true);
+      c.node.attrs.set("act", static_cast<std::int64_t>(Unary::kRelu));
+      c.node.attrs.set("w_shift", shift);
+      for (auto& bound : c.bounds) bound.absolute *= 2;  // weights up to 256
+      std::vector<std::string> ours = {"cpu/conv_last_static_u8"};
+      if (v.groups == 1 && v.dilations[1] == 1 && v.x[3] % 4 == 0)
+        ours.insert(ours.begin(), "cpu/conv_last_tapped_u8");
+      EXPECT_EQ(check_kernels(c), ours);
+      c.inputs[0] = test::random_whole(v.x, 8, DType::kU8, 0, 255);
+      ir::set_output_quantizer(c.node.attrs, {0.04f, 30, 255});
+      c.bounds = {{"_u8", 1, 0}};
+      EXPECT_EQ(check_kernels(c), ours);
+    }
+}
+
 // Weights are rounded to bytes by the kernel: half a 127th of the largest.
 TEST(StaticU8, ConvTransposeLastIsTheProductOfItsBytes) {
   const Dims widths[] = {{5, 7, 2, 2}, {16, 33, 3, 1}, {64, 20, 2, 2}};
