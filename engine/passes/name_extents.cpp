@@ -60,36 +60,56 @@ std::string rule_text(const ir::Graph& graph, const Node& node) {
   return out;
 }
 
+bool forget(ir::Graph& graph) {
+  bool changed = false;
+  for (ir::ValueInfo& value : graph.values)
+    for (Dim& dim : value.shape) {
+      if (!ir::is_its_own(dim)) continue;
+      dim = {};
+      changed = true;
+    }
+  return changed;
+}
+
 class Names {
  public:
   explicit Names(ir::Graph& graph) : graph_(graph) {}
 
-  Result<bool> give() {
+  // False: none were given. By names a rule may find that a node can never run; that is for a run
+  // to say, so then there are none at all.
+  bool give() {
     bool changed = false;
     for (const Node& node : graph_.nodes) {
-      ANTIPHON_ASSIGN_OR_RETURN(const bool here, give(node));
-      changed = changed || here;
+      if (!has(node.inputs, ir::is_its_own) && !has(node.outputs, ir::is_unknown)) continue;
+      const auto told = told_of(node);
+      if (!told.ok()) {
+        forget(graph_);
+        return false;
+      }
+      changed = give(node, *told) || changed;
     }
     return changed;
   }
 
  private:
+  bool has(const std::vector<ir::ValueId>& ids, bool (*property)(const Dim&)) const {
+    return std::any_of(ids.begin(), ids.end(), [&](ir::ValueId id) {
+      if (id == kNoValue) return false;
+      const Shape& shape = info_of(graph_, id).shape;
+      return std::any_of(shape.begin(), shape.end(), property);
+    });
+  }
+
   // Of the node's results: what its rule tells by now, else names of their own.
-  Result<bool> give(const Node& node) {
-    const auto is_open = [&](ir::ValueId id) {
-      return id != kNoValue && std::any_of(info_of(graph_, id).shape.begin(),
-                                           info_of(graph_, id).shape.end(), ir::is_unknown);
-    };
-    if (std::none_of(node.outputs.begin(), node.outputs.end(), is_open)) return false;
-    auto told = told_of(node);
-    if (!told.ok()) return told.status().with_context(node.name);
+  bool give(const Node& node, const std::vector<ir::ValueType>& told) {
+    if (!has(node.outputs, ir::is_unknown)) return false;
     const std::string text = rule_text(graph_, node);
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-      if (!is_open(node.outputs[i])) continue;
+      if (node.outputs[i] == kNoValue) continue;
       Shape& shape = graph_.values[static_cast<std::size_t>(node.outputs[i])].shape;
       for (std::size_t axis = 0; axis < shape.size(); ++axis) {
         if (!ir::is_unknown(shape[axis])) continue;
-        const Dim& dim = (*told)[i].shape[axis];
+        const Dim& dim = told[i].shape[axis];
         shape[axis] =
             ir::is_unknown(dim) ? of(text, std::to_string(i) + ":" + std::to_string(axis)) : dim;
       }
@@ -124,15 +144,6 @@ class Names {
 
 Result<bool> name_extents(ir::Graph& graph) { return Names(graph).give(); }
 
-Result<bool> unname_extents(ir::Graph& graph) {
-  bool changed = false;
-  for (ir::ValueInfo& value : graph.values)
-    for (Dim& dim : value.shape) {
-      if (!ir::is_its_own(dim)) continue;
-      dim = {};
-      changed = true;
-    }
-  return changed;
-}
+Result<bool> unname_extents(ir::Graph& graph) { return forget(graph); }
 
 }  // namespace antiphon::passes

@@ -53,6 +53,20 @@ TEST_F(NamedExtents, WhereAllAreKnownNothingChanges) {
   after({name_extents, unname_extents}, false);
 }
 
+// Three elements are no pairs, however many steps there are; but of no steps at all they would be.
+TEST_F(NamedExtents, WhatCanNeverRunStaysWithout) {
+  const Value x = net_.add(net_.input("a", DType::kF32, {"B", "S", 3}),
+                           net_.input("b", DType::kF32, {"B", "U", 3}));
+  net_.output("y", net_.reshape(net_.relu(x), {0, 0, 2, -1}));
+  ir::Graph graph = net_.graph().clone();
+  ASSERT_TRUE(ir::verify(graph).ok()) << ir::verify(graph).to_string();
+  const std::string before = ir::to_text(graph);
+  const auto changed = name_extents(graph);
+  ASSERT_TRUE(changed.ok()) << changed.status().to_string();
+  EXPECT_FALSE(*changed);
+  EXPECT_EQ(ir::to_text(graph), before);
+}
+
 // A decoder's positions are counted from the end of its past: the layers take the sums.
 TEST_F(NamedExtents, ResidualsJoinTheirLayers) {
   const Value x = sum_of_two_lengths();
