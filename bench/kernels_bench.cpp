@@ -1,5 +1,6 @@
 // Speed of every kernel candidate of the CPU table on the shapes of our networks, with oneDNN's
-// sgemm, 1x1 convolution and matmul beside them: kernels_bench [THREADS] [ISA].
+// sgemm, 1x1 convolution and matmul beside them; of MobileNetV2's depthwise layers, what finding
+// the range of their input and making bytes of it takes: kernels_bench [THREADS] [ISA].
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -11,7 +12,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/ir/op_enums.h"
 #include "engine/kernels/cpu/backend.h"
+#include "engine/kernels/cpu/dynamic_bytes.h"
+#include "engine/kernels/cpu/split.h"
 #include "engine/kernels/cpu/team.h"
 #include "engine/machine.h"
 
@@ -55,7 +59,7 @@ struct Shape {
   OpKind op;
   const char* text;
   std::vector<std::int64_t> x, w, y;
-  std::int64_t groups = 1, pad = 0;
+  std::int64_t groups = 1, pad = 0, stride = 1;
 
   double macs() const {
     double n = 1;
@@ -79,6 +83,18 @@ const Shape kShapes[] = {
     {OpKind::kConv, "conv 256x84 -> 512 k1", {1, 256, 84}, {512, 256, 1}, {1, 512, 84}},
     {OpKind::kConv, "conv 256x4 -> 688 k5", {1, 256, 8}, {688, 256, 5}, {1, 688, 4}},
 };
+
+// Depthwise, 3x3: x [1, extent, extent, channels].
+struct Depthwise {
+  const char* text;
+  std::int64_t extent, channels, stride;
+};
+const Depthwise kDepthwise[] = {
+    {"depthwise 112x112x32", 112, 32, 1},   {"depthwise 112x112x96 /2", 112, 96, 2},
+    {"depthwise 56x56x144", 56, 144, 1},    {"depthwise 56x56x144 /2", 56, 144, 2},
+    {"depthwise 28x28x192", 28, 192, 1},    {"depthwise 28x28x192 /2", 28, 192, 2},
+    {"depthwise 14x14x384", 14, 384, 1},    {"depthwise 14x14x576", 14, 576, 1},
+    {"depthwise 14x14x576 /2", 14, 576, 2}, {"depthwise 7x7x960", 7, 960, 1}};
 
 class Memory {
  public:
@@ -115,6 +131,8 @@ void bench_table(const Shape& shape, bool int8, Isa isa, Team& team) {
   node.attrs.set("groups", shape.groups);
   node.attrs.set("pad_left", shape.pad);
   node.attrs.set("pad_right", shape.pad);
+  node.attrs.set("pads", std::vector<std::int64_t>(4, shape.pad));
+  node.attrs.set("strides", std::vector<std::int64_t>(2, shape.stride));
   std::vector<Tensor> inputs = {memory.tensor(DType::kF32, shape.x, false),
                                 memory.tensor(int8 ? DType::kI8 : DType::kF32, shape.w, true),
                                 memory.tensor(DType::kF32, {shape.w[0]}, true),
@@ -181,6 +199,33 @@ void bench_onednn_sgemm(const Shape& shape, Isa isa) {
   report(shape.text, "oneDNN sgemm", "f32", shape.macs(), seconds, isa, 1);
 }
 
+// The layer in f32, and what a kernel on bytes of a range found as it runs does before it begins.
+void bench_depthwise(const Depthwise& d, Isa isa, Team& team) {
+  const std::int64_t out = (d.extent - 1) / d.stride + 1;
+  const Shape shape = {ir::kOpConvLast,
+                       d.text,
+                       {1, d.extent, d.extent, d.channels},
+                       {d.channels, 1, 3, 3},
+                       {1, out, out, d.channels},
+                       d.channels,
+                       1,
+                       d.stride};
+  bench_table(shape, false, isa, team);
+  Memory memory;
+  const Tensor x = memory.tensor(DType::kF32, shape.x, false);
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(x.num_elements()));
+  std::vector<std::byte> space(dynamic_quantizer_bytes(team.size()) + 64);
+  auto* workspace = space.data() + (64 - reinterpret_cast<std::uintptr_t>(space.data()) % 64);
+  const double seconds = best_seconds([&] {
+    const ir::InputQuantizer q = dynamic_quantizer(isa, x, team, workspace);
+    split(team, x.num_elements(), 16384, [&](std::int64_t begin, std::int64_t end, int) {
+      quantize_u8_static(isa, x.f32() + begin, end - begin, {q.scale, q.zero}, q.levels,
+                         bytes.data() + begin);
+    });
+  });
+  report(d.text, "range and bytes of x alone", "int8", 0, seconds, isa, team.size());
+}
+
 int run(int threads, Isa isa) {
   omp_set_num_threads(1);
   if (!cap_onednn(isa).ok()) return 1;
@@ -191,6 +236,7 @@ int run(int threads, Isa isa) {
     bench_onednn_convolution(shape, isa);
     if (shape.op == OpKind::kLinear) bench_onednn_sgemm(shape, isa);
   }
+  for (const Depthwise& layer : kDepthwise) bench_depthwise(layer, isa, *team);
   return 0;
 }
 

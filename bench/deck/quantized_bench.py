@@ -3,9 +3,9 @@
 
     python bench/deck/quantized_bench.py [--antiphon build/bin/antiphon] [--before OTHER] [--work DIR] [--threads 1] [--rounds 5] [NAME...]
 
-resnet50: the geometry of ResNet-50 at 224 x 224 with seeded weights, by quantize_static() in QOperator form. resnet50_dynamic: the same by
-quantize_dynamic(). bert: an encoder
-of six layers of 384 over 128 steps, by quantize_dynamic(). bert_optimised: one of that size from transformers, with embeddings and mask,
+resnet50: the geometry of ResNet-50 at 224 x 224 with seeded weights, by quantize_static() in QOperator form. resnet50_uneven: with
+unsigned weights around zero points. resnet50_dynamic: by quantize_dynamic(). mobilenet, mobilenet_dynamic: the same of MobileNetV2's
+geometry, whose windows of 3 x 3 are depthwise. bert: an encoder of six layers of 384 over 128 steps, by quantize_dynamic(). bert_optimised: one of that size from transformers, with embeddings and mask,
 by ONNX Runtime's transformer optimiser and quantize_dynamic(); f32 is the optimised one. gpt2: transformers' GPT-2 of that size with
 a padding mask, its causal mask made by comparisons, by quantize_dynamic(). lstm: two layers of LSTM in both directions, 256 wide, over 100 steps, by quantize_dynamic() too.
 All are made in DIR where it lacks them. Runs ours, ONNX Runtime
@@ -71,6 +71,31 @@ def resnet50(path):
             channels = 4 * inner
     x = n.node("Flatten", "flat", [n.node("GlobalAveragePool", "mean", [x])])
     n.node("Gemm", "y", [x, n.seeded("fc_w", (channels, 1000), 0.02), n.seeded("fc_b", (1000,), 0.1)])
+    n.save(path, ("x", [1, 3, 224, 224]), ("y", [1, 1000]))
+
+
+def mobilenet(path):
+    n = Network(6)
+
+    def conv(name, x, channels, outputs, width=1, stride=1, group=1, relu=True, gain=1.0):
+        fan_in = channels // group * width * width
+        inputs = [x, n.seeded(name + "_w", (outputs, channels // group, width, width), gain * np.sqrt(2 / fan_in)), n.seeded(name + "_b", (outputs,), 0.1)]
+        y = n.node("Conv", name, inputs, kernel_shape=[width, width], strides=[stride, stride], pads=[width // 2] * 4, group=group)
+        return n.node("Clip", name + "_relu6", [y, zero, six]) if relu else y
+
+    zero, six = n.constant("zero", np.float32(0)), n.constant("six", np.float32(6))
+    x, channels = conv("stem", "x", 3, 32, 3, 2), 32
+    for stage, (wider, outputs, blocks, stride) in enumerate([(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+                                                              (6, 320, 1, 1)]):
+        for b in range(blocks):
+            name, inner = f"s{stage}b{b}", wider * channels
+            y = conv(name + "_1", x, channels, inner) if wider > 1 else x
+            y = conv(name + "_2", y, inner, inner, 3, stride if b == 0 else 1, inner)
+            y = conv(name + "_3", y, inner, outputs, relu=False)
+            x = n.node("Add", name + "_add", [x, y]) if b > 0 else y
+            channels = outputs
+    x = n.node("Flatten", "flat", [n.node("GlobalAveragePool", "mean", [conv("head", x, channels, 1280)])])
+    n.node("Gemm", "y", [x, n.seeded("fc_w", (1280, 1000), 0.02), n.seeded("fc_b", (1000,), 0.1)])
     n.save(path, ("x", [1, 3, 224, 224]), ("y", [1, 1000]))
 
 
@@ -178,12 +203,13 @@ def quantized(args, name):
     plain, path = (os.path.join(args.work, name + end) for end in (".onnx", ".quantized.onnx"))
     if not os.path.exists(path):
         MODELS[name](plain)
-        if name != "resnet50":
+        if name not in ("resnet50", "resnet50_uneven", "mobilenet"):
             quantize_dynamic(plain, path, weight_type=QuantType.QInt8, per_channel=True,
                              extra_options={"DefaultTensorType": TensorProto.FLOAT})
         else:
             quantize_static(plain, path, Samples([inputs_of(plain, 3)]), quant_format=QuantFormat.QOperator,
-                            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, per_channel=True)
+                            activation_type=QuantType.QUInt8, weight_type=QuantType.QUInt8 if name.endswith("_uneven") else QuantType.QInt8,
+                            per_channel=not name.endswith("_uneven"))
     return path, plain
 
 
@@ -257,7 +283,7 @@ def measure(args, name, threads):
             "difference": float(f"{change:.2g}"), "machine": machine(), "commit": commit()}
 
 
-MODELS = {"resnet50": resnet50, "resnet50_dynamic": resnet50, "bert": bert, "bert_optimised": optimised_bert, "gpt2": gpt2, "lstm": lstm}
+MODELS = {"resnet50": resnet50, "resnet50_uneven": resnet50, "resnet50_dynamic": resnet50, "mobilenet": mobilenet, "mobilenet_dynamic": mobilenet, "bert": bert, "bert_optimised": optimised_bert, "gpt2": gpt2, "lstm": lstm}
 
 
 def main():

@@ -122,7 +122,7 @@ void lower_qlinear_conv(Op& op) {
   if (op.failed()) return;
   if (can_pair(op)) {
     const ValueRef x = dequantized(op, QuantizedInput{0, 1, 2}, 1);
-    const ValueRef w = dequantized(op, QuantizedInput{3, 4, 5}, 0);
+    const ValueRef w = filters(op, quantized_values(op, {3, 4, 5}));
     const ValueRef bias = op.has(8) ? real_bias(op, 8, 1, 4) : ValueRef{};
     return set_bytes(op, convolution(op, x, w, bias), 6);
   }

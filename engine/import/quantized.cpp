@@ -308,9 +308,12 @@ ValueRef dequantized(Op& op, const QuantizedInput& at, std::int64_t axis, std::i
   if (op.dtype(x) == DType::kI8 && symmetric && block == 0 && op.rank(scale) <= 1 &&
       (!constant || op.rank(x) > 0))
     return op.node(OpKind::kDequantize, {x, as_list(op, scale)}, {{"axis", axis}});
-  if (constant && block == 0 && op.dtype(scale) == DType::kF32)
+  if (constant && block == 0 && op.dtype(scale) == DType::kF32) {
+    const bool one = op.rank(scale) == 0 || op.extent(scale, 0).number() == 1;
+    if (op.rank(x) >= 4 && (axis == 0 || one)) return filters(op, quantized_values(op, at));
     if (const ValueRef y = constant_numbers(op, quantized_values(op, at), axis); y.valid())
       return y;
+  }
   if (has_own_form(op, op.element(at.values), at, block))
     return op.node(OpKind::kDequantize, {x, as_list(op, scale)},
                    {{"axis", axis}, {"zero", *single_zero(op, at.zero)}});

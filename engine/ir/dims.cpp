@@ -121,6 +121,13 @@ Dim dim_smaller(const Dim& a, std::int64_t most) {
   return Dim(text += std::to_string(most));
 }
 
+Dim dim_of_its_own(int number) {
+  std::string text = "?";
+  return Dim(text += std::to_string(number));
+}
+
+bool is_its_own(const Dim& dim) { return dim.symbol.find('?') != std::string::npos; }
+
 Dim dim_windows(const Dim& a, std::int64_t span, std::int64_t stride) {
   Affine x = parse(a);
   if (stride < 1 || x.factor % stride != 0) return {};

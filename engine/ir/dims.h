@@ -2,7 +2,8 @@
 //
 // A derived extent keeps its symbol where it is c * symbol + k: a delay line of 4 steps before T
 // steps is "T+4", and the convolution of width 5 over it is "T" again. Anything else is Dim{}: not
-// known. "T<512" is the smaller of T and 512, a name of its own in that arithmetic.
+// known. "T<512" is the smaller of T and 512, a name of its own in that arithmetic, and so is "?7",
+// which tells an unknown extent from others while passes run.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,9 @@ Dim dim_times(const Dim& a, std::int64_t factor);
 // The smaller of both: what a slice to `a` leaves of `most` steps. Known for numbers and plain
 // names.
 Dim dim_smaller(const Dim& a, std::int64_t most);
+// "?7", and what was derived of such.
+Dim dim_of_its_own(int number);
+bool is_its_own(const Dim& dim);
 // Windows of `span` every `stride` in `a`: floor((a - span) / stride) + 1.
 Dim dim_windows(const Dim& a, std::int64_t span, std::int64_t stride);
 // Splits "2*T" into 2 and "T"; {1, symbol} when there is an offset.

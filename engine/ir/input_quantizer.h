@@ -35,8 +35,8 @@ inline void set_input_quantizer(Attrs& attrs, const InputQuantizer& quantizer) {
 
 // The bytes of x have the numbers that its own range gives at run time, as DynamicQuantizeLinear of
 // ONNX says: 255 levels from min(x, 0) to max(x, 0) of the whole tensor. Attr x_dynamic, instead of
-// x_scale; of a convolution with int8 weights, others take x as it is. Attr w_shift: a weight is
-// (its byte + w_shift) * its scale.
+// x_scale; of a convolution with int8 weights, others take x as it is. Attr w_shift, beside
+// either: a weight is (its byte + w_shift) * its scale.
 inline bool has_dynamic_range(const Attrs& attrs) { return attrs.i("x_dynamic") != 0; }
 
 // y of the layer is u8, of these numbers: what the reader's quantiser makes of the f32 result.

@@ -36,8 +36,8 @@ Result<std::vector<ValueType>> infer_outputs(const Node& node,
                                              std::span<const ValueType* const> inputs);
 
 // Checks the whole graph: arity, attributes, topological order, types and shapes equal to what the
-// rules infer (a recorded extent may be unknown), states updated once, bodies closed. The error
-// names graph, node and field.
+// rules infer (a recorded extent may be unknown or its own), states updated once, bodies closed.
+// The error names graph, node and field.
 Status verify(const Graph& graph);
 
 }  // namespace antiphon::ir

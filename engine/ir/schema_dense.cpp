@@ -51,8 +51,9 @@ Status want_input_quantizer(const Node& node, const ValueType& w, DType weights)
   ANTIPHON_RETURN_IF_ERROR(want_range(node, "w_shift", node.attrs.i("w_shift"), -255, 255));
   if (has_dynamic_range(node.attrs) && quantizer)
     return invalid_argument("x_dynamic: beside x_scale");
-  if (node.attrs.i("w_shift") != 0 && !(has_dynamic_range(node.attrs) && w.dtype == DType::kI8))
-    return invalid_argument("w_shift: only of i8 weights and x_dynamic");
+  if (node.attrs.i("w_shift") != 0 &&
+      !((has_dynamic_range(node.attrs) || quantizer) && w.dtype == DType::kI8))
+    return invalid_argument("w_shift: only of i8 weights, and x_dynamic or x_scale");
   if (!quantizer) {
     for (const char* name : {"x_zero", "x_levels", "x_exact"})
       if (node.attrs.has(name)) return invalid_argument(std::string(name) + ": without x_scale");

@@ -13,7 +13,10 @@
 namespace antiphon::passes {
 namespace {
 
-constexpr std::int64_t kMaxColumns = 65536;  // up to which no sum of bytes overflows 32 bits
+// Up to which no sum of bytes overflows 32 bits; where the weights are shifted.
+constexpr std::int64_t kMaxColumns = 65536, kMaxShiftedColumns = 32768;
+
+constexpr std::int64_t kMostDepthwiseTaps = 256;
 
 bool is_layer(const ir::Node& node) {
   return node.op == ir::OpKind::kLinear || node.op == ir::OpKind::kConv || node.op == ir::kOpConvNd;
@@ -32,19 +35,28 @@ bool read_quantizer(const ir::Graph& graph, const ir::Node& expand, ir::InputQua
   return true;
 }
 
-// Constant bytes with a scale for each row, or one for all; with a zero point only for layers that
-// shift their weights.
+// One channel a window, over two axes. Where the range is found as the layer runs, finding it takes
+// as long as the layer in f32.
+bool is_depthwise(const Shape& w, std::int64_t groups) {
+  return w.size() == 4 && groups > 1 && w[0] == Dim(groups) && w[1] == Dim(1) &&
+         w[2].extent * w[3].extent <= kMostDepthwiseTaps;
+}
+
+// Constant bytes with a scale for each row, or one for all; with a zero point only for
+// convolutions over two axes or three, which shift their weights.
 bool fits(const ir::Graph& graph, const ir::Node& layer, const ir::Node& expand) {
   const ir::ValueId w = expand.inputs[0], scale = expand.inputs[1];
   if (!is_constant(graph, w) || !is_constant(graph, scale)) return false;
   const ir::ValueInfo& info = info_of(graph, w);
-  const bool shifts = ir::has_dynamic_range(layer.attrs);
+  const bool shifted = expand.attrs.i("zero") != 0;
   if (info.dtype != DType::kI8 || info.constant.bytes == 0) return false;
-  if (expand.attrs.i("zero") != 0 && !shifts) return false;
+  if (shifted && layer.op != ir::kOpConvNd) return false;
   const std::int64_t rows = info.shape[0].extent, scales = info_of(graph, scale).shape[0].extent;
   if (scales != 1 && (scales != rows || expand.attrs.i("axis") != 0)) return false;
-  if (static_cast<std::int64_t>(info.constant.bytes) / rows > kMaxColumns) return false;
+  const std::int64_t columns = static_cast<std::int64_t>(info.constant.bytes) / rows;
+  if (columns > (shifted ? kMaxShiftedColumns : kMaxColumns)) return false;
   const std::int64_t groups = layer.attrs.i("groups", 1);
+  if (is_depthwise(info.shape, groups)) return !ir::has_dynamic_range(layer.attrs);
   return groups == 1 || rows / groups >= 8;  // as calibrated layers
 }
 

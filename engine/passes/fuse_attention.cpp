@@ -9,6 +9,7 @@
 
 #include "engine/ir/dims.h"
 #include "engine/ir/op_enums.h"
+#include "engine/passes/attention_masks.h"
 #include "engine/passes/attention_operands.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/rewrite.h"
@@ -35,11 +36,6 @@ bool is_last_axis(const ir::Graph& graph, const Node& node) {
 
 constexpr std::size_t kMostMasks = 3;
 
-struct Mask {
-  ValueId value = kNoValue;
-  bool merged = false;  // [B * heads, T of q, T of k], of which the last two may be 1
-};
-
 struct Match {
   ByHead q, k, v;
   ValueId queries = kNoValue;  // the product's operand [B, heads, T, width]
@@ -47,33 +43,6 @@ struct Match {
   double scale = 1;
   bool masked_rows = false;
 };
-
-// What broadcasts to scores [B, heads, T of q, T of k] without making them larger, or to scores
-// whose first axes are one. Of extents that are not known, or have two names (the length of a mask,
-// and a past's with one step), the attention's shape rule finds out when they are.
-bool is_mask(const ir::Graph& graph, ValueId id, ValueId scores) {
-  const Shape &mask = info_of(graph, id).shape, &all = info_of(graph, scores).shape;
-  if (info_of(graph, id).dtype != DType::kF32 || info_of(graph, scores).dtype != DType::kF32 ||
-      all.size() < 3 || mask.size() > all.size())
-    return false;
-  for (std::size_t i = 0; i < mask.size(); ++i) {
-    const Dim &here = mask[mask.size() - 1 - i], &there = all[all.size() - 1 - i];
-    const bool open = i < 2 && (ir::is_unknown(here) || ir::is_unknown(there) ||
-                                (!here.is_static() && !there.is_static()));
-    if (here != Dim(1) && !open && !ir::same_extent(here, there)) return false;
-  }
-  return true;
-}
-
-// Both broadcast to one mask: their axes of queries and keys do not say otherwise.
-bool agree(const ir::Graph& graph, ValueId a, ValueId b) {
-  const auto last = [&](ValueId id) {
-    const Shape& shape = info_of(graph, id).shape;
-    return Shape(shape.end() - static_cast<std::ptrdiff_t>(std::min<std::size_t>(shape.size(), 2)),
-                 shape.end());
-  };
-  return ir::broadcast(last(a), last(b)).ok();
-}
 
 // matmul(q, k') with the scales that are multiplied anywhere.
 bool match_product(const ir::Graph& graph, const Uses& uses, ValueId scores, Match& match) {
@@ -107,7 +76,7 @@ bool match_scores(const ir::Graph& graph, const Uses& uses, ValueId scores, Matc
   for (const std::size_t side : {1u, 0u}) {
     const ValueId mask = sum->inputs[side];
     if (!is_mask(graph, mask, sum->inputs[1 - side])) continue;
-    if (!match.masks.empty() && !agree(graph, mask, match.masks.back().value)) continue;
+    if (!match.masks.empty() && !masks_agree(graph, mask, match.masks.back().value)) continue;
     const Shape& shape = info_of(graph, mask).shape;
     const bool merged = info_of(graph, sum->outputs[0]).shape.size() == 3 && shape.size() == 3;
     match.masks.push_back({mask, merged && shape[0] != Dim(1)});
@@ -164,91 +133,6 @@ bool part_groups(const ir::Graph& graph, const Uses& uses, Match& match) {
   match.q = by_head(graph, uses, fold->inputs[0], false, match.scale);
   match.k.heads = match.v.heads = heads;
   return match.q.heads == heads && fits(match.q, match.k);
-}
-
-// The mask itself where it lies as [B, keys]; else kNoValue.
-ValueId mask_by_key(const ir::Graph& graph, const Uses& uses, ValueId mask, const Dim& batch) {
-  const Shape& shape = info_of(graph, mask).shape;
-  const Node* reshape = made_by_reshape(graph, uses, mask);
-  if (!reshape || shape.size() != 4) return kNoValue;
-  const Shape& from = info_of(graph, reshape->inputs[0]).shape;
-  return from.size() == 2 && shape[1] == Dim(1) && shape[2] == Dim(1) &&
-                 ir::same_extent(from[0], shape[0]) && ir::same_extent(from[0], batch) &&
-                 ir::same_extent(from[1], shape[3])
-             ? reshape->inputs[0]
-             : kNoValue;
-}
-
-// Where the extent of the batch can be read: an input of the graph, so that masks which several
-// attentions share stay the same node; else q.
-std::pair<ValueId, std::size_t> batch_of(const ir::Graph& graph, const Match& match) {
-  for (const ValueId id : graph.inputs) {
-    const Shape& shape = info_of(graph, id).shape;
-    for (std::size_t axis = 0; axis < shape.size(); ++axis)
-      if (ir::same_extent(shape[axis], match.q.batch)) return {id, axis};
-  }
-  return {match.q.value, 0};
-}
-
-ValueId insert(ir::Graph& graph, int& index, Node node, const char* name, Shape shape) {
-  node.name = unique_node_name(graph, name);
-  ir::ValueInfo info;
-  info.name = node.name;
-  info.dtype = DType::kF32;
-  info.shape = std::move(shape);
-  node.outputs = {graph.add_value(std::move(info))};
-  const ValueId out = node.outputs[0];
-  graph.nodes.insert(graph.nodes.begin() + index++, std::move(node));
-  return out;
-}
-
-// The mask with four axes, by a reshape before the node at `index` where it has fewer.
-ValueId lifted_mask(ir::Graph& graph, int& index, const Mask& mask, const Match& match) {
-  const Shape from = info_of(graph, mask.value).shape;
-  if (from.size() == 4) return mask.value;
-  Shape shape(4 - from.size(), Dim(1));
-  std::string extents;
-  Node node;
-  node.op = ir::kOpReshapeTo;
-  node.inputs = {mask.value, mask.value};
-  if (mask.merged) {
-    const auto [like, axis] = batch_of(graph, match);
-    node.inputs[1] = like;
-    shape = {match.q.batch, Dim(match.q.heads)};
-    extents = "1:" + std::to_string(axis) + "," + std::to_string(match.q.heads);
-  } else {
-    for (std::size_t i = from.size(); i < 4; ++i) extents += i + 1 < 4 ? "1," : "1";
-  }
-  for (std::size_t i = mask.merged ? 1 : 0; i < from.size(); ++i) {
-    shape.push_back(from[i]);
-    extents += ",0:" + std::to_string(i);
-  }
-  node.attrs.set("extents", extents);
-  return insert(graph, index, std::move(node), "mask", std::move(shape));
-}
-
-// All masks as the one that attention reads, [B, keys] or with four axes; kNoValue: there is none.
-ValueId mask_operand(ir::Graph& graph, const Uses& uses, int& index, const Match& match) {
-  if (match.masks.empty()) return kNoValue;
-  if (match.masks.size() == 1)
-    if (const ValueId mask = mask_by_key(graph, uses, match.masks[0].value, match.q.batch);
-        mask != kNoValue)
-      return mask;
-  ValueId sum = kNoValue;
-  for (const Mask& mask : match.masks) {
-    const ValueId next = lifted_mask(graph, index, mask, match);
-    if (sum == kNoValue) {
-      sum = next;
-      continue;
-    }
-    auto shape = ir::broadcast(info_of(graph, sum).shape, info_of(graph, next).shape);
-    Node node;
-    node.op = OpKind::kBinary;
-    node.inputs = {sum, next};
-    node.attrs.set("op", static_cast<std::int64_t>(Binary::kAdd));
-    sum = insert(graph, index, std::move(node), "masks", shape.ok() ? *std::move(shape) : Shape{});
-  }
-  return sum;
 }
 
 // The items of a list of expressions.
@@ -381,7 +265,7 @@ bool try_node(ir::Graph& graph, const Uses& uses, int index) {
   if (grouped != kNoValue && !part_groups(graph, uses, match)) return false;
   const Heard result = result_of(graph, last, match);
   if (result == Heard::kNone) return false;
-  const ValueId mask = mask_operand(graph, uses, index, match);
+  const ValueId mask = mask_operand(graph, uses, index, match.masks, match.q);
   write_attention(graph, index, match, mask, result);
   return true;
 }

@@ -157,8 +157,10 @@ class ProgramWriter {
         if (!wider.ok()) return false;
         shape = *wider;
       }
+    // What the first node reads has its result's extents, known or not; a constant may have more
+    // axes.
     return !out.inputs.empty() &&
-           ir::same_shape(shape, info_of(graph_, node(members_[0]).outputs[0]).shape);
+           shape.size() == info_of(graph_, node(members_[0]).outputs[0]).shape.size();
   }
 
   std::int16_t append(const PointwiseStep& step, Node& out) {

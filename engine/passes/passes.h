@@ -9,6 +9,9 @@ namespace antiphon::passes {
 
 // Nodes that nothing reads.
 Result<bool> eliminate_dead(ir::Graph& graph);
+// Names for unknown extents, by which passes see which of them are the same; and no names again.
+Result<bool> name_extents(ir::Graph& graph);
+Result<bool> unname_extents(ir::Graph& graph);
 // Nodes that hand on what they get: identity, whole slices, x * 1, x + 0, transposes in order.
 Result<bool> eliminate_identity(ir::Graph& graph);
 // Two nodes, or two constants, that are the same.

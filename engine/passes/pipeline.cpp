@@ -14,6 +14,7 @@ namespace {
 
 constexpr Pass kPasses[] = {
     {"eliminate_dead", eliminate_dead},
+    {"name_extents", name_extents, false},
     {"lift_dequantize", lift_dequantize},
     {"fold_quantize", fold_quantize},
     {"fold_dequantize", fold_dequantize},
@@ -63,6 +64,7 @@ constexpr Pass kPasses[] = {
     {"view_slices", view_slices, false},
     {"read_parts", read_parts, false},
     {"eliminate_dead", eliminate_dead},
+    {"unname_extents", unname_extents, false},
 };
 
 // Each node as text, bodies included.

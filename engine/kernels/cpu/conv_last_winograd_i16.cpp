@@ -40,6 +40,7 @@ const char* refuse(const NodeView& view) {
   const auto quantizer = ir::input_quantizer(view.node->attrs);
   if (!quantizer) return "needs known ranges";
   if (quantizer->exact) return "rounds weights";
+  if (view.node->attrs.i("w_shift") != 0) return "takes weights without a shift";
   if (const char* reason = refuse_winograd(conv_last(view))) return reason;
   if (view.inputs[1].dtype != DType::kI8) return "needs i8 weights";
   if (!view.inputs[1].is_constant || !has_input(view, 2) || !view.inputs[2].is_constant)

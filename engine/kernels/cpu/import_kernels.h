@@ -9,7 +9,8 @@ namespace antiphon::cpu {
 extern const Kernel kReducePlain, kMatMulInteger;
 extern const Kernel kExpandCopy, kExtentsFill, kRangeFill, kStridedSliceCopy;
 extern const Kernel kConvLastDepthwise, kConvLastPanels, kConvLastWinograd4, kConvLastWinograd2,
-    kConvLastWinogradI16, kConvLastOnednn, kConvLastStaticU8, kConvLastTappedU8;
+    kConvLastWinogradI16, kConvLastOnednn, kConvLastStaticU8, kConvLastTappedU8,
+    kConvLastDepthwiseU8;
 extern const Kernel kConvTransposeLast, kConvTransposeLastU8, kPoolLast, kPlaceCopy;
 extern const Kernel kConvNdStaticU8, kConvNdPlain, kPoolPlain;
 extern const Kernel kConvTransposePanels, kConvTransposePlain;

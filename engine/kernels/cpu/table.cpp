@@ -61,6 +61,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kStridedSliceCopy,
     &cpu::kConvNdStaticU8,
     &cpu::kConvNdPlain,
+    &cpu::kConvLastDepthwiseU8,
     &cpu::kConvLastTappedU8,
     &cpu::kConvLastStaticU8,
     &cpu::kConvLastWinogradI16,

@@ -3,8 +3,8 @@
 
     python tests/golden/quantized/make_quantized_golden.py [NAME...]
 
-NAME.onnx: a small network as quantize_static() writes it in QOperator form (cnn_*, block_u8) or quantize_dynamic() (mlp_*, filters_*,
-*_dynamic), also as ONNX Runtime's optimiser leaves it (*_fused); lstm_node_*: one DynamicQuantizeLSTM with all it may have; lstm_state_*: the same on inputs that
+NAME.onnx: a small network as quantize_static() writes it in QOperator form (cnn_*, filters_3d_uneven, block_u8, separable_u8) or in QDQ
+form (*_pairs_*), or quantize_dynamic() (mlp_*, other filters_*, *_dynamic), also as ONNX Runtime's optimiser leaves it (*_fused); lstm_node_*: one DynamicQuantizeLSTM with all it may have; lstm_state_*: the same on inputs that
 bytes hold as they are, so that nothing but the state between steps is rounded. NAME.safetensors: in.x.N, inputs; out.y.N, what ONNX
 Runtime makes of them with every node as it stands; real.y.N, of dynamic ones, what it makes with the weights' bytes where
 nothing else is rounded. Written with onnx 1.23.2, onnxruntime 1.32.0 and numpy 2.4.6.
@@ -99,6 +99,23 @@ def filters(axes):
     c = n.node("MaxPool", "maxima", [c], kernel_shape=[2] * axes, strides=[2] * axes)
     d = n.conv("last", c, 20, 18, 2, axes=axes)
     return n.model(n.node("Flatten", "flat", [n.node("GlobalMaxPool", "most", [d])]), [2, 3] + [12] * axes, [2, 18])
+
+
+def separable():
+    """Depthwise convolutions, strides and a residual, between those of one tap; limits of 0 and 6."""
+    n = Network(41)
+    limits = [n.constant("none", np.float32(0)), n.constant("six", np.float32(6))]
+    limited = lambda y: n.node("Clip", y + "_limited", [y, *limits])
+    around = [1, 1, 1, 1]
+    a = limited(n.conv("first", "x", 3, 40, 3, relu=False, pads=around, strides=[2, 2]))
+    b = limited(n.conv("each", a, 1, 40, 3, relu=False, pads=around, group=40))
+    b = n.conv("mixed", b, 40, 24, 1, relu=False)
+    c = n.conv("wide", b, 24, 70, 1)
+    c = n.conv("wide_each", c, 1, 70, 5, pads=[2, 2, 2, 2], group=70)
+    b = n.node("Add", "sum", [b, n.conv("narrow", c, 70, 24, 1, relu=False)])
+    d = limited(n.conv("halved", b, 1, 24, 3, relu=False, pads=[0, 1, 1, 0], strides=[2, 2], group=24))
+    d = n.conv("last", d, 24, 18, 1)
+    return n.model(n.node("Flatten", "flat", [n.node("GlobalMaxPool", "most", [d])]), [2, 3, 20, 22], [2, 18])
 
 
 def block():
@@ -261,11 +278,11 @@ def main():
             random = np.random.default_rng(seed)
             return [random.normal(0.1, 1, shape).astype(np.float32) for _ in range(NUM_INPUTS)]
 
-        def static(name, make, activations, weights, per_channel):
+        def static(name, make, activations, weights, per_channel, form=QuantFormat.QOperator):
             model = make()
             inputs = inputs_of(model, 5)
             onnx.save(model, path("plain"))
-            quantize_static(path("plain"), path(name), Samples(inputs), quant_format=QuantFormat.QOperator,
+            quantize_static(path("plain"), path(name), Samples(inputs), quant_format=form,
                             activation_type=activations, weight_type=weights, per_channel=per_channel)
             write(name, model, onnx.load(path(name)), inputs, False)
 
@@ -279,6 +296,10 @@ def main():
         static("cnn_u8", cnn, QuantType.QUInt8, QuantType.QInt8, True)
         static("cnn_s8", cnn, QuantType.QInt8, QuantType.QInt8, False)
         static("cnn_u8_uneven", cnn, QuantType.QUInt8, QuantType.QUInt8, False)
+        static("filters_pairs_uneven", lambda: filters(2), QuantType.QUInt8, QuantType.QUInt8, False, QuantFormat.QDQ)
+        static("filters_3d_uneven", lambda: filters(3), QuantType.QUInt8, QuantType.QUInt8, False)
+        static("separable_u8", separable, QuantType.QUInt8, QuantType.QInt8, True)
+        static("separable_pairs_uneven", separable, QuantType.QUInt8, QuantType.QUInt8, False, QuantFormat.QDQ)
         static("block_u8", block, QuantType.QUInt8, QuantType.QInt8, True)
         dynamic("block_dynamic", block, QuantType.QInt8, True)
         dynamic("block_fused", block, QuantType.QInt8, True, optimised=True)
@@ -289,6 +310,7 @@ def main():
         dynamic("filters_u8", lambda: filters(2), QuantType.QUInt8, False)
         dynamic("filters_3d_s8", lambda: filters(3), QuantType.QInt8, False)
         dynamic("filters_3d_u8", lambda: filters(3), QuantType.QUInt8, False)
+        dynamic("separable_dynamic", separable, QuantType.QInt8, True)
         dynamic("lstm_dynamic", recurrent, QuantType.QInt8, True)
         for name, arguments in {
                 "lstm_node_uneven": (True, 2, np.uint8, dict(direction="bidirectional")),

@@ -45,6 +45,18 @@ TEST(Dims, Broadcast) {
   EXPECT_FALSE(broadcast({3}, {4}).ok());
 }
 
+// What a pass calls an extent that it knows nothing else of.
+TEST(Dims, NamesOfTheirOwn) {
+  const Dim own = dim_of_its_own(7);
+  EXPECT_EQ(dim_text(own), "?7");
+  EXPECT_TRUE(is_its_own(own) && is_its_own(dim_times(dim_plus(own, 4), 2)));
+  EXPECT_FALSE(is_its_own("T") || is_its_own(3) || is_its_own(Dim{}));
+  EXPECT_TRUE(same_extent(own, dim_of_its_own(7)));
+  EXPECT_FALSE(same_extent(own, dim_of_its_own(8)) || is_unknown(own) || valid_symbol("?7"));
+  EXPECT_EQ(*broadcast({"T"}, {own}), (Shape{Dim{}}));
+  EXPECT_EQ(dim_smaller(own, 512), Dim{});
+}
+
 // x[:, :T] of 512 steps.
 TEST(Dims, TheSmallerOfASymbolAndANumber) {
   const Dim part = dim_smaller("T", 512);

@@ -253,6 +253,78 @@ TEST(StaticU8, ConvLastReadsAndMakesBytes) {
       }
 }
 
+// Weights around a zero point that bytes do not hold, x and y in f32 and bytes.
+TEST(StaticU8, ConvLastShiftsItsWeights) {
+  for (const LastConv& v : kLastConvs)
+    for (const std::int64_t shift : {-9, 128}) {
+      SCOPED_TRACE(testing::PrintToString(v.x) + " " + testing::PrintToString(v.w) + " " +
+                   std::to_string(shift));
+      KernelCase c = last_case(v, kQuantizers[0], true);
+      c.node.attrs.set("act", static_cast<std::int64_t>(Unary::kRelu));
+      c.node.attrs.set("w_shift", shift);
+      for (auto& bound : c.bounds) bound.absolute *= 2;  // weights up to 256
+      std::vector<std::string> ours = {"cpu/conv_last_static_u8"};
+      if (v.groups == 1 && v.dilations[1] == 1 && v.x[3] % 4 == 0)
+        ours.insert(ours.begin(), "cpu/conv_last_tapped_u8");
+      EXPECT_EQ(check_kernels(c), ours);
+      c.inputs[0] = test::random_whole(v.x, 8, DType::kU8, 0, 255);
+      ir::set_output_quantizer(c.node.attrs, {0.04f, 30, 255});
+      c.bounds = {{"_u8", 1, 0}};
+      EXPECT_EQ(check_kernels(c), ours);
+    }
+}
+
+// Channels around whole and half vectors, strides, gaps, padding on either side.
+const LastConv kDepthwise[] = {
+    {{1, 7, 9, 32}, {32, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 32, {1, 7, 9, 32}},
+    {{2, 8, 9, 96}, {96, 1, 3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, 96, {2, 4, 5, 96}},
+    {{1, 5, 6, 65}, {65, 1, 5, 4}, {1, 2}, {1, 1}, {2, 0, 3, 1}, 65, {1, 6, 2, 65}},
+    {{1, 9, 11, 7}, {7, 1, 2, 3}, {1, 1}, {2, 3}, {0, 3, 1, 0}, 7, {1, 8, 8, 7}},
+    {{1, 3, 4, 1000}, {1000, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1000, {1, 3, 4, 1000}},
+    {{1, 2, 3, 127}, {127, 1, 1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 127, {1, 2, 3, 127}},
+    {{0, 5, 5, 3}, {3, 1, 3, 3}, {1, 1}, {1, 1}, {0, 0, 0, 0}, 3, {0, 3, 3, 3}}};
+
+TEST(StaticU8, DepthwiseEqualsTheBytesItStandsFor) {
+  const std::vector<std::string> ours = {"cpu/conv_last_depthwise_u8", "cpu/conv_last_static_u8"};
+  for (const LastConv& v : kDepthwise)
+    for (const ir::InputQuantizer& quantizer : kQuantizers) {
+      SCOPED_TRACE(testing::PrintToString(v.x) + " " + testing::PrintToString(v.w));
+      KernelCase c = last_case(v, quantizer, quantizer.zero != 0);
+      c.bounds[0].name_part = "_u8";
+      if (quantizer.zero == 40) {
+        c.node.attrs.set("w_shift", std::int64_t{128});
+        c.bounds[0].absolute *= 2;
+      }
+      EXPECT_EQ(check_kernels(c), ours);
+      c.node.attrs.set("act", static_cast<std::int64_t>(Unary::kRelu));
+      EXPECT_EQ(check_kernels(c), ours);
+    }
+}
+
+// x that is bytes, y that becomes bytes, which is placed.
+TEST(StaticU8, DepthwiseReadsAndMakesBytes) {
+  const std::vector<std::string> ours = {"cpu/conv_last_depthwise_u8", "cpu/conv_last_static_u8"};
+  for (const LastConv& v : kDepthwise)
+    for (const ir::InputQuantizer& quantizer : kQuantizers) {
+      SCOPED_TRACE(testing::PrintToString(v.x) + " " + testing::PrintToString(v.w));
+      KernelCase c = last_case(v, quantizer, quantizer.zero != 0);
+      c.inputs[4].reset();
+      c.node.attrs.erase("act2");
+      c.node.attrs.erase("act");
+      if (quantizer.zero == 128) c.node.attrs.set("act", static_cast<std::int64_t>(Unary::kRelu));
+      c.inputs[0] = test::random_whole(v.x, 8, DType::kU8, 0, quantizer.levels);
+      ir::set_output_quantizer(c.node.attrs, {0.04f, 30, quantizer.levels});
+      c.bounds = {{"_u8", 1, 0}};  // next to the middle of two steps
+      c.node.inputs = test::node_of(ir::kOpConvLast, {}, 6).inputs;
+      c.node.attrs.set("y_begin", std::int64_t{3});
+      c.node.attrs.set("y_width", v.w[0] + 4);
+      Dims base = v.y;
+      base.back() += 4;
+      c.inputs.push_back(test::random_whole(base, 9, DType::kU8, 0, 255));
+      EXPECT_EQ(check_kernels(c), ours);
+    }
+}
+
 // Weights are rounded to bytes by the kernel: half a 127th of the largest.
 TEST(StaticU8, ConvTransposeLastIsTheProductOfItsBytes) {
   const Dims widths[] = {{5, 7, 2, 2}, {16, 33, 3, 1}, {64, 20, 2, 2}};

@@ -74,6 +74,34 @@ TEST_F(Exported, DynamicConvolutionsTakeBytes) {
     EXPECT_NEAR(got->at("y").values[i], want->at("y").values[i], 1e-3);
 }
 
+// The same between pairs of the model's own; more columns than sums of shifted bytes may have stay.
+TEST_F(Exported, ConvolutionsOfKnownRangesShiftTheirWeights) {
+  for (const std::int64_t channels : {3, 32769}) {
+    graph_ = {};
+    std::vector<std::int8_t> bytes(static_cast<std::size_t>(9 * channels));
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::int8_t>(i * 37);
+    const float scale = 0.001f, step = 0.02f;
+    const ValueId held = add_constant(graph_, "w8", DType::kI8, {9, channels, 1, 1}, bytes.data());
+    const ValueId scales = add_constant(graph_, "scale", DType::kF32, {1}, &scale);
+    const ValueId steps = add_constant(graph_, "step", DType::kF32, {1}, &step);
+    const ValueId w = node(OpKind::kDequantize, {held, scales},
+                           {{"axis", std::int64_t{0}}, {"zero", std::int64_t{-6}}});
+    const ValueId q = node(OpKind::kQuantize, {input("x", {1, channels, 1, 2}), steps},
+                           {{"zero", std::int64_t{128}}, {"low", std::int64_t{0}}});
+    const ValueId x = node(OpKind::kDequantize, {q, steps}, {{"zero", std::int64_t{128}}});
+    output(node(ir::kOpConvNd, {x, w}, {}));
+    ir::Graph graph = graph_.clone();
+    ASSERT_TRUE(passes::run_passes(graph, {}).ok());
+    const std::string text = ir::to_text(graph);
+    EXPECT_EQ(text.find("w_shift=6") != std::string::npos, channels == 3) << text;
+    EXPECT_EQ(text.find("x_exact=1") != std::string::npos, channels == 3) << text;
+    const auto want = run_reference(graph_, inputs_), got = run_reference(graph, inputs_);
+    ASSERT_TRUE(want.ok() && got.ok());
+    for (std::size_t i = 0; i < want->at("y").values.size(); ++i)
+      EXPECT_NEAR(got->at("y").values[i], want->at("y").values[i], 1e-4);
+  }
+}
+
 TEST_F(Exported, OnePixelIsNotTransposed) {
   const ValueId a = conv(input("x", {2, 12, 4, 4}), {6, 12, 1, 1}, {0, 0, 0, 0});
   const ValueId pooled = node(ir::kOpPool, {a}, {{"op", std::int64_t{1}}, {"kernel", Dims{4, 4}}});
