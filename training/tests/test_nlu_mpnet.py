@@ -17,6 +17,7 @@ try:
     from training.nlu.mpnet import SIGNS, converted
     from training.nlu.packed import load_weights, save_packed
     from training.nlu.taught import Teachers
+    SIZE = Geometry(128, 2, 2, 96, 32)
 except ImportError:
     torch = None
 try:
@@ -25,7 +26,6 @@ except ImportError:
     MPNetModel = None
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"p{i}" for i in range(40)]
-SIZE = Geometry(128, 2, 2, 96, 32)
 
 
 @unittest.skipUnless(torch, "no PyTorch here")
