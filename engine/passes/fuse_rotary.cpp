@@ -185,9 +185,12 @@ Match match_parts(const ir::Graph& graph, const Uses& uses, ValueId id) {
   return {};
 }
 
-// An extent of the angles for one of x: surely the same, or both are found out at run time.
+// An extent of the angles for one of x: surely the same, or no name of the model tells it. Of two
+// names one may turn out to be 1, which the operator does not take for all steps.
 bool may_be(const Dim& angles, const Dim& x) {
-  return ir::same_extent(angles, x) || (!angles.is_static() && !x.is_static());
+  const auto untold = [](const Dim& dim) { return ir::is_unknown(dim) || ir::is_its_own(dim); };
+  if (ir::same_extent(angles, x)) return true;
+  return !angles.is_static() && !x.is_static() && (untold(angles) || untold(x));
 }
 
 // The angles broadcast to x [B, ., ., d] with its heads on that axis as the operator takes them.

@@ -181,6 +181,22 @@ TEST_F(Rotary, WhatIsNoRotationStays) {
   }
 }
 
+// Steps of one name and angles of another, of which there may be one for all steps at run time.
+TEST_F(Rotary, AnglesOfAnotherName) {
+  for (const char* steps : {"T", "S", ""}) {
+    restart();
+    const ValueId x = input("x", {2, 4, 3, 6}), cos = input("cos", {1, 1, 3, 6}),
+                  sin = input("sin", {1, 1, 3, 6});
+    graph_.values[static_cast<std::size_t>(x)].shape[2] = Dim("T");
+    for (const ValueId angles : {cos, sin})
+      graph_.values[static_cast<std::size_t>(angles)].shape[2] = Dim(steps);
+    output(halves(x, cos, sin));
+    const auto changed = passes::fuse_rotary(graph_);
+    ASSERT_TRUE(changed.ok() && ir::verify(graph_).ok());
+    EXPECT_EQ(*changed, std::string(steps) != "S") << steps;
+  }
+}
+
 // Attention of rotated queries and keys behind a past: the rotations write what it reads.
 TEST_F(Rotary, InAttentionWithAPast) {
   const ValueId x = input("x", {2, 3, 8}), cos = input("cos", {1, 1, 3, 4}),
