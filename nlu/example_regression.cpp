@@ -13,8 +13,9 @@ namespace {
 constexpr std::size_t kBlock = 16;
 constexpr float kFit =
     10;  // weight of an example beside that of |w|^2 / 2; all classes weigh alike
-constexpr int kMostSteps = 60, kHistory = 8;
-constexpr double kEnough = 1e-3;  // of the gradient's length at the start
+constexpr int kMostSteps = 60, kFewestSteps = 8, kHistory = 8;
+constexpr double kMostProducts = 4e10;  // of all passes together: some eight seconds of a core
+constexpr double kEnough = 1e-3;        // of the gradient's length at the start
 
 // to += factor * from, both a whole number of blocks.
 void add_scaled(std::span<float> to, float factor, const float* from) {
@@ -116,12 +117,12 @@ class History {
 };
 
 // weights: where to begin -> the minimum, nearly.
-void minimise(const Problem& problem, std::vector<float>& weights) {
+void minimise(const Problem& problem, int most_steps, std::vector<float>& weights) {
   std::vector<float> gradient(weights.size()), next(weights.size()), after(weights.size());
   double loss = problem.loss(weights, gradient);
   const double first = std::sqrt(product(gradient, gradient));
   History history;
-  for (int step = 0; step < kMostSteps; ++step) {
+  for (int step = 0; step < most_steps; ++step) {
     const double length = std::sqrt(product(gradient, gradient));
     if (length <= kEnough * first) return;
     std::vector<float> way = gradient;
@@ -153,8 +154,13 @@ ExampleRegression ExampleRegression::fit(std::span<const float> vectors, std::si
   ExampleRegression out;
   out.num_classes_ = num_classes;
   if (classes.empty() || num_classes < 2 || width == 0) return out;
+  const std::size_t row_floats = (num_classes + kBlock - 1) / kBlock * kBlock;
+  const double a_pass = 2.0 * static_cast<double>(classes.size()) * static_cast<double>(width) *
+                        static_cast<double>(row_floats);  // logits and gradient
+  const int steps = static_cast<int>(std::min<double>(kMostSteps, kMostProducts / a_pass));
+  if (steps < kFewestSteps) return out;
   out.width_ = width;
-  out.row_floats_ = (num_classes + kBlock - 1) / kBlock * kBlock;
+  out.row_floats_ = row_floats;
   out.mean_.assign(width, 0.0f);
   for (std::size_t e = 0; e < classes.size(); ++e)
     for (std::size_t d = 0; d < width; ++d)
@@ -168,7 +174,7 @@ ExampleRegression ExampleRegression::fit(std::span<const float> vectors, std::si
     counts[e] =
         kFit * static_cast<float>(counts.size()) / (static_cast<float>(there) * number[classes[e]]);
   out.weights_.assign((width + 1) * out.row_floats_, 0.0f);
-  minimise({rows, width, classes, counts, num_classes, out.row_floats_}, out.weights_);
+  minimise({rows, width, classes, counts, num_classes, out.row_floats_}, steps, out.weights_);
   return out;
 }
 

@@ -71,6 +71,17 @@ TEST(ExampleRegression, ClassesWithoutExamplesAndVectorsOfAnotherWidth) {
   for (const float x : fitted.log_probabilities(longer)) EXPECT_NEAR(x, -std::log(3.0f), 1e-6);
 }
 
+TEST(ExampleRegression, TooMuchToLearnIsLeft) {
+  constexpr std::size_t kMany = 60000;
+  const std::vector<float> vectors(4 * kMany, 0.5f);
+  std::vector<std::size_t> classes(kMany);
+  std::iota(classes.begin(), classes.end(), std::size_t{0});
+  const auto log_p = ExampleRegression::fit(vectors, 4, classes, kMany)
+                         .log_probabilities(std::span(vectors).first(4));
+  ASSERT_EQ(log_p.size(), kMany);
+  for (const float x : log_p) ASSERT_NEAR(x, -std::log(static_cast<float>(kMany)), 1e-4);
+}
+
 TEST(ExampleRegression, PhrasesOfOneClassManyTimesWeighNoMore) {
   std::vector<float> vectors = {1, 0, 0, 1};
   std::vector<std::size_t> classes = {0, 1};
