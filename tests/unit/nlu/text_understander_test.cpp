@@ -120,6 +120,31 @@ TEST_F(UnderstandText, OwnIntents) {
   EXPECT_EQ(understand("when do you open please").intent, "opening_hours");
 }
 
+// Phrases of both intents come as near; that most phrases with the word are the first one's
+// decides.
+TEST(UnderstandExamples, AllPhrasesOfAnIntentSpeakForIt) {
+  UnderstanderParts p = parts(false);
+  p.assistant = *parse_assistant(R"(
+name = "hours"
+[[intent]]
+name = "open"
+phrases = ["do open", "time open", "you open", "what open"]
+reply = "At nine."
+[[intent]]
+name = "close"
+phrases = ["please open", "latte close", "order close", "small close"]
+reply = "At six."
+)",
+                                 "hours");
+  const auto understander = TextUnderstander::create(std::move(p));
+  ASSERT_TRUE(understander.ok()) << understander.status().message();
+  const auto u = (*understander)->understand({"do close open", "", nullptr});
+  ASSERT_TRUE(u.ok());
+  EXPECT_EQ(u->intent, "open");
+  EXPECT_LT(u->confidence, 0.76f);
+  EXPECT_GT(u->confidence, 0.7f);
+}
+
 TEST_F(UnderstandText, TrainedIntentsAndSlots) {
   const Understanding u = understand("weather in Paris");
   EXPECT_EQ(u.domain, "a");
