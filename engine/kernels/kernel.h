@@ -101,6 +101,9 @@ struct Kernel {
   // and only where it wins clearly.
   bool allocates = false;
   std::size_t in_place_input = 0;
+  // True: f32 weights lose some bits, fewer than the rounding of f32 sums costs (gemm_i24.h). Only
+  // the tuner takes it, and only where it wins clearly.
+  bool rounds_weights = false;
 };
 
 // The view as `kernel`'s functions are to see it.

@@ -72,7 +72,9 @@ Result<const Kernel*> pick(const Backend& backend, const SelectOptions& options,
     return unsupported(view.node->name + ": no kernel of " + backend.name + " runs " +
                        std::string(ir::op_name(view.node->op)) + " (" +
                        (reasons.empty() ? "there is none" : reasons) + ")");
-  const auto plain = [](const Kernel* k) { return !k->coarse && !k->allocates; };
+  const auto plain = [](const Kernel* k) {
+    return !k->coarse && !k->allocates && !k->rounds_weights;
+  };
   if (!options.tune) {
     const auto first = std::find_if(accepting.begin(), accepting.end(), plain);
     return first == accepting.end() ? accepting.front() : *first;

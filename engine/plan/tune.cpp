@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kRuns = 8;                         // the first one warms up
 constexpr std::size_t kEvictedFloats = 2 << 20;  // 8 MiB: more than a core's own cache
-constexpr double kCoarseFactor = 1.05, kAllocatesFactor = 1.1;
+constexpr double kCoarseFactor = 1.05, kAllocatesFactor = 1.1, kRoundsFactor = 1.05;
 
 std::string text_of(const ir::Attr& attr) {
   if (const auto* i = std::get_if<std::int64_t>(&attr)) return std::to_string(*i);
@@ -136,7 +136,8 @@ class Trial {
 
 // What a kernel's time is taken for: noise must not choose one that has a price.
 double weighted(const Kernel& kernel, double time_us) {
-  return time_us * (kernel.coarse ? kCoarseFactor : 1) * (kernel.allocates ? kAllocatesFactor : 1);
+  return time_us * (kernel.coarse ? kCoarseFactor : 1) * (kernel.allocates ? kAllocatesFactor : 1) *
+         (kernel.rounds_weights ? kRoundsFactor : 1);
 }
 
 }  // namespace

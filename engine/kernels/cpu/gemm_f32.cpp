@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/kernels/cpu/gemm_finish-inl.h"
 #include "engine/kernels/cpu/gemv_f32.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -19,8 +20,7 @@ namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// At most 16 lanes, so that a panel is one vector or more.
-using D = hn::CappedTag<float, 16>;
+using D = PanelTag;
 using V = hn::Vec<D>;
 constexpr D kD;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(kD));
@@ -43,23 +43,6 @@ struct Target {
 
 using TileFunction = void (*)(const float* w, std::int64_t panel_stride, const TappedRows<float>& x,
                               const Target& to);
-
-void finish_some(float* out, std::int64_t row, std::int64_t first, std::int64_t n,
-                 const GemmFinish& f) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    if (f.bias) out[i] += f.bias[first + i];
-    if (f.relu) out[i] = std::max(out[i], 0.0f);
-    if (f.residual) out[i] += f.residual[row * f.residual_stride + first + i];
-    if (f.relu_last) out[i] = std::max(out[i], 0.0f);
-  }
-}
-
-V finished(V y, std::int64_t row, std::int64_t first, const GemmFinish& f) {
-  if (f.bias) y = hn::Add(y, hn::LoadU(kD, f.bias + first));
-  if (f.relu) y = hn::Max(y, hn::Zero(kD));
-  if (f.residual) y = hn::Add(y, hn::LoadU(kD, f.residual + row * f.residual_stride + first));
-  return f.relu_last ? hn::Max(y, hn::Zero(kD)) : y;
-}
 
 // One row's panel p of the tile: vectors `sum`, to y.
 void store_panel(const V* sum, std::int64_t row, int p, const Target& to) {

@@ -11,8 +11,8 @@ extern const Kernel kBinaryRows, kBinaryPlain;
 extern const Kernel kClampRows;
 extern const Kernel kWhereRows;
 extern const Kernel kPointwiseBlocks;
-extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPanelsU8, kLinearStaticU8,
-    kLinearColumn, kLinearOnednnConv, kLinearOnednnSgemm, kLinearPlain;
+extern const Kernel kLinearPanelsInt8, kLinearPanelsF32, kLinearPanelsI24, kLinearPanelsU8,
+    kLinearStaticU8, kLinearColumn, kLinearOnednnConv, kLinearOnednnSgemm, kLinearPlain;
 extern const Kernel kConvDepthwise, kConvPanelsInt8, kConvPanelsF32, kConvPanelsU8, kConvStaticU8,
     kConvColumns, kConvOnednn, kConvPlain;
 extern const Kernel kMatMulRows;
@@ -27,6 +27,6 @@ extern const Kernel kSliceCopy, kConcatCopy, kRepeatCopy, kReverseCopy, kPadCopy
 extern const Kernel kZerosFill;
 extern const Kernel kAttentionPanels, kAttentionRows;
 extern const Kernel kDequantizePlain, kQuantizePlain;
-extern const Kernel kLoopProgram, kLoopProgramU8;
+extern const Kernel kLoopProgram, kLoopProgramI24, kLoopProgramU8;
 
 }  // namespace antiphon::cpu

@@ -18,6 +18,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kLinearStaticU8,
     &cpu::kLinearPanelsInt8,
     &cpu::kLinearPanelsF32,
+    &cpu::kLinearPanelsI24,
     &cpu::kLinearPanelsU8,
     &cpu::kLinearColumn,
     &cpu::kLinearOnednnConv,
@@ -51,6 +52,7 @@ constexpr const Kernel* kAll[] = {
     &cpu::kDequantizePlain,
     &cpu::kQuantizePlain,
     &cpu::kLoopProgram,
+    &cpu::kLoopProgramI24,
     &cpu::kLoopProgramU8,
     // What only imported networks use.
     &cpu::kReducePlain,

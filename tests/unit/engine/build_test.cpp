@@ -227,6 +227,36 @@ TEST_F(Build, BytesForActivationsAreTakenOnlyWhereTheyAreAllowed) {
   EXPECT_EQ(names().find("_u8"), std::string::npos);
 }
 
+TEST_F(Build, WeightsOf24BitsAreTakenWhereTheyWinClearly) {
+  options_.precision = Precision::kF32;
+  options_.timing_cache = path("times");
+  const auto kernels_at = [&](const char* time) {
+    options_.tune = true;
+    EXPECT_TRUE(build(recurrent(1), options_).ok());
+    std::ifstream in(path("times"));
+    std::string faked, line;
+    while (std::getline(in, line)) {
+      const bool i24 = line.find("_i24\t") != std::string::npos;
+      if (line.find('\t') != std::string::npos)
+        line = line.substr(0, line.rfind('\t')) + "\t" + (i24 ? time : "100.000");
+      faked += line + "\n";
+    }
+    std::ofstream(path("times")) << faked;
+    const auto plan = build(recurrent(1), options_);
+    EXPECT_TRUE(plan.ok());
+    std::string all;
+    for (const LayerReport& layer : (*plan)->report().layers) all += layer.kernel + " ";
+    return all;
+  };
+  EXPECT_NE(kernels_at("90.000").find("cpu/loop_program_i24"), std::string::npos);
+  EXPECT_EQ(kernels_at("97.000").find("_i24"), std::string::npos);
+  options_.tune = false;
+  const auto plan = build(recurrent(1), options_);
+  ASSERT_TRUE(plan.ok());
+  for (const LayerReport& layer : (*plan)->report().layers)
+    EXPECT_EQ(layer.kernel.find("_i24"), std::string::npos) << layer.kernel;
+}
+
 TEST_F(Build, PlansBelowTheMachineNeverUseAnUncappedOnednn) {
   if (detect_isa() < Isa::kAvx512Vnni) GTEST_SKIP() << "needs AVX-512";
   options_.tune = true;

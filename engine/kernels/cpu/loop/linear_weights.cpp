@@ -19,14 +19,31 @@ const ir::ValueInfo* constant(const ir::Graph& body, const ir::Node& node, std::
 // What all nodes are packed for.
 struct Target {
   Isa isa = Isa::kPortable;
-  Activations activations = Activations::kWords;
+  Packing packing = Packing::kAsGiven;
 };
+
+// In 24 bits, all groups or none.
+bool pack_as_i24(const float* w, Isa isa, LinearWeights& packed) {
+  const std::int64_t rows = packed.n / packed.groups;
+  for (std::int64_t g = 0; g < packed.groups; ++g) {
+    auto matrix = pack_i24(rows, packed.k, w + g * rows * packed.k, isa);
+    if (!matrix) {
+      packed.i24.clear();
+      return false;
+    }
+    packed.i24.push_back(std::move(*matrix));
+  }
+  return true;
+}
 
 // One matrix a group of rows.
 Status pack_groups(const ir::ValueInfo& w, const float* scale, const Target& target,
                    LinearWeights& packed) {
   const Isa isa = target.isa;
   const std::int64_t rows = packed.n / packed.groups, k = packed.k;
+  if (w.dtype == DType::kF32 && target.packing == Packing::kI24 &&
+      pack_as_i24(static_cast<const float*>(w.constant.data), isa, packed))
+    return {};
   for (std::int64_t g = 0; g < packed.groups; ++g) {
     if (w.dtype == DType::kF32) {
       const auto* data = static_cast<const float*>(w.constant.data) + g * rows * k;
@@ -34,7 +51,7 @@ Status pack_groups(const ir::ValueInfo& w, const float* scale, const Target& tar
       continue;
     }
     const auto* data = static_cast<const std::int8_t*>(w.constant.data) + g * rows * k;
-    if (target.activations == Activations::kBytes) {
+    if (target.packing == Packing::kBytes) {
       packed.u8.push_back(pack_u8(rows, k, data, scale + g * rows, isa, 1, 255));
       continue;
     }
@@ -92,6 +109,7 @@ Result<std::unique_ptr<LinearWeights>> pack_node(const ir::Graph& body, const ir
 std::size_t bytes_of(const LinearWeights& packed) {
   std::size_t bytes = packed.plain.size() * sizeof(float);
   for (const F32Matrix& m : packed.f32) bytes += m.bytes();
+  for (const I24Matrix& m : packed.i24) bytes += m.bytes();
   for (const auto& m : packed.i8) bytes += m->bytes();
   for (const U8Matrix& m : packed.u8) bytes += m.bytes();
   return bytes;
@@ -99,14 +117,14 @@ std::size_t bytes_of(const LinearWeights& packed) {
 
 }  // namespace
 
-Result<std::unique_ptr<LoopPacked>> pack_weights(const NodeView& view, Activations activations) {
+Result<std::unique_ptr<LoopPacked>> pack_weights(const NodeView& view, Packing packing) {
   const ir::Graph& body = *view.node->body;
   auto packed = std::make_unique<LoopPacked>();
   packed->by_node.resize(body.nodes.size());
   for (std::size_t i = 0; i < body.nodes.size(); ++i) {
     const ir::Node& node = body.nodes[i];
     if (node.op != ir::OpKind::kLinear && node.op != ir::OpKind::kConv) continue;
-    auto made = pack_node(body, node, {view.isa, activations});
+    auto made = pack_node(body, node, {view.isa, packing});
     if (!made.ok()) return made.status().with_context("body: " + node.name);
     packed->by_node[i] = std::move(made).value();
     packed->packed_bytes += bytes_of(*packed->by_node[i]);

@@ -1,5 +1,6 @@
 // Loops as one program over their steps: every member runs its tasks of a phase, then all meet.
 // Bodies of any supported ops; state in double buffers; nothing is dispatched between steps.
+#include <algorithm>
 #include <cstring>
 
 #include "engine/kernels/cpu/kernels.h"
@@ -36,9 +37,21 @@ const char* refuse_bytes(const NodeView& view) {
   return any ? nullptr : "needs i8 weights";
 }
 
-template <loop::Activations kActivations>
+// The same with f32 weights in 24 bits.
+const char* refuse_i24(const NodeView& view) {
+  if (const char* reason = refuse(view)) return reason;
+  const ir::Graph& body = *view.node->body;
+  const bool any = std::ranges::any_of(body.nodes, [&](const ir::Node& node) {
+    if (node.op != ir::OpKind::kLinear || !ir::is_constant(body, node.inputs[1])) return false;
+    const ir::ValueInfo& w = body.values[u(node.inputs[1])];
+    return w.dtype == DType::kF32 && w.shape[0].extent >= loop::kFewRows;
+  });
+  return any ? nullptr : "needs constant f32 weights";
+}
+
+template <loop::Packing kPacking>
 Result<std::unique_ptr<Packed>> pack(const NodeView& view) {
-  ANTIPHON_ASSIGN_OR_RETURN(auto packed, loop::pack_weights(view, kActivations));
+  ANTIPHON_ASSIGN_OR_RETURN(auto packed, loop::pack_weights(view, kPacking));
   return std::unique_ptr<Packed>(std::move(packed));
 }
 
@@ -151,14 +164,22 @@ constinit const Kernel kLoopProgram = {ir::OpKind::kLoop,
                                        refuse,
                                        workspace_bytes,
                                        run,
-                                       pack<loop::Activations::kWords>,
+                                       pack<loop::Packing::kAsGiven>,
                                        prepare};
+constinit const Kernel kLoopProgramI24 = {.op = ir::OpKind::kLoop,
+                                          .name = "cpu/loop_program_i24",
+                                          .refuse = refuse_i24,
+                                          .workspace_bytes = workspace_bytes,
+                                          .run = run,
+                                          .pack = pack<loop::Packing::kI24>,
+                                          .prepare = prepare,
+                                          .rounds_weights = true};
 constinit const Kernel kLoopProgramU8 = {.op = ir::OpKind::kLoop,
                                          .name = "cpu/loop_program_u8",
                                          .refuse = refuse_bytes,
                                          .workspace_bytes = workspace_bytes,
                                          .run = run,
-                                         .pack = pack<loop::Activations::kBytes>,
+                                         .pack = pack<loop::Packing::kBytes>,
                                          .prepare = prepare,
                                          .coarse = true};
 }  // namespace cpu

@@ -39,11 +39,12 @@ struct Rows {
   }
 };
 
-// A product of f32 panels or of bytes may add bias and residual, and apply relu, while it is in
-// registers.
+// A product of panels of f32, 24 bits or bytes may add bias and residual, and apply relu, while it
+// is in registers.
 bool finishes_in_registers(const Op& op) {
   const auto relu = static_cast<int>(Unary::kRelu);
-  return op.weights && (!op.weights->f32.empty() || !op.weights->u8.empty()) &&
+  const LinearWeights* w = op.weights;
+  return w && (!w->f32.empty() || !w->i24.empty() || !w->u8.empty()) &&
          (op.act < 0 || op.act == relu) && (op.act2 < 0 || op.act2 == relu);
 }
 
@@ -135,6 +136,9 @@ void multiply(const Task& task, const Frame& frame, const Rows& rows, const Quan
   } else if (x.bytes.values) {
     gemm_u8(weights->u8[g], {x.bytes.values, x.bytes.stride, 1, 0, x.bytes.stride}, x.bytes.numbers,
             1, rows.count, y, rows.y_step, part.begin, part.end, in_registers);
+  } else if (weights && !weights->i24.empty()) {
+    gemm_i24(weights->i24[g], rows.x, rows.x_step, rows.count, y, rows.y_step, part.begin, part.end,
+             in_registers);
   } else if (weights && !weights->f32.empty()) {
     gemm_f32(weights->f32[g], {rows.x, rows.x_step, 1, 0, weights->k}, rows.count, y, rows.y_step,
              part.begin, part.end, in_registers);

@@ -131,6 +131,33 @@ TEST(LstmLoopOnBytes, WantsInt8Weights) {
   EXPECT_NE(status.message().find("needs i8 weights"), std::string::npos);
 }
 
+// 24 bits of a weight: their steps add less than the sums' own rounding.
+TEST(LstmLoopOnI24, MatchesReference) {
+  for (const std::int64_t hidden : {2, 5, 31, 48, 100})
+    for (const std::int64_t batch : {1, 2, 5, 17}) {
+      const ir::Node node = lstm(hidden, hidden == 31);
+      const Outputs inputs =
+          random_inputs(node, {{batch, hidden}, {batch, hidden}, {batch, 7, 4 * hidden}}, 5);
+      expect_like_reference(node, inputs, 2 * kF32, cpu::kLoopProgramI24);
+      LoopRunner given(node, inputs, 1, detect_isa());
+      LoopRunner i24(node, inputs, 1, detect_isa(), cpu::kLoopProgramI24);
+      for (LoopRunner* runner : {&given, &i24}) {
+        ASSERT_TRUE(runner->prepare().ok());
+        ASSERT_TRUE(runner->run().ok());
+      }
+      EXPECT_NE(given.outputs()[0].values, i24.outputs()[0].values);  // they are other weights
+    }
+}
+
+TEST(LstmLoopOnI24, WantsF32Weights) {
+  const ir::Node node = int8_lstm(8);
+  LoopRunner runner(node, random_inputs(node, {{1, 8}, {1, 8}, {1, 1, 32}}, 5), 1, Isa::kPortable,
+                    cpu::kLoopProgramI24);
+  const Status status = runner.prepare();
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_NE(status.message().find("needs constant f32 weights"), std::string::npos);
+}
+
 TEST(LstmLoop, NeedsOneBarrierAStep) {
   const ir::Node node = lstm(64, false);
   LoopRunner runner(node, random_inputs(node, {{1, 64}, {1, 64}, {1, 4, 256}}, 5), 2,
