@@ -22,13 +22,34 @@ HWY_INLINE V polynomial(D d, V x, const float (&c)[n]) {
   return sum;
 }
 
-// Saturates to inf above and 0 below; NaN stays.
+// p 2^n for |x| <= 88: x = n ln 2 + r, p the polynomial of Cephes' expf for e^r. Twice: p 2^(n -
+// 1), which is finite up to the largest result. For NaN anything.
+template <int kLess, class D, class V>
+HWY_INLINE V exp_within(D d, V x) {
+  const hn::RebindToSigned<D> i;
+  static constexpr float kP[] = {0.5f,
+                                 1.6666665459e-1f,
+                                 4.1665795894e-2f,
+                                 8.3334519073e-3f,
+                                 1.3981999507e-3f,
+                                 1.9875691500e-4f};
+  const V whole = hn::Set(d, 0x1.8p23f - kLess);  // added and taken away it rounds, n in its bits
+  const V n = hn::MulAdd(x, hn::Set(d, 1.44269504088896341f), whole);
+  const V k = hn::Sub(n, hn::Set(d, 0x1.8p23f - kLess));
+  V r = hn::NegMulAdd(k, hn::Set(d, 0.693359375f), x);
+  r = hn::NegMulAdd(k, hn::Set(d, -2.12194440e-4f), r);
+  const V p = hn::Add(hn::MulAdd(polynomial(d, r, kP), hn::Mul(r, r), r), hn::Set(d, 1.0f));
+  return hn::BitCast(d, hn::Add(hn::BitCast(i, p), hn::ShiftLeft<23>(hn::BitCast(i, n))));
+}
+
+// Saturates to inf above and 0 below 2^-126; NaN stays.
 template <class D, class V>
 HWY_INLINE V exp_of(D d, V x) {
-  const V top = hn::Set(d, 100.0f), bottom = hn::Set(d, -110.0f);
-  V t = hn::IfThenElse(hn::Lt(x, top), x, top);  // NaN too: no whole number comes of it
-  t = hn::IfThenElse(hn::Lt(t, bottom), bottom, t);
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, t));
+  const V top = hn::Set(d, 88.7228390f), bottom = hn::Set(d, -87.3365447f);
+  const V y = exp_within<1>(d, hn::Max(bottom, hn::Min(top, x)));
+  const V finite = hn::IfThenElse(hn::Gt(x, top), hn::Inf(d), hn::Add(y, y));
+  const V y_or_zero = hn::IfThenElse(hn::Lt(x, bottom), hn::Zero(d), finite);
+  return hn::IfThenElse(hn::IsNaN(x), x, y_or_zero);
 }
 
 template <class D, class V>
@@ -40,10 +61,14 @@ HWY_INLINE V log_of(D d, V x) {
   return hn::IfThenElse(hn::Or(hn::Lt(x, hn::Zero(d)), hn::IsNaN(x)), hn::NaN(d), y);
 }
 
+// 0 below -87; NaN stays.
 template <class D, class V>
 HWY_INLINE V sigmoid_of(D d, V x) {
-  const V one = hn::Set(d, 1.0f);
-  return hn::Div(one, hn::Add(one, exp_of(d, hn::Neg(x))));
+  const V one = hn::Set(d, 1.0f), most = hn::Set(d, 87.0f);
+  const V t = hn::Max(hn::Neg(most), hn::Min(most, hn::Neg(x)));
+  const V y = hn::Div(one, hn::Add(one, exp_within<0>(d, t)));
+  const V y_or_zero = hn::IfThenElse(hn::Lt(x, hn::Neg(most)), hn::Zero(d), y);
+  return hn::IfThenElse(hn::IsNaN(x), x, y_or_zero);
 }
 
 // Odd rational function of degree 13 over 6 (the minimax fit used by Eigen and XLA).
