@@ -70,7 +70,10 @@ enum class Unary {
   kSin,
   kCos,
   kFloor,
-  kNot
+  kNot,
+  kRelu6,     // min(max(x, 0), 6)
+  kSilu,      // x sigmoid(x)
+  kHardSwish  // x min(max(x / 6 + 1 / 2, 0), 1)
 };
 enum class Binary { kAdd, kSub, kMul, kDiv, kMax, kMin, kPow, kEqual, kLess, kGreater, kAnd, kOr };
 enum class Reduce { kSum, kMean, kMax, kArgMax };

@@ -72,8 +72,7 @@ void lower_hard_sigmoid(Op& op) {
 }
 
 void lower_hard_swish(Op& op) {
-  const ValueRef x = op.value(0);
-  op.set(op.binary(Binary::kMul, x, hard_sigmoid(op, x, 1.0 / 6, 0.5)));
+  op.set(op.unary(Unary::kHardSwish, op.value(0)));
 }
 
 void lower_mish(Op& op) {

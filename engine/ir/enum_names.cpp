@@ -8,8 +8,8 @@ namespace antiphon::ir {
 namespace {
 
 constexpr std::array<std::string_view, kNumUnary> kUnaryNames = {
-    "neg",     "abs",  "exp",  "log", "sqrt", "rsqrt", "reciprocal", "tanh",
-    "sigmoid", "relu", "gelu", "erf", "sin",  "cos",   "floor",      "not"};
+    "neg",  "abs", "exp", "log", "sqrt",  "rsqrt", "reciprocal", "tanh", "sigmoid",   "relu",
+    "gelu", "erf", "sin", "cos", "floor", "not",   "relu6",      "silu", "hard_swish"};
 constexpr std::array<std::string_view, kNumBinary> kBinaryNames = {
     "add", "sub", "mul", "div", "max", "min", "pow", "equal", "less", "greater", "and", "or"};
 constexpr std::array<std::string_view, kNumReduce> kReduceNames = {"sum", "mean", "max", "argmax"};

@@ -9,7 +9,7 @@
 
 namespace antiphon::ir {
 
-constexpr int kNumUnary = static_cast<int>(Unary::kNot) + 1;
+constexpr int kNumUnary = static_cast<int>(Unary::kHardSwish) + 1;
 constexpr int kNumBinary = static_cast<int>(Binary::kOr) + 1;
 constexpr int kNumReduce = static_cast<int>(Reduce::kArgMax) + 1;
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <string>
 
+#include "engine/ir/enum_names.h"
 #include "engine/ir/op_enums.h"
 #include "engine/ir/schema_rules.h"
 
@@ -119,7 +120,7 @@ Types conv_nd_rule(const Node& node, In in) {
   for (const char* act : {"act", "act2"})
     if (node.attrs.has(act))
       ANTIPHON_RETURN_IF_ERROR(
-          want_range(node, act, node.attrs.i(act, -1), 0, static_cast<int>(Unary::kNot)));
+          want_range(node, act, node.attrs.i(act, -1), 0, kNumUnary - 1));
   return one(dtype, std::move(out));
 }
 

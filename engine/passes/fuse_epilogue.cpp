@@ -18,8 +18,9 @@ using ir::ValueId;
 bool is_conv(OpKind op) { return op == OpKind::kConv || op == ir::kOpConvNd; }
 
 bool is_activation(std::int64_t op) {
-  constexpr std::array<Unary, 4> kActivations = {Unary::kRelu, Unary::kGelu, Unary::kTanh,
-                                                 Unary::kSigmoid};
+  constexpr std::array<Unary, 7> kActivations = {Unary::kRelu,     Unary::kGelu,  Unary::kTanh,
+                                                 Unary::kSigmoid,  Unary::kRelu6, Unary::kSilu,
+                                                 Unary::kHardSwish};
   for (const Unary unary : kActivations)
     if (op == static_cast<std::int64_t>(unary)) return true;
   return false;

@@ -45,6 +45,7 @@ Result<bool> fuse_attention(ir::Graph& graph);
 // q, k and v from one x: one product and packed attention.
 Result<bool> fuse_qkv(ir::Graph& graph);
 // Linears of one small x ([B, K]): one wide linear and slices of it. Goes into loops itself.
+Result<bool> fuse_silu(ir::Graph& graph);
 Result<bool> fuse_siblings(ir::Graph& graph);
 // activation(x w) * (x v): one wide linear and its halves.
 Result<bool> fuse_gates(ir::Graph& graph);

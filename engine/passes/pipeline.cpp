@@ -51,6 +51,8 @@ constexpr Pass kPasses[] = {
     {"eliminate_dead", eliminate_dead},
     {"fuse_layer_norm", fuse_layer_norm},
     {"stack_adds", stack_adds, false},
+    {"fuse_silu", fuse_silu},
+    {"eliminate_dead", eliminate_dead},
     {"fuse_epilogue", fuse_epilogue},
     {"fuse_pointwise", fuse_pointwise},
     {"channels_last", channels_last, false},

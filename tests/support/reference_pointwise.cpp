@@ -66,6 +66,9 @@ double apply_unary(Unary op, double x) {
     case Unary::kCos: return std::cos(x);
     case Unary::kFloor: return std::floor(x);
     case Unary::kNot: return x == 0 ? 1 : 0;
+    case Unary::kRelu6: return std::min(x > 0 ? x : 0, 6.0);
+    case Unary::kSilu: return x / (1 + std::exp(-x));
+    case Unary::kHardSwish: return x * std::clamp(x / 6 + 0.5, 0.0, 1.0);
   }
   return 0;
 }

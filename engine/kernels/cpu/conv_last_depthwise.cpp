@@ -30,7 +30,7 @@ void pixel(const float* const* x, const float* w, std::int64_t taps, std::int64_
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto end = [&](auto sum, std::int64_t c, std::size_t some) HWY_ATTR {
     if (finish.bias) sum = hn::Add(sum, load_some(d, finish.bias + c, some));
-    if (finish.relu) sum = hn::Max(sum, hn::Zero(d));
+    if (finish.relu) sum = hn::Min(hn::Max(sum, hn::Zero(d)), hn::Set(d, finish.most));
     if (finish.residual) sum = hn::Add(sum, load_some(d, finish.residual + c, some));
     if (finish.relu_last) sum = hn::Max(sum, hn::Zero(d));
     store_some(sum, d, y + c, some);
@@ -128,7 +128,7 @@ Status run(const NodeView& view, const LaunchArgs& args) {
   if (view.outputs[0].num_elements() == 0) return {};
   copy_base(view, kConvLastBase, *args.team);
   const ConvLast& s = prepared_shape(args);
-  const SplitEpilogue epilogue = split_epilogue(view, s.outputs);
+  const SplitEpilogue epilogue = split_epilogue(view, s.outputs, Relu6::kInRegisters);
   const Placed to = placed_at(view);
   const auto& packed = static_cast<const PackedTaps&>(*args.packed);
   const DepthwisePixel pixel = pixel_for(view.isa);

@@ -3,6 +3,7 @@
 // band.
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <vector>
 
 #include "engine/ir/op_enums.h"
@@ -60,10 +61,13 @@ memory::desc weights_desc(const ConvLast& s, memory::format_tag plain_or_any) {
 }
 
 dnnl::primitive_attr attributes(const NodeView& view) {
-  const SplitEpilogue e = split_epilogue(view, 0);
+  const SplitEpilogue e = split_epilogue(view, 0, Relu6::kInRegisters);
   dnnl::post_ops ops;
   const auto relu = dnnl::algorithm::eltwise_relu;
-  if (e.finish.relu) ops.append_eltwise(1.0f, relu, 0.0f, 0.0f);
+  const bool clips = std::isfinite(e.finish.most);
+  if (e.finish.relu && clips)
+    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, e.finish.most);
+  if (e.finish.relu && !clips) ops.append_eltwise(1.0f, relu, 0.0f, 0.0f);
   if (e.finish.residual) ops.append_sum(1.0f);
   if (e.finish.relu_last) ops.append_eltwise(1.0f, relu, 0.0f, 0.0f);
   dnnl::primitive_attr attr;
@@ -230,7 +234,7 @@ Status run(const NodeView& view, const LaunchArgs& args) {
   const auto& packed = static_cast<const PackedWeights&>(*args.packed);
   auto& prepared = static_cast<PreparedBands&>(*args.prepared);
   const ConvLast& s = prepared.shape;
-  const SplitEpilogue epilogue = split_epilogue(view, s.outputs);
+  const SplitEpilogue epilogue = split_epilogue(view, s.outputs, Relu6::kInRegisters);
   std::atomic<bool> good{true};
   auto task = [&](int member) {
     const auto index = static_cast<std::size_t>(member);

@@ -161,7 +161,7 @@ class Run {
  public:
   Run(const NodeView& view, const LaunchArgs& args)
       : s_(prepared_shape(args)),
-        epilogue_(split_epilogue(view, s_.outputs)),
+        epilogue_(split_epilogue(view, s_.outputs, Relu6::kInRegisters)),
         to_(placed_at(view)),
         x_(view.inputs[0].f32()),
         workspace_(reinterpret_cast<float*>(args.workspace)),

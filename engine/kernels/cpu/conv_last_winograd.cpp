@@ -66,7 +66,7 @@ class Work {
   Work(const NodeView& view, const WinogradLayout& layout, const PackedPatch& packed)
       : layout_(layout),
         s_(layout.s),
-        epilogue_(split_epilogue(view, s_.outputs)),
+        epilogue_(split_epilogue(view, s_.outputs, Relu6::kInRegisters)),
         to_(placed_at(view)),
         x_(view.inputs[0].f32()),
         packed_(packed),

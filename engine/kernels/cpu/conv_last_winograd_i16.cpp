@@ -105,7 +105,7 @@ class Work {
       : layout_(layout),
         s_(layout.s),
         memory_(memory_of(view, layout.s)),
-        epilogue_(split_epilogue(view, s_.outputs)),
+        epilogue_(split_epilogue(view, s_.outputs, Relu6::kInRegisters)),
         to_(placed_at(view)),
         x_(static_cast<const std::uint8_t*>(view.inputs[0].data)),
         bytes_(static_cast<std::uint8_t*>(view.outputs[0].data) + view.node->attrs.i("y_begin")),

@@ -1,6 +1,7 @@
 // What follows a linear layer or a convolution: y = act2(act(y + bias) + residual).
 #pragma once
 
+#include "engine/ir/enum_names.h"
 #include "engine/kernels/cpu/vector_math.h"
 #include "engine/kernels/cpu/view.h"
 
@@ -61,7 +62,7 @@ inline Epilogue epilogue_of(const NodeView& view) {
 
 inline const char* refuse_epilogue(const NodeView& view) {
   for (const char* name : {"act", "act2"})
-    if (view.node->attrs.i(name, -1) > static_cast<int>(Unary::kNot)) return "unknown activation";
+    if (view.node->attrs.i(name, -1) >= ir::kNumUnary) return "unknown activation";
   return nullptr;
 }
 

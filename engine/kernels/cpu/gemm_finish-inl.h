@@ -25,7 +25,7 @@ inline void finish_some(float* out, std::int64_t row, std::int64_t first, std::i
                         const GemmFinish& f) {
   for (std::int64_t i = 0; i < n; ++i) {
     if (f.bias) out[i] += f.bias[first + i];
-    if (f.relu) out[i] = std::max(out[i], 0.0f);
+    if (f.relu) out[i] = std::min(std::max(out[i], 0.0f), f.most);
     if (f.residual) out[i] += f.residual[row * f.residual_stride + first + i];
     if (f.relu_last) out[i] = std::max(out[i], 0.0f);
   }
@@ -37,7 +37,7 @@ HWY_INLINE hwy::HWY_NAMESPACE::Vec<PanelTag> finished(hwy::HWY_NAMESPACE::Vec<Pa
   namespace hn = hwy::HWY_NAMESPACE;
   constexpr PanelTag d;
   if (f.bias) y = hn::Add(y, hn::LoadU(d, f.bias + first));
-  if (f.relu) y = hn::Max(y, hn::Zero(d));
+  if (f.relu) y = hn::Min(hn::Max(y, hn::Zero(d)), hn::Set(d, f.most));
   if (f.residual) y = hn::Add(y, hn::LoadU(d, f.residual + row * f.residual_stride + first));
   return f.relu_last ? hn::Max(y, hn::Zero(d)) : y;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "engine/base/huge_pages.h"
@@ -57,13 +58,15 @@ struct TappedRows {
   std::int64_t tap_stride = 0, tap_cols = 0;
 };
 
-// What follows a product while it is in registers: y = relu_last(relu(y + bias) + residual). bias
-// is indexed by output, residual [num_rows, outputs] with its own stride; null: none.
+// What follows a product while it is in registers: y = relu_last(relu(y + bias) + residual), the
+// first relu up to `most`. bias is indexed by output, residual [num_rows, outputs] with its own
+// stride; null: none.
 struct GemmFinish {
   const float* bias = nullptr;
   const float* residual = nullptr;
   std::int64_t residual_stride = 0;
   bool relu = false, relu_last = false;
+  float most = std::numeric_limits<float>::infinity();  // of f32 products alone
 };
 
 // y[i * y_stride + r] = sum over c of x[i][c] w[r][c], for i < num_rows and the output rows r in

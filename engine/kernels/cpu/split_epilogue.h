@@ -12,17 +12,23 @@ struct SplitEpilogue {
   GemmFinish finish;
   Epilogue rest;
 };
-inline SplitEpilogue split_epilogue(const NodeView& view, std::int64_t residual_stride) {
+// A first activation that ends at 6 is left to the rest, or done in registers by GemmFinish::most.
+enum class Relu6 : std::uint8_t { kInRest, kInRegisters };
+inline SplitEpilogue split_epilogue(const NodeView& view, std::int64_t residual_stride,
+                                    Relu6 relu6 = Relu6::kInRest) {
   SplitEpilogue e{{}, epilogue_of(view)};
-  const auto is_relu = [&](const char* name) {
-    return view.node->attrs.i(name, -1) == static_cast<std::int64_t>(Unary::kRelu);
+  const auto is = [&](const char* name, Unary unary) {
+    return view.node->attrs.i(name, -1) == static_cast<std::int64_t>(unary);
   };
   e.finish.bias = std::exchange(e.rest.bias, nullptr);
-  if (e.rest.act && !is_relu("act")) return e;
+  const bool ends = relu6 == Relu6::kInRegisters && is("act", Unary::kRelu6);
+  if (e.rest.act && !ends && !is("act", Unary::kRelu)) return e;
+  if (ends) e.finish.most = 6;
   e.finish.relu = std::exchange(e.rest.act, nullptr) != nullptr;
   e.finish.residual = std::exchange(e.rest.residual, nullptr);
   e.finish.residual_stride = residual_stride;
-  if (e.rest.act2 && is_relu("act2")) e.finish.relu_last = std::exchange(e.rest.act2, nullptr);
+  if (e.rest.act2 && is("act2", Unary::kRelu))
+    e.finish.relu_last = std::exchange(e.rest.act2, nullptr);
   return e;
 }
 

@@ -15,7 +15,7 @@ Unary op_of(const NodeView& view) { return static_cast<Unary>(view.node->attrs.i
 const char* refuse_f32(const NodeView& view) {
   if (!all_f32(view)) return "needs f32";
   const std::int64_t op = view.node->attrs.i("op", -1);
-  return op < 0 || op > static_cast<int>(Unary::kNot) ? "unknown operation" : nullptr;
+  return op < 0 || op >= ir::kNumUnary ? "unknown operation" : nullptr;
 }
 
 Status run_f32(const NodeView& view, const LaunchArgs& args) {

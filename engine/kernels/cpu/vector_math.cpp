@@ -43,6 +43,11 @@ HWY_INLINE V one_or_zero(M mask) {
 }
 HWY_INLINE auto is_true(V v) { return hn::Ne(v, hn::Zero(kF)); }
 
+// NaN stays.
+HWY_INLINE V within(V x, V low, V high) {
+  return hn::IfThenElse(hn::Gt(x, high), high, hn::IfThenElse(hn::Lt(x, low), low, x));
+}
+
 template <Unary op>
 HWY_INLINE V unary_of(V x) {
   const V zero = hn::Zero(kF), one = hn::Set(kF, 1.0f);
@@ -62,6 +67,12 @@ HWY_INLINE V unary_of(V x) {
   if constexpr (op == Unary::kCos) return hn::Cos(kF, x);
   if constexpr (op == Unary::kFloor) return hn::Floor(x);
   if constexpr (op == Unary::kNot) return one_or_zero(hn::Eq(x, zero));
+  if constexpr (op == Unary::kRelu6) return within(x, zero, hn::Set(kF, 6.0f));
+  if constexpr (op == Unary::kSilu) return hn::Mul(x, sigmoid_of(kF, x));
+  if constexpr (op == Unary::kHardSwish) {
+    const V sixth = hn::MulAdd(x, hn::Set(kF, 1.0f / 6), hn::Set(kF, 0.5f));
+    return hn::Mul(x, within(sixth, zero, one));
+  }
 }
 
 template <Unary op>
@@ -110,9 +121,7 @@ void binary_row(const float* a, const float* b, float* y, std::int64_t n) {
 
 void clamp_row(const float* x, float low, float high, float* y, std::int64_t n) {
   const V lo = hn::Set(kF, low), hi = hn::Set(kF, high);
-  const auto f = [&](V v) HWY_ATTR {
-    return hn::IfThenElse(hn::Gt(v, hi), hi, hn::IfThenElse(hn::Lt(v, lo), lo, v));
-  };
+  const auto f = [&](V v) HWY_ATTR { return within(v, lo, hi); };
   std::int64_t i = 0;
   for (; i + lanes() <= n; i += lanes()) hn::StoreU(f(load(x + i)), kF, y + i);
   if (i < n) store_part(f(load_part(x + i, n - i)), y + i, n - i);
@@ -249,7 +258,7 @@ constexpr std::array<VectorMath::BinaryRow, 12> binary_rows(std::index_sequence<
   return {binary_row<static_cast<Binary>(i), stride_a, stride_b>...};
 }
 constexpr VectorMath make_table() {
-  VectorMath table = make_table(std::make_index_sequence<16>());
+  VectorMath table = make_table(std::make_index_sequence<ir::kNumUnary>());
   table.binary = binary_rows<1, 1>(std::make_index_sequence<12>());
   table.binary_right = binary_rows<1, 0>(std::make_index_sequence<12>());
   table.binary_left = binary_rows<0, 1>(std::make_index_sequence<12>());

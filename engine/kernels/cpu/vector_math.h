@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "engine/ir/enum_names.h"
 #include "engine/kernels/kernel.h"
 
 namespace antiphon {
@@ -12,15 +13,15 @@ namespace antiphon {
 // Any thread; no allocation. Comparisons and logic give 1 or 0; true is != 0.
 // Error against the exact function of the f32 input, found by test on all levels:
 //   exp, log, sqrt, rsqrt, reciprocal, tanh, sigmoid: relative 5e-7 (exp: results >= 1e-37);
-//   erf: relative 1e-6; gelu: 5e-7 of max(|x|, |gelu(x)|); sin, cos: absolute 5e-7, |x| <= 30000.
+//   erf: relative 1e-6; gelu, silu, hard swish: 5e-7 of |x|; sin, cos: absolute 5e-7, |x| <= 30000.
 struct VectorMath {
   using UnaryRow = void (*)(const float* x, float* y, std::int64_t n);
   using BinaryRow = void (*)(const float* a, const float* b, float* y, std::int64_t n);
 
-  std::array<UnaryRow, 16> unary;          // by antiphon::Unary
-  std::array<BinaryRow, 12> binary;        // by antiphon::Binary: a[i] op b[i]
-  std::array<BinaryRow, 12> binary_right;  // a[i] op b[0]
-  std::array<BinaryRow, 12> binary_left;   // a[0] op b[i]
+  std::array<UnaryRow, ir::kNumUnary> unary;  // by antiphon::Unary
+  std::array<BinaryRow, 12> binary;           // by antiphon::Binary: a[i] op b[i]
+  std::array<BinaryRow, 12> binary_right;     // a[i] op b[0]
+  std::array<BinaryRow, 12> binary_left;      // a[0] op b[i]
   void (*clamp)(const float* x, float low, float high, float* y, std::int64_t n);
   void (*where)(const float* condition, const float* a, const float* b, float* y, std::int64_t n);
 

@@ -149,7 +149,7 @@ void input_tile_whole(const std::uint8_t* const* patch, std::int64_t channels, s
 
 V finished(V y, std::int64_t o, std::size_t some, const float* residual, const GemmFinish& f) {
   if (f.bias) y = hn::Add(y, load_some(kD, f.bias + o, some));
-  if (f.relu) y = hn::Max(y, hn::Zero(kD));
+  if (f.relu) y = hn::Min(hn::Max(y, hn::Zero(kD)), hn::Set(kD, f.most));
   if (residual) y = hn::Add(y, load_some(kD, residual + o, some));
   return f.relu_last ? hn::Max(y, hn::Zero(kD)) : y;
 }

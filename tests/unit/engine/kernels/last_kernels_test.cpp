@@ -80,6 +80,22 @@ TEST(ConvLastKernels, WithBiasActivationAndResidual) {
   }
 }
 
+// Values of x up to 8, so that some results are over 6; slopes are at most 1.1.
+TEST(ConvLastKernels, WithActivationsThatEndAndBend) {
+  for (const ConvCase& c : kConvs)
+    for (const Unary act : {Unary::kRelu6, Unary::kSilu, Unary::kHardSwish}) {
+      SCOPED_TRACE(testing::PrintToString(c.x) + " " + testing::PrintToString(c.w));
+      KernelCase k = conv_case(c, 5);
+      k.inputs[0] = random_ref(c.x, 1, -8, 8);
+      k.inputs.push_back(random_ref(c.result(), 4));
+      k.absolute *= 9;
+      for (KernelCase::Bound& bound : k.bounds) bound.absolute *= 9;
+      k.node.attrs.set("act", static_cast<std::int64_t>(act));
+      k.node.attrs.set("act2", static_cast<std::int64_t>(Unary::kRelu));
+      check_kernels(k);
+    }
+}
+
 TEST(ConvLastKernels, ReadsAnImageWithItsChannelsFirst) {
   const ConvCase cases[] = {{{2, 3, 9, 11}, {20, 3, 7, 5}, {2, 3}, {1, 1}, {3, 2, 1, 0}},
                             {{1, 1, 4, 5}, {3, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}}};

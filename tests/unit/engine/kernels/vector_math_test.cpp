@@ -24,6 +24,9 @@ struct UnaryCase {
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
+double silu(double x) { return x * sigmoid(x); }
+double relu6(double x) { return std::min(std::max(x, 0.0), 6.0); }
+double hard_swish(double x) { return x * std::min(std::max(x / 6 + 0.5, 0.0), 1.0); }
 double rsqrt(double x) { return 1 / std::sqrt(x); }
 double reciprocal(double x) { return 1 / x; }
 
@@ -39,6 +42,9 @@ const UnaryCase kCases[] = {
     {Unary::kSigmoid, -80, 80, sigmoid, 5e-7, 0, 0},
     {Unary::kErf, -6, 6, [](double x) { return std::erf(x); }, 1e-6, 0, 0},
     {Unary::kGelu, -8, 8, gelu, 5e-7, 5e-7, 0},
+    {Unary::kRelu6, -8, 8, relu6, 0, 0, 0},
+    {Unary::kSilu, -80, 80, silu, 5e-7, 0, 0},
+    {Unary::kHardSwish, -8, 8, hard_swish, 5e-7, 5e-7, 0},
     {Unary::kSin, -100, 100, [](double x) { return std::sin(x); }, 0, 0, 5e-7},
     {Unary::kCos, -30000, 30000, [](double x) { return std::cos(x); }, 0, 0, 5e-7},
 };
@@ -86,7 +92,8 @@ TEST(VectorMath, EdgesOfExpLogAndTanh) {
     EXPECT_NEAR(at(Unary::kTanh, kInf), 1, 5e-7);
     EXPECT_LE(at(Unary::kTanh, kInf), 1);
     EXPECT_NEAR(at(Unary::kErf, kInf), 1, 1e-6);
-    for (const Unary op : {Unary::kExp, Unary::kLog, Unary::kTanh, Unary::kSigmoid, Unary::kRelu})
+    for (const Unary op : {Unary::kExp, Unary::kLog, Unary::kTanh, Unary::kSigmoid, Unary::kRelu,
+                           Unary::kRelu6, Unary::kSilu, Unary::kHardSwish})
       EXPECT_TRUE(std::isnan(at(op, nan))) << static_cast<int>(op);
   }
 }

@@ -37,6 +37,25 @@ TEST_F(Fuse, EpilogueOfConvTakesAColumnAsBias) {
             "  %sigmoid_0: f32[B, 6, T] = conv(%x, %w, -, %b) {act=sigmoid, pad_left=2}\n");
 }
 
+TEST_F(Fuse, SiluAndRelu6BecomeActivationsOfTheirLayers) {
+  const Value x = net_.input("x", DType::kF32, {"B", "T", 4});
+  const Value y = net_.linear(x, weights("w", {6, 4}));
+  const Value z = net_.linear(net_.mul(net_.sigmoid(y), y), weights("v", {6, 6}));
+  net_.output("z", net_.clamp(z, 0, 6));
+  EXPECT_EQ(nodes_text(after({fuse_silu, eliminate_dead, fuse_epilogue})),
+            "  %mul_0: f32[B, T, 6] = linear(%x, %w) {act=silu}\n"
+            "  %clamp_0: f32[B, T, 6] = linear(%mul_0, %v) {act=relu6}\n");
+}
+
+TEST_F(Fuse, OtherGatesAndClampsStay) {
+  const Value x = net_.input("x", DType::kF32, {"B", "T", 4});
+  const Value r = net_.input("r", DType::kF32, {"B", "T", 4});
+  net_.output("gate", net_.mul(x, net_.sigmoid(r)));
+  net_.output("clamp", net_.clamp(x, -1, 6));
+  net_.output("lower", net_.clamp(x, 0, 5));
+  after({fuse_silu}, /*expect_change=*/false);
+}
+
 // Two blocks with a residual and a skip sum: the first joins what is added, the second finds it
 // joined.
 TEST_F(Fuse, AdditionsToAllPartsOfALayerGoIntoIt) {
