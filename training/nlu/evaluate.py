@@ -1,6 +1,7 @@
 """Prints every accuracy of a trained network at f32 and with its INT8 weights.
 
     python3 -m training.nlu.evaluate CHECKPOINT.pt --prepared FOLDER [--data DATA --heard HEARD.tsv] [--json OUT.json]
+    python3 -m training.nlu.evaluate CHECKPOINT.pt --prepared FOLDER --splits valid valid_spoken --questions 0     # to choose by
 
 Intents: share of the test utterances whose best in-scope intent of their domain is right ("intent"), and the same counting
 refusals as wrong ("intent_accepted"); *_spoken: as a recogniser writes them. Slots: F1 of whole spans (conlleval). Questions:
@@ -37,12 +38,12 @@ def embed_cosine(net, data, prepared, device, most=1500):
     return float((ours * theirs).sum(-1).mean())
 
 
-def evaluate(state, data, prepared, device, questions=None, most=None, heard=None):
+def evaluate(state, data, prepared, device, questions=None, most=None, heard=None, splits=("test", "test_spoken")):
     """-> {"f32": figures, "int8": figures}, thresholds (of the INT8 weights). heard: a net's figures on recognised text, if any."""
     out = {}
     for name, weights in (("f32", state), ("int8", unpack(pack(state)))):
         net = load_network(data, weights, device)
-        out[name], thresholds = measure(net, data, device, questions=questions, most=most)
+        out[name], thresholds = measure(net, data, device, splits, questions, most)
         out[name] |= heard(net) if heard else {}
         if geometry_of(weights) == Geometry():
             out[name]["embed_cosine"] = embed_cosine(net, data, prepared, device, most or 1500)
@@ -55,6 +56,7 @@ def main():
     parser.add_argument("--prepared", required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--questions", type=int, help="only the questions of so many paragraphs")
+    parser.add_argument("--splits", nargs="+", default=["test", "test_spoken"], metavar="SPLIT", help="parts of the data; as said: _spoken (default: test test_spoken)")
     parser.add_argument("--most", type=int, help="only so many utterances of each part")
     parser.add_argument("--json", help="writes the figures here")
     parser.add_argument("--data"), parser.add_argument("--heard", help="what recognised.py gathered")
@@ -65,7 +67,7 @@ def main():
     if a.heard:
         from . import recognised  # which evaluates networks too
         heard = lambda net: recognised.flat(recognised.measure(net, data, os.path.join(a.data, "nlu"), a.heard, a.device))
-    figures, thresholds = evaluate(load_weights(a.checkpoint), data, a.prepared, a.device, a.questions, a.most, heard)
+    figures, thresholds = evaluate(load_weights(a.checkpoint), data, a.prepared, a.device, a.questions, a.most, heard, a.splits)
     print(f"{'':44}{'f32':>8}{'int8':>8}")
     for key, value in figures["f32"].items():
         print(f"{key:44}{value:8.2f}{figures['int8'][key]:8.2f}")

