@@ -20,7 +20,7 @@ import onnxruntime
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-NAMES = ["vgg19", "inception_v3", "resnet50", "resnet152", "ssd300", "unet", "r3d18", "r2plus1d18", "unet3d", "bert", "roberta", "ncf", "t5_encoder",
+NAMES = ["vgg19", "inception_v3", "resnet50", "resnet152", "ssd300", "unet", "mobilenet_v2", "mobilenet_v3", "efficientnet_b0", "r3d18", "r2plus1d18", "unet3d", "bert", "roberta", "ncf", "t5_encoder",
          "llama_step",
          "gnmt_encoder", "gnmt_decoder", "deep_asr", "peephole_lstm", "lstm_autoencoder", "wavernn", "tacotron2_encoder",
          "tacotron2_decoder", "tacotron2_postnet", "waveglow"]

@@ -144,4 +144,32 @@ def unet(small):
     return lively(net), *image(16 if small else 256), ["mask"]
 
 
-NETWORKS = {f.__name__: f for f in (vgg19, inception_v3, resnet50, resnet152, ssd300, unet)}
+def mobilenet_v2(small):
+    """Clips to [0, 6] behind its layers, depth-wise convolutions."""
+    if not small:
+        return lively(torchvision.models.mobilenet_v2(weights=None)), *image(224), ["scores"]
+    net = torchvision.models.MobileNetV2(10, 0.25, [[1, 16, 1, 1], [6, 24, 2, 2]])
+    net.features[-1] = torchvision.ops.Conv2dNormActivation(8, 32, 1, activation_layer=nn.ReLU6)
+    net.classifier = nn.Linear(32, 10)
+    return lively(net), *image(20), ["scores"]
+
+
+def mobilenet_v3(small):
+    """Hard swish, and scales of whole channels (squeeze and excitation)."""
+    if not small:
+        return lively(torchvision.models.mobilenet_v3_large(weights=None)), *image(224), ["scores"]
+    block = torchvision.models.mobilenetv3.InvertedResidualConfig
+    net = torchvision.models.MobileNetV3([block(8, 3, 16, 8, True, "RE", 1, 1, 1.0), block(8, 5, 24, 16, True, "HS", 2, 1, 1.0)], 32, 10)
+    return lively(net), *image(20), ["scores"]
+
+
+def efficientnet_b0(small):
+    """SiLU behind its layers, depth-wise convolutions, scales of whole channels."""
+    if not small:
+        return lively(torchvision.models.efficientnet_b0(weights=None)), *image(224), ["scores"]
+    block = torchvision.models.efficientnet.MBConvConfig
+    net = torchvision.models.EfficientNet([block(1, 3, 1, 8, 8, 1), block(6, 5, 2, 8, 12, 2)], 0.2, num_classes=10, last_channel=32)
+    return lively(net), *image(20), ["scores"]
+
+
+NETWORKS = {f.__name__: f for f in (vgg19, inception_v3, resnet50, resnet152, ssd300, unet, mobilenet_v2, mobilenet_v3, efficientnet_b0)}

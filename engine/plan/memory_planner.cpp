@@ -1,5 +1,4 @@
-// Greedy placement by size: the largest storage first, each at the lowest offset that is free while
-// it lives.
+// Greedy placement: storages in some order, each at the lowest offset that is free while it lives.
 #include "engine/plan/memory_planner.h"
 
 #include <algorithm>
@@ -145,9 +144,39 @@ std::size_t place(const std::vector<Lifetime>& life, const std::vector<std::size
   return arena_bytes;
 }
 
-// Tries a few orders, since none is best for every graph, and keeps the smallest arena.
-void place_best(const std::vector<Lifetime>& life, std::vector<std::size_t> order,
-                MemoryPlan& plan) {
+// Keeps the offsets if they make the smallest arena so far.
+void keep_smaller(const std::vector<Lifetime>& life, const std::vector<std::size_t>& order,
+                  MemoryPlan& plan) {
+  std::vector<std::size_t> offset(life.size(), kNoOffset);
+  const std::size_t bytes = place(life, order, offset);
+  if (bytes >= plan.arena_bytes) return;
+  plan.arena_bytes = bytes;
+  plan.offset = std::move(offset);
+}
+
+// What lies topmost is placed first the next time, again and again: a walk that needs no luck with
+// the sizes. As many rounds as some ten million comparisons allow, 64 at most.
+void walk(const std::vector<Lifetime>& life, std::size_t least, std::vector<std::size_t> order,
+          MemoryPlan& plan) {
+  const std::size_t rounds = std::min<std::size_t>(64, 20'000'000 / (order.size() * order.size()));
+  std::vector<std::size_t> offset = plan.offset;
+  for (std::size_t i = 0; i < rounds && plan.arena_bytes > least; ++i) {
+    const auto top =
+        std::max_element(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+          return offset[a] + life[a].bytes < offset[b] + life[b].bytes;
+        });
+    std::rotate(order.begin(), top, top + 1);
+    const std::size_t bytes = place(life, order, offset);
+    if (bytes >= plan.arena_bytes) continue;
+    plan.arena_bytes = bytes;
+    plan.offset = offset;
+  }
+}
+
+// Tries a few orders, since none is best for every graph, then changes the last one where the arena
+// is still larger than `least`; keeps the smallest.
+void place_best(const std::vector<Lifetime>& life, std::size_t least,
+                std::vector<std::size_t> order, MemoryPlan& plan) {
   const auto duration = [&](std::size_t v) {
     return static_cast<std::size_t>(life[v].last - life[v].first + 1);
   };
@@ -163,12 +192,11 @@ void place_best(const std::vector<Lifetime>& life, std::vector<std::size_t> orde
   plan.arena_bytes = kNoOffset;
   for (const Less& less : orders) {
     std::stable_sort(order.begin(), order.end(), less);
-    std::vector<std::size_t> offset(life.size(), kNoOffset);
-    const std::size_t bytes = place(life, order, offset);
-    if (bytes >= plan.arena_bytes) continue;
-    plan.arena_bytes = bytes;
-    plan.offset = std::move(offset);
+    keep_smaller(life, order, plan);
   }
+  if (order.empty() || plan.arena_bytes <= least) return;
+  std::stable_sort(order.begin(), order.end(), orders[0]);
+  walk(life, least, std::move(order), plan);
 }
 
 }  // namespace
@@ -202,7 +230,9 @@ MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensor
   std::vector<std::size_t> order;
   for (std::size_t v = 0; v < life.size(); ++v)
     if (life[v].last >= life[v].first && index(plan.root[v]) == v) order.push_back(v);
-  place_best(life, order, plan);
+  const std::vector<std::size_t> live = live_bytes(life, plan.root, graph.nodes.size());
+  plan.live_bytes_bound = *std::max_element(live.begin(), live.end());
+  place_best(life, plan.live_bytes_bound, order, plan);
   for (std::size_t v = 0; v < plan.offset.size(); ++v)
     if (plan.root[v] != static_cast<ir::ValueId>(v))
       plan.offset[v] = plan.offset[index(plan.root[v])];
@@ -211,9 +241,6 @@ MemoryPlan plan_memory(const ir::Graph& graph, const std::vector<Tensor>& tensor
     plan.offset[index(node.outputs[0])] =
         plan.offset[index(node.inputs[0])] + view_offset(node, tensors[index(node.inputs[0])]);
   }
-
-  const std::vector<std::size_t> live = live_bytes(life, plan.root, graph.nodes.size());
-  plan.live_bytes_bound = *std::max_element(live.begin(), live.end());
   return plan;
 }
 
