@@ -22,7 +22,7 @@ typedef struct antiphon_options {
   int32_t threads;
   int32_t max_sessions;
   const char* plan_dir; /* built plans are kept here */
-  const char* max_isa;  /* "portable", "avx2", "avx512_vnni", "amx_int8" */
+  const char* max_isa;  /* "portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8" */
 } antiphon_options;
 
 typedef struct antiphon_hotword {

@@ -100,7 +100,7 @@ typedef struct antiphon_build_options {
   int32_t threads;          /* of each context that will run it: 1 */
   int32_t reserved;         /* 0 */
   const char* timing_cache; /* a file of times, read and extended; the same gives the same bytes */
-  const char* max_isa;      /* "portable", "avx2", "avx512_vnni", "amx_int8" */
+  const char* max_isa;      /* "portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8" */
 } antiphon_build_options;
 
 /* options may be null for a network without open extents. The plan does not need the network. */

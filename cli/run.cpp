@@ -273,7 +273,7 @@ void add_run(CLI::App& app, Chosen& chosen) {
       ->capture_default_str();
   sub->add_option("--threads", options->network.threads)->check(CLI::Range(1, 256));
   sub->add_option("--max-isa", options->network.max_isa,
-                  "Highest SIMD path: portable, avx2, avx512_vnni, amx_int8");
+                  "Highest SIMD path: portable, avx2, avx_vnni, avx512_vnni, amx_int8");
   sub->add_option("--repeat", options->repeat, "Runs more, for the median time")
       ->check(CLI::Range(0, 1000000));
   sub->add_flag("--json", options->json, "For programs");

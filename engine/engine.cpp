@@ -26,10 +26,9 @@ constexpr bool kVerifyPasses = true;
 #endif
 
 Result<Isa> wanted_isa(std::string_view max_isa) {
-  const Isa most = detect_isa();
-  if (max_isa.empty()) return most;
+  if (max_isa.empty()) return detect_isa();
   ANTIPHON_ASSIGN_OR_RETURN(const Isa cap, parse_isa(max_isa));
-  return std::min(cap, most);
+  return highest_under(cap);
 }
 
 // The CPU's table, behind what the plug-ins bring. `kernels` owns the table.
@@ -111,7 +110,12 @@ Result<std::shared_ptr<const Plan>> Plan::load(const std::string& path, std::str
   const auto bind = [&](ir::Graph& graph) -> Status {
     return (plugins ? static_cast<const PluginSetImpl&>(*plugins) : none).bind(graph);
   };
-  return plan::read_plan(path, backend, most, {plugins, bind});
+  ANTIPHON_ASSIGN_OR_RETURN(auto plan, plan::read_plan(path, backend, most, {plugins, bind}));
+  ANTIPHON_ASSIGN_OR_RETURN(const Isa made_for, parse_isa(plan->report().isa));
+  if (!supports(made_for))  // which a machine of a higher level may lack
+    return invalid_argument(path + ": isa: is " + plan->report().isa +
+                            ", which this machine lacks; build the plan again");
+  return plan;
 }
 
 namespace {

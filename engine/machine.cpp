@@ -28,7 +28,7 @@ Result<std::string> isa_under(std::string_view max_isa) {
   Isa isa = detect_isa();
   if (!max_isa.empty()) {
     ANTIPHON_ASSIGN_OR_RETURN(const Isa cap, parse_isa(max_isa));
-    isa = std::min(isa, cap);
+    isa = highest_under(cap);
   }
   return std::string(isa_name(isa));
 }

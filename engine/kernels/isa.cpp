@@ -1,8 +1,10 @@
 // CPU detection, and the cap of oneDNN.
 #include "engine/kernels/isa.h"
 
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__x86_64__)
 #include <cpuid.h>
+#endif
+#if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -13,7 +15,6 @@
 
 namespace antiphon {
 namespace {
-constexpr std::array<std::string_view, 4> kNames = {"portable", "avx2", "avx512_vnni", "amx_int8"};
 
 #if defined(__x86_64__) && defined(__linux__)
 // True: the CPU has tiles of bytes, and the kernel lets this process use their registers.
@@ -28,6 +29,15 @@ bool has_amx() {
 #else
 bool has_amx() { return false; }
 #endif
+
+#if defined(__x86_64__)
+// VNNI for vectors of 32 bytes without AVX-512: in processors for desktops and laptops above all.
+bool has_avx_vnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kAvxVnni = 1u << 4;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvxVnni) != 0;
+}
+#endif
 }  // namespace
 
 Isa detect_isa() {
@@ -39,19 +49,31 @@ Isa detect_isa() {
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vnni");
   if (avx2 && avx512) return has_amx() ? Isa::kAmxInt8 : Isa::kAvx512Vnni;
-  if (avx2) return Isa::kAvx2;
+  if (avx2) return has_avx_vnni() ? Isa::kAvxVnni : Isa::kAvx2;
 #endif
   return Isa::kPortable;
 }
 
-Result<Isa> parse_isa(std::string_view text) {
-  for (std::size_t i = 0; i < kNames.size(); ++i)
-    if (kNames[i] == text) return static_cast<Isa>(i);
-  return invalid_argument("isa '" + std::string(text) +
-                          "' is unknown; wanted portable, avx2, avx512_vnni or amx_int8");
+bool supports(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvxVnni) return detect_isa() >= isa && has_avx_vnni();
+#endif
+  return isa <= detect_isa();
 }
 
-std::string_view isa_name(Isa isa) { return kNames[static_cast<std::size_t>(isa)]; }
+Isa highest_under(Isa cap) {
+  while (!supports(cap)) cap = static_cast<Isa>(static_cast<int>(cap) - 1);
+  return cap;
+}
+
+Result<Isa> parse_isa(std::string_view text) {
+  for (std::size_t i = 0; i < kIsaNames.size(); ++i)
+    if (kIsaNames[i] == text) return static_cast<Isa>(i);
+  return invalid_argument("isa '" + std::string(text) +
+                          "' is unknown; wanted portable, avx2, avx_vnni, avx512_vnni or amx_int8");
+}
+
+std::string_view isa_name(Isa isa) { return kIsaNames[static_cast<std::size_t>(isa)]; }
 
 bool onednn_beyond(Isa isa) {
 #if defined(__x86_64__)
@@ -68,9 +90,9 @@ bool onednn_beyond(Isa isa) {
 
 Status cap_onednn(Isa isa) {
 #if defined(__x86_64__)
-  const dnnl::cpu_isa cap = isa == Isa::kPortable ? dnnl::cpu_isa::sse41
-                            : isa == Isa::kAvx2   ? dnnl::cpu_isa::avx2
-                                                  : dnnl::cpu_isa::avx512_core_vnni;  // f32 only
+  const dnnl::cpu_isa cap = isa == Isa::kPortable  ? dnnl::cpu_isa::sse41
+                            : isa <= Isa::kAvxVnni ? dnnl::cpu_isa::avx2
+                                                   : dnnl::cpu_isa::avx512_core_vnni;  // f32 only
   if (dnnl::set_max_cpu_isa(cap) != dnnl::status::success && onednn_beyond(isa))
     return internal_error("oneDNN was used before its ISA was capped to " +
                           std::string(isa_name(isa)));

@@ -12,8 +12,13 @@ namespace antiphon {
 // registers of AMX, once for the process.
 Isa detect_isa();
 
-// "portable", "avx2", "avx512_vnni", "amx_int8". kInvalidArgument: another word; the message lists
-// these.
+// Whether this machine runs that level's code.
+bool supports(Isa isa);
+// The highest level of this machine up to `cap`.
+Isa highest_under(Isa cap);
+
+// "portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8". kInvalidArgument: another word; the
+// message lists these.
 Result<Isa> parse_isa(std::string_view text);
 std::string_view isa_name(Isa isa);
 

@@ -33,8 +33,11 @@ struct Tensor {
   float* f32() const { return static_cast<float*>(data); }
 };
 
-// Levels of our SIMD paths and of oneDNN. Ordered.
-enum class Isa : std::uint8_t { kPortable, kAvx2, kAvx512Vnni, kAmxInt8 };
+// Levels of our SIMD paths and of oneDNN. Ordered, but a machine of a higher level may lack
+// kAvxVnni (supports(), isa.h).
+enum class Isa : std::uint8_t { kPortable, kAvx2, kAvxVnni, kAvx512Vnni, kAmxInt8 };
+inline constexpr std::array<const char*, 5> kIsaNames = {"portable", "avx2", "avx_vnni",
+                                                         "avx512_vnni", "amx_int8"};
 
 // The threads that run phases; the caller is member 0. One run() at a time.
 class Team {

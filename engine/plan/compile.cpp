@@ -108,9 +108,8 @@ void fill_report(PlanData& data, const std::vector<Tensor>& usual,
   report.constant_bytes = 0;
   for (const ir::ValueInfo& v : data.graph.values)
     if (v.kind == ir::ValueKind::kConstant) report.constant_bytes += v.constant.bytes;
-  static constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512_vnni", "amx_int8"};
   report.tuned = data.tuned;
-  report.isa = kIsaNames[static_cast<int>(data.isa)];
+  report.isa = kIsaNames[static_cast<std::size_t>(data.isa)];
   report.layers.clear();
   report.workspace_bytes = data.workspace_bytes;
   const std::vector<std::size_t> live = live_bytes_by_node(data.graph, largest, data.memory);

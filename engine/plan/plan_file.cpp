@@ -20,7 +20,6 @@ namespace {
 
 constexpr std::string_view kMagic = "ANTPLAN2";
 constexpr std::size_t kPrefixBytes = 32;
-constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512_vnni", "amx_int8"};
 constexpr std::string_view kDevice = "cpu";
 
 std::uint64_t fnv(std::string_view bytes) {
@@ -102,8 +101,8 @@ void read_identity(ByteReader& in, Isa most, PlanData& data) {
   if (data.isa > Isa::kAmxInt8) {
     in.fail("isa", "is unknown");
   } else if (data.isa > most) {
-    in.fail("isa", std::string("is ") + kIsaNames[static_cast<int>(data.isa)] +
-                       ", this machine goes up to " + kIsaNames[static_cast<int>(most)] +
+    in.fail("isa", std::string("is ") + kIsaNames[static_cast<std::size_t>(data.isa)] +
+                       ", this machine goes up to " + kIsaNames[static_cast<std::size_t>(most)] +
                        "; build the plan again");
   }
   data.precision = in.number<Precision>("precision");

@@ -153,7 +153,7 @@ bool numbers_of_bytes(const std::string& attr) {
 
 std::string timing_key(const NodeView& view, bool cold) {
   std::string key =
-      std::string(cold ? "cold " : "") + "isa" + std::to_string(static_cast<int>(view.isa)) +
+      std::string(cold ? "cold " : "") + kIsaNames[static_cast<std::size_t>(view.isa)] +
       " threads" + std::to_string(view.num_threads) + " " + std::string(ir::op_name(view.node->op));
   for (const auto& [name, value] : view.node->attrs.all())
     if (!numbers_of_bytes(name)) key.append(" ").append(name).append("=").append(text_of(value));

@@ -140,7 +140,7 @@ AddU8Row add_u8_row(Isa isa, const AddU8& numbers) {
   // A sum has at most 15 bits in steps of y.
   if (255 * (a.scale + b.scale) > 16384 * to.scale) return nullptr;
   if (isa >= Isa::kAvx512Vnni) return add_avx512;
-  return isa == Isa::kAvx2 ? add_avx2 : nullptr;
+  return isa >= Isa::kAvx2 ? add_avx2 : nullptr;
 }
 
 }  // namespace antiphon

@@ -150,7 +150,7 @@ constexpr Tile kPortableTiles[] = {tile_portable};
 Tiles tiles_for(Isa isa) {
 #if defined(__x86_64__)
   if (isa >= Isa::kAvx512Vnni) return {12, 2, kVnniNarrow.data(), kVnniWide.data()};
-  if (isa == Isa::kAvx2) return {6, 1, kAvx2Tiles.data(), nullptr};
+  if (isa >= Isa::kAvx2) return {6, 1, kAvx2Tiles.data(), nullptr};
 #endif
   (void)isa;
   return {1, 1, kPortableTiles, nullptr};

@@ -14,6 +14,7 @@ namespace {
 const Int8Tiles& tiles_for(Isa isa) {
 #if defined(__x86_64__)
   if (isa >= Isa::kAvx512Vnni) return int8_tiles_vnni();
+  if (isa == Isa::kAvxVnni) return int8_tiles_avx_vnni();
   if (isa == Isa::kAvx2) return int8_tiles_avx2();
 #endif
   (void)isa;

@@ -24,6 +24,7 @@ struct Int8Tiles {
 const Int8Tiles& int8_tiles_portable();
 #if defined(__x86_64__)
 const Int8Tiles& int8_tiles_avx2();
+const Int8Tiles& int8_tiles_avx_vnni();
 const Int8Tiles& int8_tiles_vnni();
 #endif
 

@@ -1,4 +1,5 @@
-// The int8 tiles for AVX2 (vpmaddwd) and AVX-512 VNNI (vpdpwssd), and the quantisation of a row.
+// The int8 tiles for AVX2 (vpmaddwd), AVX-VNNI and AVX-512 VNNI (vpdpwssd), and the quantisation of
+// a row.
 #if defined(__x86_64__)
 #if !defined(__clang__)  // warnings of gcc 12's own intrinsics header
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -13,6 +14,7 @@
 #include "engine/kernels/cpu/gemm_int8_tiles.h"
 
 #define ANTIPHON_AVX2 __attribute__((target("avx2,fma")))
+#define ANTIPHON_AVX_VNNI __attribute__((target("avx2,fma,avxvnni")))
 #define ANTIPHON_VNNI \
   __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 
@@ -34,6 +36,26 @@ ANTIPHON_VNNI inline __m512i pair512(const std::int16_t* x) {
 // Writes the first `outputs` of 16 results of one row.
 void store_row(const float* result, float* y, std::int64_t outputs) {
   std::memcpy(y, result, static_cast<std::size_t>(outputs) * sizeof(float));
+}
+
+// Sums of rows, scaled, to y.
+template <int kRows>
+ANTIPHON_AVX2 inline void store_sums(const __m256i (&sum)[kRows][2], const Int8Panel& panel,
+                                     const float* x_scales, std::int64_t scale_stride, float* y,
+                                     std::int64_t y_stride) {
+  const __m256 scale_low = _mm256_loadu_ps(panel.scales);
+  const __m256 scale_high = _mm256_loadu_ps(panel.scales + 8);
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    const __m256 scale = _mm256_set1_ps(x_scales[r * scale_stride]);
+    alignas(32) float part[kPanelRows];
+    float* out = panel.outputs == kPanelRows ? y + r * y_stride : part;
+    _mm256_storeu_ps(out,
+                     _mm256_mul_ps(_mm256_cvtepi32_ps(sum[r][0]), _mm256_mul_ps(scale_low, scale)));
+    _mm256_storeu_ps(
+        out + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(sum[r][1]), _mm256_mul_ps(scale_high, scale)));
+    if (out == part) store_row(part, y + r * y_stride, panel.outputs);
+  }
 }
 
 template <int kRows>
@@ -60,19 +82,48 @@ ANTIPHON_AVX2 void tile_avx2(const Int8Panel& panel, const TappedRows<std::int16
       }
     }
   }
-  const __m256 scale_low = _mm256_loadu_ps(panel.scales);
-  const __m256 scale_high = _mm256_loadu_ps(panel.scales + 8);
+  store_sums<kRows>(sum, panel, x_scales, scale_stride, y, y_stride);
+}
+
+template <int kRows>
+ANTIPHON_AVX_VNNI void tile_avx_vnni(const Int8Panel& panel, const TappedRows<std::int16_t>& x,
+                                     const float* x_scales, std::int64_t scale_stride, float* y,
+                                     std::int64_t y_stride) {
+  constexpr int kChains = kRows == 1 ? 4 : kRows <= 3 ? 2 : 1;  // vpdpwssd takes 5 cycles
+  __m256i sum[kChains][kRows][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < kChains * kRows * 2; ++i)
+    sum[i / (2 * kRows)][i / 2 % kRows][i % 2] = _mm256_setzero_si256();
+  const std::int8_t* w = panel.weights;
+  for (int tap = 0; tap < x.taps; ++tap) {
+    const std::int16_t* row = x.x + tap * x.tap_stride;
+    std::int64_t c = 0;
+    const auto step = [&](int chain) ANTIPHON_AVX_VNNI __attribute__((always_inline)) {
+      const __m256i low =
+          _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w)));
+      const __m256i high =
+          _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w + 16)));
 #pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-    const __m256 scale = _mm256_set1_ps(x_scales[r * scale_stride]);
-    alignas(32) float part[kPanelRows];
-    float* out = panel.outputs == kPanelRows ? y + r * y_stride : part;
-    _mm256_storeu_ps(out,
-                     _mm256_mul_ps(_mm256_cvtepi32_ps(sum[r][0]), _mm256_mul_ps(scale_low, scale)));
-    _mm256_storeu_ps(
-        out + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(sum[r][1]), _mm256_mul_ps(scale_high, scale)));
-    if (out == part) store_row(part, y + r * y_stride, panel.outputs);
+      for (int r = 0; r < kRows; ++r) {
+        const __m256i value = pair256(row + r * x.row_stride + c);
+        sum[chain][r][0] = _mm256_dpwssd_avx_epi32(sum[chain][r][0], low, value);
+        sum[chain][r][1] = _mm256_dpwssd_avx_epi32(sum[chain][r][1], high, value);
+      }
+      c += 2;
+      w += 32;
+    };
+    while (c + 2 * kChains <= x.tap_cols) {
+#pragma GCC unroll 4
+      for (int chain = 0; chain < kChains; ++chain) step(chain);
+    }
+    while (c < x.tap_cols) step(0);
   }
+#pragma GCC unroll 16
+  for (int i = 0; i < 2 * kRows; ++i)
+#pragma GCC unroll 4
+    for (int chain = 1; chain < kChains; ++chain)
+      sum[0][i / 2][i % 2] = _mm256_add_epi32(sum[0][i / 2][i % 2], sum[chain][i / 2][i % 2]);
+  store_sums<kRows>(sum[0], panel, x_scales, scale_stride, y, y_stride);
 }
 
 template <int kRows>
@@ -119,6 +170,8 @@ ANTIPHON_VNNI void tile_vnni(const Int8Panel& panel, const TappedRows<std::int16
 
 constexpr Int8Tile kAvx2Tiles[] = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>,
                                    tile_avx2<4>, tile_avx2<5>, tile_avx2<6>};
+constexpr Int8Tile kAvxVnniTiles[] = {tile_avx_vnni<1>, tile_avx_vnni<2>, tile_avx_vnni<3>,
+                                      tile_avx_vnni<4>, tile_avx_vnni<5>, tile_avx_vnni<6>};
 constexpr Int8Tile kVnniTiles[] = {tile_vnni<1>, tile_vnni<2>,  tile_vnni<3>,  tile_vnni<4>,
                                    tile_vnni<5>, tile_vnni<6>,  tile_vnni<7>,  tile_vnni<8>,
                                    tile_vnni<9>, tile_vnni<10>, tile_vnni<11>, tile_vnni<12>};
@@ -127,6 +180,10 @@ constexpr Int8Tile kVnniTiles[] = {tile_vnni<1>, tile_vnni<2>,  tile_vnni<3>,  t
 
 const Int8Tiles& int8_tiles_avx2() {
   static constexpr Int8Tiles kTable = {6, kAvx2Tiles};
+  return kTable;
+}
+const Int8Tiles& int8_tiles_avx_vnni() {
+  static constexpr Int8Tiles kTable = {6, kAvxVnniTiles};
   return kTable;
 }
 const Int8Tiles& int8_tiles_vnni() {

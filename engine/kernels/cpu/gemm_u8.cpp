@@ -29,6 +29,7 @@ constexpr U8Tiles kPortable = {1, kPortableTiles, finish_u8_portable};
 const U8Tiles& tiles_for(const U8Matrix& w) {
 #if defined(__x86_64__)
   if (w.isa >= Isa::kAvx512Vnni) return u8_tiles_vnni();
+  if (w.isa == Isa::kAvxVnni) return u8_tiles_avx_vnni();
   if (w.isa == Isa::kAvx2) {
     if (w.pairs == U8Matrix::Pairs::kFit) return u8_tiles_avx2();
     return w.pairs == U8Matrix::Pairs::kCentred ? u8_tiles_avx2_centred() : u8_tiles_avx2_apart();

@@ -13,6 +13,7 @@
 #include "engine/kernels/cpu/gemm_u8_tiles.h"
 
 #define ANTIPHON_AVX2 __attribute__((target("avx2,fma")))
+#define ANTIPHON_AVX_VNNI __attribute__((target("avx2,fma,avxvnni")))
 #define ANTIPHON_VNNI \
   __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 
@@ -70,6 +71,14 @@ ANTIPHON_AVX2 inline void finish_eight(__m256i sum, const U8Outputs& to, std::in
   _mm256_storeu_ps(to.y + o, v);
 }
 
+// The same of as many as there are.
+ANTIPHON_AVX2 inline void finish_up_to_eight(__m256i sum, const U8Outputs& to, std::int64_t o) {
+  if (o + 8 <= to.outputs) return finish_eight(sum, to, o);
+  alignas(32) std::int32_t rest[kPanelRows];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(rest), sum);
+  finish_u8_portable(rest, after(to, o));
+}
+
 // Two panels at a time, the last one of an odd number twice.
 template <bool kCentred>
 ANTIPHON_AVX2 void row_avx2(const std::int8_t* w, std::int64_t panel_bytes,
@@ -89,15 +98,7 @@ ANTIPHON_AVX2 void row_avx2(const std::int8_t* w, std::int64_t panel_bytes,
           sum[i] = _mm256_add_epi32(sum[i], four.products(at + i / 2 * apart + i % 2 * 32));
       }
     }
-    for (int i = 0; i < 4 && o + 8 * i < to.outputs; ++i) {
-      if (o + 8 * (i + 1) <= to.outputs) {
-        finish_eight(sum[i], to, o + 8 * i);
-        continue;
-      }
-      alignas(32) std::int32_t rest[kPanelRows];
-      _mm256_store_si256(reinterpret_cast<__m256i*>(rest), sum[i]);
-      finish_u8_portable(rest, after(to, o + 8 * i));
-    }
+    for (int i = 0; i < 4 && o + 8 * i < to.outputs; ++i) finish_up_to_eight(sum[i], to, o + 8 * i);
   }
 }
 
@@ -110,6 +111,38 @@ void u8_row_avx2(const std::int8_t* w, std::int64_t panel_bytes, const TappedRow
 void u8_row_avx2_centred(const std::int8_t* w, std::int64_t panel_bytes,
                          const TappedRows<std::uint8_t>& x, const U8Outputs& to) {
   row_avx2<true>(w, panel_bytes, x, to);
+}
+
+ANTIPHON_AVX_VNNI void u8_row_avx_vnni(const std::int8_t* w, std::int64_t panel_bytes,
+                                       const TappedRows<std::uint8_t>& x, const U8Outputs& to) {
+  for (std::int64_t o = 0; o < to.outputs; o += 2 * kPanelRows, w += 2 * panel_bytes) {
+    const std::int64_t apart = o + kPanelRows < to.outputs ? panel_bytes : 0;
+    __m256i sum[2][4];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) sum[i / 4][i % 4] = _mm256_setzero_si256();
+    const std::int8_t* at = w;
+    const auto step = [&](int chain, const std::uint8_t* four) ANTIPHON_AVX_VNNI
+        __attribute__((always_inline)) {
+      const __m256i value = _mm256_set1_epi32(four_of(four));
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const auto* weights = reinterpret_cast<const __m256i*>(at + i / 2 * apart + i % 2 * 32);
+        sum[chain][i] = _mm256_dpbusd_avx_epi32(sum[chain][i], value, _mm256_load_si256(weights));
+      }
+      at += 64;
+    };
+    for (int tap = 0; tap < x.taps; ++tap) {
+      const std::uint8_t* row = x.x + tap * x.tap_stride;
+      const std::uint8_t* end = row + x.tap_cols;
+      for (; end - row >= 8; row += 8) {
+        step(0, row);
+        step(1, row + 4);
+      }
+      if (row < end) step(0, row);
+    }
+    for (int i = 0; i < 4 && o + 8 * i < to.outputs; ++i)
+      finish_up_to_eight(_mm256_add_epi32(sum[0][i], sum[1][i]), to, o + 8 * i);
+  }
 }
 
 ANTIPHON_VNNI void u8_row_vnni(const std::int8_t* w, std::int64_t panel_bytes,

@@ -67,11 +67,14 @@ void finish_u8_portable(const std::int32_t* sums, const U8Outputs& to);
 const U8Tiles& u8_tiles_avx2();
 const U8Tiles& u8_tiles_avx2_centred();  // for any x
 const U8Tiles& u8_tiles_avx2_apart();    // and any weights
+const U8Tiles& u8_tiles_avx_vnni();
 const U8Tiles& u8_tiles_vnni();
 void u8_row_avx2(const std::int8_t* w, std::int64_t panel_bytes, const TappedRows<std::uint8_t>& x,
                  const U8Outputs& to);
 void u8_row_avx2_centred(const std::int8_t* w, std::int64_t panel_bytes,
                          const TappedRows<std::uint8_t>& x, const U8Outputs& to);
+void u8_row_avx_vnni(const std::int8_t* w, std::int64_t panel_bytes,
+                     const TappedRows<std::uint8_t>& x, const U8Outputs& to);
 void u8_row_vnni(const std::int8_t* w, std::int64_t panel_bytes, const TappedRows<std::uint8_t>& x,
                  const U8Outputs& to);
 void finish_u8_avx2(const std::int32_t* sums, const U8Outputs& to);

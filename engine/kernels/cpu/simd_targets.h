@@ -1,7 +1,7 @@
 // The instruction sets that our Highway files are compiled for; include it before Highway.
 #pragma once
 
-// Isa::kPortable is Highway's static target, kAvx2 its AVX2, kAvx512Vnni and
+// Isa::kPortable is Highway's static target, kAvx2 and kAvxVnni its AVX2, kAvx512Vnni and
 // kAmxInt8 its AVX3.
 #if defined(__x86_64__)
 #define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSE4 | HWY_SSSE3)
@@ -15,7 +15,7 @@
 #define ANTIPHON_BY_ISA(isa, table)                        \
   do {                                                     \
     if ((isa) >= Isa::kAvx512Vnni) return N_AVX3::table(); \
-    if ((isa) == Isa::kAvx2) return N_AVX2::table();       \
+    if ((isa) >= Isa::kAvx2) return N_AVX2::table();       \
     return HWY_STATIC_DISPATCH(table)();                   \
   } while (false)
 #else

@@ -72,7 +72,7 @@ std::ptrdiff_t count_static(const Plan& plan) {
 TEST(Int8, EqualsOnnxRuntimeOnTheSameBytes) {
   const auto calibration = golden_calibration();
   const auto samples = test::golden_samples();
-  for (const char* isa : {"portable", "avx2", "avx512_vnni", "amx_int8"}) {
+  for (const char* isa : {"portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8"}) {
     const auto plan = build_golden(options_for(calibration, isa));
     EXPECT_EQ(count_static(*plan), 6) << isa;
     const std::string name = plan->report().isa == "avx2" ? "u7." : "u8.";
@@ -156,7 +156,7 @@ void expect_unet_on_bytes(const std::string& name, const std::string& input) {
     return std::count(kernels.begin(), kernels.end(), "cpu/conv_transpose_last_u8");
   };
   for (const bool tune : {false, true})
-    for (const char* isa : {"portable", "avx2", "avx512_vnni", "amx_int8"}) {
+    for (const char* isa : {"portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8"}) {
       BuildOptions options;
       options.max_isa = isa;
       options.tune = tune;
@@ -201,7 +201,7 @@ TEST(Int8, ExplicitPairsRunOnTheirBytes) {
   const OnnxNetwork network = test::golden_network("qdq.onnx");
   const auto samples = test::golden_samples();
   for (const Precision precision : {Precision::kInt8, Precision::kF32})
-    for (const char* isa : {"portable", "avx2", "avx512_vnni", "amx_int8"}) {
+    for (const char* isa : {"portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8"}) {
       BuildOptions options = options_for(nullptr, isa);
       options.precision = precision;
       const auto plan = build(network, options);
@@ -225,7 +225,7 @@ TEST(Int8, ExplicitPairsKeepBytesBetweenLayers) {
   const OnnxNetwork network = test::golden_network("bytes.onnx");
   const auto data = Weights::load(test::golden_path("bytes.safetensors"));
   ASSERT_TRUE(data.ok()) << data.status().message();
-  for (const char* isa : {"portable", "avx2", "avx512_vnni", "amx_int8"}) {
+  for (const char* isa : {"portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8"}) {
     BuildOptions options = options_for(nullptr, isa);
     options.profile.clear();
     const auto plan = build(network, options);

@@ -74,7 +74,7 @@ TEST(QuantizedForms, ExtremeBytesDoNotSaturate) {
       for (int k = 0; k < 3; ++k) sum += double{x[3 * i + k]} * (w[3 * k + j] - 128);
       want.push_back(static_cast<float>(std::nearbyint(sum * 0.5 / 1024) * 1024));
     }
-  for (const char* isa : {"portable", "avx2", "avx512_vnni", "amx_int8"}) {
+  for (const char* isa : {"portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8"}) {
     std::string kernels;
     EXPECT_EQ(output_of(product({list("w", kUInt8, {3, 3}, w)}), x, isa, &kernels), want) << isa;
     EXPECT_NE(kernels.find("linear_static_u8"), std::string::npos) << kernels;

@@ -16,7 +16,7 @@ namespace antiphon {
 namespace {
 
 constexpr int kNumInputs = 2;
-constexpr const char* kLevels[] = {"portable", "avx2", "avx512_vnni", "amx_int8"};
+constexpr const char* kLevels[] = {"portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8"};
 
 class Golden {
  public:

@@ -7,11 +7,24 @@ namespace antiphon {
 namespace {
 
 TEST(Isa, ParsesItsOwnNames) {
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512Vnni, Isa::kAmxInt8}) {
+  for (const Isa isa :
+       {Isa::kPortable, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmxInt8}) {
     const auto parsed = parse_isa(isa_name(isa));
     ASSERT_TRUE(parsed.ok());
     EXPECT_EQ(*parsed, isa);
   }
+}
+
+TEST(Isa, ACapIsALevelOfThisMachine) {
+  for (int i = 0; i <= static_cast<int>(Isa::kAmxInt8); ++i) {
+    const Isa cap = static_cast<Isa>(i), found = highest_under(cap);
+    EXPECT_TRUE(supports(found)) << i;
+    EXPECT_LE(found, cap);
+    for (int k = static_cast<int>(found) + 1; k <= i; ++k)
+      EXPECT_FALSE(supports(static_cast<Isa>(k))) << i << " " << k;
+  }
+  EXPECT_TRUE(supports(detect_isa()));
+  EXPECT_EQ(highest_under(Isa::kAmxInt8), detect_isa());
 }
 
 TEST(Isa, NamesAWrongWord) {

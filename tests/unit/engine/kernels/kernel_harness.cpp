@@ -265,10 +265,11 @@ std::vector<Isa> isas() {
     if (!cap) return detect_isa();
     const auto isa = parse_isa(cap);
     EXPECT_TRUE(isa.ok() && cap_onednn(*isa).ok()) << cap;
-    return isa.ok() ? std::min(*isa, detect_isa()) : detect_isa();
+    return isa.ok() ? highest_under(*isa) : detect_isa();
   }();
   std::vector<Isa> all;
-  for (int i = 0; i <= static_cast<int>(kMost); ++i) all.push_back(static_cast<Isa>(i));
+  for (int i = 0; i <= static_cast<int>(kMost); ++i)
+    if (supports(static_cast<Isa>(i))) all.push_back(static_cast<Isa>(i));
   return all;
 }
 
