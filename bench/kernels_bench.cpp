@@ -248,7 +248,8 @@ int main(int argc, char** argv) {
   auto isa = antiphon::parse_isa(argc > 2 ? std::string_view(argv[2])
                                           : antiphon::isa_name(antiphon::detect_isa()));
   if (!isa.ok() || threads < 1 || *isa > antiphon::detect_isa()) {
-    std::fprintf(stderr, "usage: kernels_bench [THREADS] [portable|avx2|avx_vnni|avx512_vnni|amx_int8]\n");
+    std::fprintf(stderr,
+                 "usage: kernels_bench [THREADS] [portable|avx2|avx_vnni|avx512_vnni|amx_int8]\n");
     return 2;
   }
   return antiphon::run(threads, *isa);

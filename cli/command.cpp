@@ -86,7 +86,8 @@ void ModelOptions::add_to(CLI::App& app) {
 }
 
 void add_max_isa_option(CLI::App& app, std::string& max_isa) {
-  app.add_option("--max-isa", max_isa, "Highest SIMD path: portable, avx2, avx_vnni, avx512_vnni, amx_int8")
+  app.add_option("--max-isa", max_isa,
+                 "Highest SIMD path: portable, avx2, avx_vnni, avx512_vnni, amx_int8")
       ->envname("ANTIPHON_MAX_ISA")
       ->check([](const std::string& isa) {
         const Status capped = cap_isa(isa);  // before anything asks oneDNN

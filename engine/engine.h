@@ -41,7 +41,8 @@ struct BuildOptions {
   std::shared_ptr<const Calibration> calibration;  // may be null
   std::string timing_cache;  // file, read and extended when tuning; empty: none
   std::string dump_dir;      // graph text after every pass; empty: none
-  std::string max_isa;  // "portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8"; empty: what the CPU has
+  std::string max_isa;  // "portable", "avx2", "avx_vnni", "avx512_vnni", "amx_int8"; empty: what
+                        // the CPU has
   int num_threads = 1;  // of the team that will run it
   std::shared_ptr<const PluginSet> plugins;  // their kernels are tried first; may be null
   Logger* logger = nullptr;                  // may be null

@@ -71,9 +71,7 @@ void lower_hard_sigmoid(Op& op) {
   op.set(hard_sigmoid(op, op.value(0), op.attr_f("alpha", 0.2), op.attr_f("beta", 0.5)));
 }
 
-void lower_hard_swish(Op& op) {
-  op.set(op.unary(Unary::kHardSwish, op.value(0)));
-}
+void lower_hard_swish(Op& op) { op.set(op.unary(Unary::kHardSwish, op.value(0))); }
 
 void lower_mish(Op& op) {
   const ValueRef x = op.value(0);

@@ -119,8 +119,7 @@ Types conv_nd_rule(const Node& node, In in) {
   }
   for (const char* act : {"act", "act2"})
     if (node.attrs.has(act))
-      ANTIPHON_RETURN_IF_ERROR(
-          want_range(node, act, node.attrs.i(act, -1), 0, kNumUnary - 1));
+      ANTIPHON_RETURN_IF_ERROR(want_range(node, act, node.attrs.i(act, -1), 0, kNumUnary - 1));
   return one(dtype, std::move(out));
 }
 

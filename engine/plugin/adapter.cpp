@@ -25,6 +25,12 @@ antiphon_plugin_tensor lend(const Tensor& tensor) {
   return out;
 }
 
+// plugin_abi.h knows three levels.
+std::int32_t level_of(Isa isa) {
+  if (isa == Isa::kPortable) return 0;
+  return isa < Isa::kAvx512Vnni ? 1 : 2;
+}
+
 // A call and what it points to. Not movable: the call points into it.
 struct Lent {
   explicit Lent(const NodeView& view) {
@@ -36,7 +42,7 @@ struct Lent {
     call.num_inputs = inputs.size();
     call.outputs = outputs.data();
     call.num_outputs = outputs.size();
-    call.isa = static_cast<std::int32_t>(view.isa);
+    call.isa = level_of(view.isa);
     call.num_threads = view.num_threads;
     call.message = message.data();
     call.message_bytes = message.size();

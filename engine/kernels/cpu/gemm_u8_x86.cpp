@@ -14,7 +14,6 @@
 #include "engine/kernels/cpu/gemm_u8_tiles.h"
 
 #define ANTIPHON_AVX2 __attribute__((target("avx2,fma")))
-#define ANTIPHON_AVX_VNNI __attribute__((target("avx2,fma,avxvnni")))
 #define ANTIPHON_VNNI \
   __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 
@@ -79,46 +78,6 @@ ANTIPHON_AVX2 void tile_avx2(const std::int8_t* w, const TappedRows<std::uint8_t
   for (int r = 0; r < kRows; ++r) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(out + r * kPanelRows), sum[r][0]);
     _mm256_store_si256(reinterpret_cast<__m256i*>(out + r * kPanelRows + 8), sum[r][1]);
-  }
-}
-
-// Of bytes any, of weights any: vpdpbusd adds in 32 bits.
-template <int kRows>
-ANTIPHON_AVX_VNNI void tile_avx_vnni(const std::int8_t* w, const TappedRows<std::uint8_t>& x,
-                                     std::int32_t* out) {
-  constexpr int kChains = kRows == 1 ? 4 : kRows <= 3 ? 2 : 1;  // vpdpbusd takes 5 cycles
-  __m256i sum[kChains][kRows][2];
-#pragma GCC unroll 16
-  for (int i = 0; i < kChains * kRows * 2; ++i)
-    sum[i / (2 * kRows)][i / 2 % kRows][i % 2] = _mm256_setzero_si256();
-  for (int tap = 0; tap < x.taps; ++tap) {
-    const std::uint8_t* row = x.x + tap * x.tap_stride;
-    std::int64_t c = 0;
-    const auto step = [&](int chain) ANTIPHON_AVX_VNNI __attribute__((always_inline)) {
-      const __m256i low = _mm256_load_si256(reinterpret_cast<const __m256i*>(w));
-      const __m256i high = _mm256_load_si256(reinterpret_cast<const __m256i*>(w + 32));
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const __m256i value = four256(row + r * x.row_stride + c);
-        sum[chain][r][0] = _mm256_dpbusd_avx_epi32(sum[chain][r][0], value, low);
-        sum[chain][r][1] = _mm256_dpbusd_avx_epi32(sum[chain][r][1], value, high);
-      }
-      c += 4;
-      w += 64;
-    };
-    while (c + 4 * kChains <= x.tap_cols) {
-#pragma GCC unroll 4
-      for (int chain = 0; chain < kChains; ++chain) step(chain);
-    }
-    while (c < x.tap_cols) step(0);
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < 2 * kRows; ++i) {
-    __m256i total = sum[0][i / 2][i % 2];
-#pragma GCC unroll 4
-    for (int chain = 1; chain < kChains; ++chain)
-      total = _mm256_add_epi32(total, sum[chain][i / 2][i % 2]);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out + 8 * i), total);
   }
 }
 
@@ -237,8 +196,6 @@ ANTIPHON_VNNI void finish_vnni(const std::int32_t* sums, const U8Outputs& to) {
 
 constexpr U8Tile kAvx2Tiles[] = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>,
                                  tile_avx2<4>, tile_avx2<5>, tile_avx2<6>};
-constexpr U8Tile kAvxVnniTiles[] = {tile_avx_vnni<1>, tile_avx_vnni<2>, tile_avx_vnni<3>,
-                                    tile_avx_vnni<4>, tile_avx_vnni<5>, tile_avx_vnni<6>};
 constexpr U8Tile kVnniTiles[] = {tile_vnni<1>,  tile_vnni<2>,  tile_vnni<3>,  tile_vnni<4>,
                                  tile_vnni<5>,  tile_vnni<6>,  tile_vnni<7>,  tile_vnni<8>,
                                  tile_vnni<9>,  tile_vnni<10>, tile_vnni<11>, tile_vnni<12>,
@@ -250,11 +207,6 @@ static_assert(sizeof kVnniTiles / sizeof *kVnniTiles == kMostU8Rows);
 const U8Tiles& u8_tiles_avx2() {
   static constexpr U8Tiles kTable = {
       .most_rows = 6, .tile = kAvx2Tiles, .finish = finish_u8_avx2, .row = u8_row_avx2};
-  return kTable;
-}
-const U8Tiles& u8_tiles_avx_vnni() {
-  static constexpr U8Tiles kTable = {
-      .most_rows = 6, .tile = kAvxVnniTiles, .finish = finish_u8_avx2, .row = u8_row_avx_vnni};
   return kTable;
 }
 const U8Tiles& u8_tiles_vnni() {

@@ -109,7 +109,8 @@ TEST_P(Deck, EqualsOnnxRuntimeWhenTuned) {
 }
 
 TEST_P(Deck, EqualsOnnxRuntimeOnEveryLevel) {
-  for (const char* level : {"portable", "avx2", "avx_vnni", "avx512_vnni"}) {  // or the machine's, below it
+  for (const char* level :
+       {"portable", "avx2", "avx_vnni", "avx512_vnni"}) {  // or the machine's, below it
     SCOPED_TRACE(level);
     build_plan(false, level);
     if (HasFatalFailure()) return;

@@ -20,7 +20,7 @@ std::int32_t infer(antiphon_plugin_call* call) {
   }
 }
 
-// The first element of the input says what goes wrong.
+// The first element of the input says what goes wrong; 5: nothing, the result is the level.
 std::int32_t run(antiphon_plugin_call* call) {
   const float wish = *static_cast<const float*>(call->inputs[0].data);
   if (wish == 1) throw 7;
@@ -29,7 +29,7 @@ std::int32_t run(antiphon_plugin_call* call) {
     for (size_t i = 0; i < call->message_bytes; ++i) call->message[i] = 'm';
     return 1;
   }
-  *static_cast<float*>(call->outputs[0].data) = wish;
+  *static_cast<float*>(call->outputs[0].data) = wish == 5 ? static_cast<float>(call->isa) : wish;
   return 0;
 }
 

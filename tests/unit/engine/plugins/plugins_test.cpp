@@ -6,6 +6,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <string>
 
 #include "engine/engine.h"
 #include "engine/onnx.h"
@@ -208,6 +210,24 @@ TEST_F(BadCalls, ShapeRulesThatFailAreErrorsOfTheNetwork) {
   EXPECT_THAT(network(5).status().message(), HasSubstr("dtype 42"));
   EXPECT_THAT(network(6).status().message(), HasSubstr("without a reason"));
   EXPECT_THAT(network(7).status().message(), HasSubstr("wanted 1 to 6, got 7"));
+}
+
+TEST_F(BadCalls, LevelsAreTheThreeOfTheInterface) {
+  const std::map<std::string, float> levels = {
+      {"portable", 0}, {"avx2", 1}, {"avx_vnni", 1}, {"avx512_vnni", 2}, {"amx_int8", 2}};
+  for (const auto& [cap, unused] : levels) {
+    BuildOptions options;
+    options.profile = {{"N", {1, 1, 4}}};
+    options.plugins = plugins;
+    options.max_isa = cap;
+    const auto plan = build(network(1), options);
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    auto context = Context::create(*plan, nullptr);
+    const std::int64_t dims[] = {1};
+    *static_cast<float*>(*(*context)->input("x", dims)) = 5;
+    ASSERT_TRUE((*context)->run().ok());
+    EXPECT_EQ((*context)->output("y")->f32()[0], levels.at((*plan)->report().isa)) << cap;
+  }
 }
 
 TEST_F(BadCalls, RunsThatFailAreErrorsOfTheRunAndTheNextOneWorks) {
