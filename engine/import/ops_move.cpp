@@ -179,6 +179,10 @@ void lower_pad(Op& op) {
   if (pads.size() != 2 * axes.size())
     return op.invalid("pads: wanted " + std::to_string(2 * axes.size()) + " numbers, got " +
                       std::to_string(pads.size()));
+  constexpr std::int64_t kMostPad = std::int64_t{1} << 40;
+  for (const std::int64_t pad : pads)
+    if (pad < -kMostPad || pad > kMostPad)
+      return op.invalid("pads: wanted numbers within 2^40, got " + std::to_string(pad));
   const std::string& mode = padding.mode;
   if (mode != "constant" && mode != "edge" && mode != "reflect" && mode != "wrap")
     return op.unsupported("mode '" + mode + "' is not supported");

@@ -63,8 +63,12 @@ HWY_INLINE V unary_of(V x) {
   if constexpr (op == Unary::kRelu) return hn::IfThenElse(hn::Lt(x, zero), zero, x);
   if constexpr (op == Unary::kGelu) return gelu_of(kF, x);
   if constexpr (op == Unary::kErf) return erf_of(kF, x);
-  if constexpr (op == Unary::kSin) return hn::Sin(kF, x);
-  if constexpr (op == Unary::kCos) return hn::Cos(kF, x);
+  if constexpr (op == Unary::kSin || op == Unary::kCos) {
+    const auto has_turns = hn::Lt(hn::Abs(x), hn::Set(kF, 1e9f));  // they are counted in 32 bits
+    const V t = hn::IfThenElseZero(has_turns, x);
+    const V y = op == Unary::kSin ? hn::Sin(kF, t) : hn::Cos(kF, t);
+    return hn::IfThenElse(has_turns, y, hn::Sub(x, x));  // NaN for what is not finite, or 0
+  }
   if constexpr (op == Unary::kFloor) return hn::Floor(x);
   if constexpr (op == Unary::kNot) return one_or_zero(hn::Eq(x, zero));
   if constexpr (op == Unary::kRelu6) return within(x, zero, hn::Set(kF, 6.0f));

@@ -13,7 +13,8 @@ namespace antiphon {
 // Any thread; no allocation. Comparisons and logic give 1 or 0; true is != 0.
 // Error against the exact function of the f32 input, found by test on all levels:
 //   exp, log, sqrt, rsqrt, reciprocal, tanh, sigmoid: relative 5e-7 (exp: results >= 1e-37);
-//   erf: relative 1e-6; gelu, silu, hard swish: 5e-7 of |x|; sin, cos: absolute 5e-7, |x| <= 30000.
+//   erf: relative 1e-6; gelu, silu, hard swish: 5e-7 of |x|; sin, cos: absolute 5e-7, |x| <= 30000,
+//   0 beyond 1e9.
 struct VectorMath {
   using UnaryRow = void (*)(const float* x, float* y, std::int64_t n);
   using BinaryRow = void (*)(const float* a, const float* b, float* y, std::int64_t n);

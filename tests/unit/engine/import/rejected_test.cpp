@@ -1,7 +1,9 @@
 // What the importer refuses, and that each refusal names the node and the reason.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <fstream>
+#include <limits>
 #include <random>
 
 #include "engine/engine.h"
@@ -99,6 +101,17 @@ TEST(OnnxRejected, AbsurdShapesTakeNoMemory) {
   ASSERT_TRUE(network.ok()) << network.status().message();
   const auto plan = build(*network, {});
   EXPECT_FALSE(plan.ok());
+}
+
+TEST(OnnxRejected, PadsThatCannotBeCounted) {
+  for (const std::int64_t pad :
+       {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
+    std::string pads(32, '\0');
+    std::memcpy(pads.data() + 8, &pad, sizeof pad);
+    expect_parts(
+        status_of(model({node("a", "Pad", {"x", "p"}, {"y"})}, {tensor("p", kInt64, {4}, pads)})),
+        StatusCode::kInvalidArgument, {"node 'a' (Pad)", "pads: wanted numbers within 2^40"});
+  }
 }
 
 TEST(OnnxRejected, OpsetsOutsideTheRange) {

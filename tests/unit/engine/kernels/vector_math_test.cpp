@@ -87,6 +87,11 @@ TEST(VectorMath, EdgesOfExpLogAndTanh) {
     EXPECT_EQ(at(Unary::kLog, kInf), kInf);
     EXPECT_EQ(at(Unary::kLog, 1), 0);
     EXPECT_TRUE(std::isnan(at(Unary::kLog, -1)));
+    for (const Unary op : {Unary::kSin, Unary::kCos}) {
+      EXPECT_TRUE(std::isnan(at(op, nan)));
+      EXPECT_TRUE(std::isnan(at(op, -kInf)));
+      EXPECT_EQ(at(op, 1e30f), 0);  // too far to count turns
+    }
     EXPECT_EQ(at(Unary::kSigmoid, -kInf), 0);
     EXPECT_EQ(at(Unary::kSigmoid, kInf), 1);
     EXPECT_NEAR(at(Unary::kTanh, kInf), 1, 5e-7);
