@@ -122,7 +122,7 @@ TEST(GemmI24, IsAsNearToExactAsF32) {
         w, x, kRows, [&](float* y) { gemv_f32(f32, x.data(), kCols, 1, y, kRows, 0, kRows); });
     const double ours = error_of(
         w, x, kRows, [&](float* y) { gemm_i24(*i24, x.data(), kCols, 1, y, kRows, 0, kRows); });
-    EXPECT_LT(ours, 1.5 * plain);
+    EXPECT_LT(ours, 1.1 * plain);
     EXPECT_LT(i24->bytes(), 0.76 * static_cast<double>(f32.bytes()));
   }
 }
